@@ -1,0 +1,115 @@
+/* The operations of one site: pre (mapping and collapse) before the layer function, merge after it, and their backward.
+ *
+ *     mhc_pre_forward     X -> coefficients, u          then you compute z = F(u)
+ *     mhc_merge_forward   X, z, coefficients -> X'
+ *
+ *     mhc_merge_backward  dX' -> dX, dz, d_coefficients          then you compute du from dz
+ *     mhc_pre_backward    du, d_coefficients -> dX (added), d_fn, d_base, d_scale (added)
+ *
+ * All of them take T >= 0 rows. A range of rows is a shifted view with a smaller T; parameter gradients are added to,
+ * so that ranges and micro-batches accumulate. All arrays are the caller's; nothing is allocated; the workspace may be
+ * reused at once. Non-finite input gives non-finite output in the rows it touches (and in parameter gradients), never a
+ * crash. Outputs must not overlap inputs, except where a comment allows it. */
+#ifndef MHC_SITE_H
+#define MHC_SITE_H
+
+#include "mhc/context.h"
+#include "mhc/spec.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Streams of T tokens: element (t, i, c) is data[t * token_stride + i * stream_stride + c]. Strides count floats. */
+typedef struct mhc_streams {
+    float *data;
+    int64_t token_stride, stream_stride;
+} mhc_streams;
+
+/* Rows of T tokens: element (t, c) is data[t * stride + c]. */
+typedef struct mhc_rows {
+    float *data;
+    int64_t stride;
+} mhc_rows;
+
+/* Contiguous views. */
+static inline mhc_streams mhc_streams_of(float *data, int n, int64_t channels) {
+    mhc_streams view = {data, n * channels, channels};
+    return view;
+}
+static inline mhc_rows mhc_rows_of(float *data, int64_t channels) {
+    mhc_rows view = {data, channels};
+    return view;
+}
+
+/* Parameters of a site, fp32, contiguous. Shapes by mhc_site_sizes. Order of rows: pre | post | res.
+ *   dynamic, flat norm        fn [rows, nC], base [rows], scale [3]    rows = n + n + (n*n, or n! for permutations)
+ *   dynamic, per-stream norm  fn [n + 2, C], base [n + n + n*n], scale [3]
+ *   static                    base [logits]                            fn and scale are NULL
+ *   residual                  all NULL */
+typedef struct mhc_site_params {
+    float *fn, *base, *scale;
+} mhc_site_params;
+
+typedef struct mhc_site_sizes {
+    int64_t fn_rows, fn_columns; /* 0, 0 without fn */
+    int64_t base;                /* floats */
+    int64_t scale;               /* floats: 3 or 0 */
+    int64_t coefficients;        /* floats for T tokens: rows of n (n + 2): pre [n] | post [n] | res [dst, src];
+                                    T rows when dynamic, one row when static or residual */
+    int64_t saved;               /* floats that pre_forward hands to pre_backward for T tokens; 0 when static */
+    size_t workspace;            /* bytes that any of the four calls needs for T tokens, for any thread count */
+} mhc_site_sizes;
+
+/* All sizes of a site for T tokens. Errors: as mhc_spec_check; T < 0. */
+MHC_API mhc_status mhc_site_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_site_sizes *sizes, mhc_error *error);
+
+/* Fills params with the convention's own start: base by spec->start for this site number (home stream = site % n),
+ * scale with scale_start, fn with N(0, fn_start) drawn from (seed, site, element) alone. */
+MHC_API mhc_status mhc_site_init(const mhc_spec *spec, int site, uint64_t seed, const mhc_site_params *params,
+                                 mhc_error *error);
+
+/* Mapping and collapse: coefficients from X and params; u_t = sum_j pre_tj X_tj.
+ *   carried  shifted schedule only: the coefficients of the site before (their pre collapses the streams), or NULL at
+ * the first site (one-hot on stream 0). NULL otherwise. saved    for pre_backward; NULL when there will be none. u may
+ * be empty ({NULL, 0}) to compute coefficients alone. */
+MHC_API mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
+                                   int64_t tokens, mhc_streams x, const float *carried, float *coefficients,
+                                   float *saved, mhc_rows u, void *workspace, size_t workspace_size, mhc_error *error);
+
+/* X'_ti = sum_j res_tij X_tj + post_ti z_t. out may be x itself. */
+MHC_API mhc_status mhc_merge_forward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x,
+                                     mhc_rows z, const float *coefficients, mhc_streams out, mhc_error *error);
+
+/* Gradient of merge. Writes dx_tj = sum_i res_tij dout_ti, dz_t = sum_i post_ti dout_ti, and into d_coefficients
+ * (shaped like coefficients) the parts post_i = <dout_i, z> and res_ij = <dout_i, x_j>, summed over tokens when static;
+ * its pre part is left alone. dx may be dout itself. */
+MHC_API mhc_status mhc_merge_backward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x,
+                                      mhc_rows z, const float *coefficients, mhc_streams dout, mhc_streams dx,
+                                      mhc_rows dz, float *d_coefficients, void *workspace, size_t workspace_size,
+                                      mhc_error *error);
+
+/* Gradient of pre: the gradient of the finite computation that pre_forward did (its iterations, not their limit).
+ * Adds pre_tj du_t and the mapping's share to dx; adds to gradients->fn, base, scale.
+ *   same site  d_coefficients.pre is computed here from du; d_carried is NULL.
+ *   shifted    d_coefficients.pre comes from the site after (or the contraction); <du, X_j> is written to the pre part
+ * of d_carried, the d_coefficients of the site before (NULL at the first site). */
+MHC_API mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
+                                    int64_t tokens, mhc_streams x, const float *carried, const float *coefficients,
+                                    const float *saved, mhc_rows du, float *d_coefficients, float *d_carried,
+                                    mhc_streams dx, const mhc_site_params *gradients, void *workspace,
+                                    size_t workspace_size, mhc_error *error);
+
+/* The constraint alone, for `rows` sets of logits: res [rows, n, n] from logits [rows, n*n or n!] in the convention's
+ * own order. What hostile logits give is stated in src/stream/constraint/README.md. */
+MHC_API mhc_status mhc_constraint_forward(const mhc_context *context, const mhc_spec *spec, int64_t rows,
+                                          const float *logits, float *res, mhc_error *error);
+/* d_logits (written) from logits and d_res. */
+MHC_API mhc_status mhc_constraint_backward(const mhc_context *context, const mhc_spec *spec, int64_t rows,
+                                           const float *logits, const float *d_res, float *d_logits, mhc_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

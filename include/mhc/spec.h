@@ -1,0 +1,182 @@
+/* mhc_spec: everything about one connection, as plain data.
+ *
+ * A site is one connection around one layer function F. For the streams X [n, C] of one token it computes (arXiv
+ * 2512.24880, eq. 3)
+ *
+ *     u    = sum_j pre_j X_j                      the input of F
+ *     z    = F(u)
+ *     X'_i = sum_j res_ij X_j + post_i z          row i of res = destination stream, column j = source stream
+ *
+ * and the coefficients pre [n], post [n], res [n, n] come from parameters alone (static) or from X as well (dynamic):
+ *
+ *     mix     = fn x^                             x^ = the normalised streams; see mhc_norm
+ *     logits  = scale * act(mix) + base           one scale for pre, one for post, one for res
+ *     pre     = gate(logits_pre);  post = gate(logits_post);  res = constraint(logits_res)
+ *
+ * Conventions of published implementations differ in order, eps and start. Those are semantics, not rounding: after 20
+ * iterations two of them can differ by 0.7 in an entry of res. Each is a preset with a name; fill a spec with
+ * mhc_spec_preset and change what you mean to change. */
+#ifndef MHC_SPEC_H
+#define MHC_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mhc/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MHC_MAX_STREAMS 32
+
+typedef enum mhc_mapping {
+    MHC_MAPPING_NONE = 0, /* the plain residual: n = 1, pre = post = res = 1, no parameters */
+    MHC_MAPPING_STATIC,   /* coefficients from base alone: one set per site */
+    MHC_MAPPING_DYNAMIC   /* coefficients from X: one set per token */
+} mhc_mapping;
+
+typedef enum mhc_norm {
+    MHC_NORM_NONE = 0, /* static mappings have none */
+    MHC_NORM_FLAT, /* one RMS over all nC values; fn is [rows, nC]                        (arXiv 2512.24880 eq. 7) */
+    MHC_NORM_PER_STREAM /* each stream by its own RMS; fn is [n + 2, C]: pre | post | n of res (arXiv 2512.24880 eq. 5)
+                         */
+} mhc_norm;
+
+typedef enum mhc_eps_place {
+    MHC_EPS_INSIDE = 0, /* 1 / sqrt(mean(x^2) + eps) */
+    MHC_EPS_OUTSIDE     /* 1 / (sqrt(mean(x^2)) + eps) */
+} mhc_eps_place;
+
+typedef enum mhc_activation { MHC_ACTIVATION_NONE = 0, MHC_ACTIVATION_TANH } mhc_activation;
+
+/* How logits become pre or post: multiplier * f(logits) + eps. */
+typedef enum mhc_gate_kind {
+    MHC_GATE_FREE = 0,    /* f = identity */
+    MHC_GATE_SIGMOID,     /* f = 1 / (1 + exp(-x)), each by itself */
+    MHC_GATE_SOFTMAX,     /* f = softmax over the n streams */
+    MHC_GATE_MATRIX_MEAN, /* n x n logits, softmax of each row, mean of each column (mhc-poc's pre) */
+    MHC_GATE_MATRIX_SUM   /* n x n logits, softmax of each row, sum of each column  (mhc-poc's post) */
+} mhc_gate_kind;
+
+typedef struct mhc_gate {
+    mhc_gate_kind kind;
+    float multiplier;
+    float eps;
+} mhc_gate;
+
+/* How logits become res. */
+typedef enum mhc_constraint_kind {
+    MHC_CONSTRAINT_FREE = 0,    /* res = logits */
+    MHC_CONSTRAINT_IDENTITY,    /* res = I; no logits */
+    MHC_CONSTRAINT_EXP,         /* res = exp(logits), entry by entry */
+    MHC_CONSTRAINT_SINKHORN,    /* iterations of row and column normalisation: see mhc_sinkhorn */
+    MHC_CONSTRAINT_PERMUTATIONS /* mhc-lite: softmax over all n! permutations (lexicographic), res = their mean; n <= 5
+                                 */
+} mhc_constraint_kind;
+
+typedef enum mhc_sinkhorn_start {
+    MHC_START_EXP = 0,     /* exp(x), no shift: overflows above 88, as its authors' code does */
+    MHC_START_EXP_SHIFTED, /* exp(x - max along the axis that is normalised first): the same result, no overflow */
+    MHC_START_SOFTMAX_EPS  /* softmax along the first axis, + eps: counts as the first half of the first iteration */
+} mhc_sinkhorn_start;
+
+/* The axis whose sums are made one: SRC divides each row i by sum_j (over sources), DST each column j by sum_i (over
+ * destinations). The other axis follows; the last one is exact. Named for the matrix res[dst, src] as it is applied. */
+typedef enum mhc_axis { MHC_AXIS_SRC = 0, MHC_AXIS_DST } mhc_axis;
+
+typedef enum mhc_eps_mode {
+    MHC_EPS_NONE = 0, /* x / sum */
+    MHC_EPS_ADD,      /* x / (sum + eps) */
+    MHC_EPS_CLAMP     /* x / max(sum, eps); the gradient through the sum is zero where it is clamped */
+} mhc_eps_mode;
+
+typedef struct mhc_sinkhorn {
+    int iterations; /* pairs of half steps, 1..1000 */
+    mhc_sinkhorn_start start;
+    mhc_axis first; /* the axis normalised first */
+    mhc_eps_mode eps_mode;
+    float eps;
+} mhc_sinkhorn;
+
+/* Which pre collapses the streams at a site. */
+typedef enum mhc_schedule {
+    MHC_SCHEDULE_SAME_SITE = 0, /* its own */
+    MHC_SCHEDULE_SHIFTED /* the one carried from the site before; the first is one-hot on stream 0 (DeepSeek-V4.1) */
+} mhc_schedule;
+
+typedef enum mhc_contraction {
+    MHC_CONTRACT_MEAN = 0,
+    MHC_CONTRACT_SUM,
+    MHC_CONTRACT_HEAD, /* learned, dynamic: w = sigmoid(scale * (fn x^) + base) + eps, y = sum_i w_i X_i (DeepSeek-V4's
+                          hc_head) */
+    MHC_CONTRACT_CARRIED /* the pre of the last site (DeepSeek-V4.1) */
+} mhc_contraction;
+
+/* How base starts (mhc_site_init). home = site % n. Off means the value everywhere else. */
+typedef enum mhc_start {
+    MHC_INIT_ZEROS = 0, /* all logits zero */
+    MHC_INIT_HOME,      /* pre -3, +3 on home; post 0; res 6 I - 3 */
+    MHC_INIT_HC,        /* pre one-hot on home; post 1; res I                  (arXiv 2409.19606 eq. 14) */
+    MHC_INIT_HC_MEAN,   /* pre 1/n; post 1; res I */
+    MHC_INIT_LITE,      /* pre and post -1, +1 on home; identity permutation 0, the others -8 */
+    MHC_INIT_2I_J,      /* every n x n logit matrix 2 I - J */
+    MHC_INIT_XAVIER /* uniform +-sqrt(6 / (fan in + fan out)), from the seed: res sqrt(6 / 2n), pre and post sqrt(6 / (n
+                       + 1)) */
+} mhc_start;
+
+typedef enum mhc_precision {
+    MHC_PRECISION_FP32 = 0 /* fp32 products, fp32 sums: the only mode so far */
+} mhc_precision;
+
+typedef struct mhc_spec {
+    int streams;      /* n, 1..MHC_MAX_STREAMS */
+    int64_t channels; /* C >= 1 */
+    mhc_mapping mapping;
+    mhc_norm norm;
+    mhc_eps_place norm_eps_place;
+    float norm_eps;
+    mhc_activation activation; /* of mix, before scale and base */
+    mhc_gate pre, post;
+    mhc_constraint_kind constraint;
+    mhc_sinkhorn sinkhorn;
+    bool transposed; /* the logits of res are laid out [src, dst] (DeepSeek's comb) and res is the transpose of their
+                        matrix */
+    mhc_schedule schedule;
+    mhc_contraction contraction;
+    float head_eps;    /* added to the learned head's weights */
+    mhc_start start;   /* of base */
+    float scale_start; /* of scale */
+    float fn_start;    /* standard deviation of fn at the start; 0 starts at zero */
+    mhc_precision precision;
+} mhc_spec;
+
+/* Fills spec with the named convention for n streams of C channels. Names: mhc_spec_preset_name(0..).
+ *   residual         one stream (streams must be 1)
+ *   hc               dynamic hyper-connections: per-stream norm, tanh, no constraint    arXiv 2512.24880 eq. 5,
+ * 2409.19606 hc-static        free pre, post, res; pre starts at 1/n, post at 1, res at I        the baseline of
+ * `reproducing-mhc` paper            exp; 20 x (columns, rows); no eps                                  arXiv
+ * 2512.24880 eq. 7-9 deepseek-v4      softmax + eps start, transposed comb, eps 1e-6 added everywhere    arXiv
+ * 2606.19348, kernels of DeepSeek-V4 deepseek-v4.1    the same with the shifted schedule and the carried contraction
+ * arXiv 2609.19969 megatron         exp(x - row max); 20 x (rows, columns); sums clamped at 1e-6; norm eps outside the
+ * root liger            softmax over sources + eps; destination exact mhc-lite         convex combination of all
+ * permutations: exactly doubly stochastic  arXiv 2601.05732 reproducing-mhc  static; softmax pre and post; 20 x (rows,
+ * columns), sums + 1e-8    github.com/yaoshengzhe/reproducing-mhc mhc-poc          static, wraps whole blocks; 20 x
+ * (rows, columns), sums >= 1e-12    github.com/softwarewrighter/mHC-poc mhc-poc-hc       mhc-poc's own "HC": res =
+ * exp(logits), no constraint boolq-100        static; sigmoid, 2 sigmoid; 40 x (rows, columns), sums + 1e-8
+ * github.com/ApurvPujari/mHC-implementation boolq-100-hc     boolq-100's own "baseline": free, Xavier start Errors:
+ * MHC_INVALID_ARGUMENT for an unknown name (the message lists the names), n or C out of range. */
+MHC_API mhc_status mhc_spec_preset(mhc_spec *spec, const char *name, int streams, int64_t channels, mhc_error *error);
+
+/* The name of preset number index, or NULL past the last. */
+MHC_API const char *mhc_spec_preset_name(int index);
+
+/* Checks that the fields make sense together. Every operation does this itself; call it to fail early. */
+MHC_API mhc_status mhc_spec_check(const mhc_spec *spec, mhc_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

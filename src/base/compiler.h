@@ -1,0 +1,15 @@
+/* MHC__CLONES in front of a function compiles it for several instruction sets and picks one at load time. Arithmetic
+ * stays the same in each: contraction is off (-ffp-contract=off), fused products are written as __builtin_fmaf, and
+ * reductions use MHC__LANES fixed lanes. Off under sanitizers, whose runtime isn't up yet when the choice is made. */
+#ifndef MHC_BASE_COMPILER_H
+#define MHC_BASE_COMPILER_H
+
+#define MHC__LANES 16
+
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(MHC_SANITIZED)
+#define MHC__CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define MHC__CLONES
+#endif
+
+#endif

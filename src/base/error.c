@@ -1,0 +1,55 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *mhc_status_name(mhc_status status) {
+    switch (status) {
+    case MHC_OK:
+        return "ok";
+    case MHC_INVALID_ARGUMENT:
+        return "invalid argument";
+    case MHC_UNSUPPORTED:
+        return "unsupported";
+    case MHC_OUT_OF_MEMORY:
+        return "out of memory";
+    case MHC_IO:
+        return "input/output failed";
+    case MHC_CORRUPT:
+        return "corrupt file";
+    case MHC_MISMATCH:
+        return "mismatch";
+    case MHC_NOT_FINITE:
+        return "not finite";
+    case MHC_INTERRUPTED:
+        return "interrupted";
+    }
+    return "unknown status";
+}
+
+mhc_status mhc__fail(mhc_error *error, mhc_status status, const char *format, ...) {
+    if (error) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(error->message, sizeof error->message, format, arguments);
+        va_end(arguments);
+        error->status = status;
+    }
+    return status;
+}
+
+mhc_status mhc__fail_in(mhc_error *error, mhc_status status, const char *format, ...) {
+    if (!error)
+        return status;
+    char inner[sizeof error->message];
+    memcpy(inner, error->message, sizeof inner);
+    inner[sizeof inner - 1] = '\0';
+    va_list arguments;
+    va_start(arguments, format);
+    int used = vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    if (used >= 0 && (size_t)used < sizeof error->message)
+        snprintf(error->message + used, sizeof error->message - (size_t)used, ": %s", inner);
+    return error->status;
+}

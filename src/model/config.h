@@ -1,0 +1,56 @@
+/* What a model is, as plain data. Enumerations are stored by value; their names in files and on the command line are in
+ * config.c. */
+#ifndef MHC_MODEL_CONFIG_H
+#define MHC_MODEL_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mhc/spec.h"
+#include "nn/norm.h"
+
+typedef enum mhc__position { MHC__POSITION_LEARNED, MHC__POSITION_ROPE } mhc__position;
+typedef enum mhc__mlp { MHC__MLP_GELU, MHC__MLP_SWIGLU } mhc__mlp;
+/* What one site wraps: attention and feed-forward each without their residual, or the whole block with its two
+ * residuals inside. */
+typedef enum mhc__wrap { MHC__WRAP_SUBLAYER, MHC__WRAP_BLOCK } mhc__wrap;
+/* NATIVE takes the convention's own contraction. */
+typedef enum mhc__contract {
+    MHC__CONTRACT_NATIVE,
+    MHC__CONTRACT_MEAN,
+    MHC__CONTRACT_SUM,
+    MHC__CONTRACT_HEAD,
+    MHC__CONTRACT_CARRIED
+} mhc__contract;
+
+typedef struct mhc__model_config {
+    int vocabulary; /* V; 0: taken from the data */
+    int sequence;   /* S: positions of one row, also the longest context of sampling with learned positions */
+    int channels;   /* C */
+    int blocks;
+    int heads, kv_heads; /* kv_heads 0 means heads; heads % kv_heads == 0 */
+    int ffn;             /* hidden width of the feed-forward; 0 means 4 C */
+    mhc__norm_kind norm;
+    float norm_eps; /* 0 takes 1e-5 for layernorm, 1e-6 for rmsnorm */
+    mhc__position position;
+    float rope_theta;
+    mhc__mlp mlp;
+    bool bias; /* of the linear layers in blocks (layernorm always has its bias, the output head never) */
+    bool tied; /* output head = token embedding */
+    float dropout_embedding, dropout_attention, dropout_output;
+    float init_std;      /* of linear and embedding weights, N(0, init_std) */
+    char connection[32]; /* a preset name of mhc/spec.h */
+    int streams;         /* ignored (1) for residual */
+    mhc__wrap wrap;
+    mhc__contract contract;
+    int sinkhorn_iterations; /* 0: the preset's own */
+} mhc__model_config;
+
+/* A small byte-level GPT with the `paper` connection. */
+mhc__model_config mhc__model_config_default(void);
+/* Checks ranges and combinations; messages name the field as "model.FIELD". Resolves nothing. */
+mhc_status mhc__model_config_check(const mhc__model_config *config, mhc_error *error);
+/* The connection's spec for this model, with the overrides applied. */
+mhc_status mhc__model_config_spec(const mhc__model_config *config, mhc_spec *spec, mhc_error *error);
+
+#endif

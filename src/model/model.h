@@ -1,0 +1,75 @@
+/* A decoder-only transformer with a residual-stream connection:
+ *     tokens -> embed -> expand -> (mapping -> pre -> F -> merge) x sites -> contract -> norm -> logits -> loss
+ * and the same way back. F = attention or feed-forward with its own pre-norm inside.
+ *
+ * Parameters live in one flat array of floats, gradients in another of the same layout, so that the optimizer, clipping
+ * and checkpoints see one array plus a table of named tensors. Names and shapes are documented in docs/tensors.md. */
+#ifndef MHC_MODEL_MODEL_H
+#define MHC_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "mhc/context.h"
+#include "mhc/ends.h"
+#include "mhc/site.h"
+#include "model/config.h"
+
+typedef struct mhc__parameter {
+    char name[64];
+    int dims;
+    int64_t shape[2];
+    int64_t offset, count; /* floats, in the flat arrays; tensors don't overlap and start at multiples of 16 */
+} mhc__parameter;
+
+typedef struct mhc__model mhc__model;
+
+/* Builds the model with all weights at their start (drawn from seed, name by name: adding a tensor moves no other).
+ * Copies config. */
+mhc_status mhc__model_create(const mhc__model_config *config, uint64_t seed, mhc__model **out, mhc_error *error);
+void mhc__model_destroy(mhc__model *model);
+
+const mhc__model_config *mhc__model_configuration(const mhc__model *model);
+const mhc_spec *mhc__model_spec(const mhc__model *model);
+int64_t mhc__model_size(const mhc__model *model);             /* floats in the flat arrays, padding included */
+int64_t mhc__model_parameters_total(const mhc__model *model); /* trainable numbers */
+int mhc__model_parameter_count(const mhc__model *model);
+const mhc__parameter *mhc__model_parameter(const mhc__model *model, int index);
+const mhc__parameter *mhc__model_parameter_find(const mhc__model *model, const char *name); /* NULL when absent */
+float *mhc__model_weights(mhc__model *model);
+float *mhc__model_gradients(mhc__model *model);
+
+/* Memory for activations of rows = batch * sequence tokens is planned at the first pass of that size and kept. */
+typedef struct mhc__pass {
+    int batch, sequence;   /* sequence <= config.sequence with learned positions */
+    const int32_t *tokens; /* [batch, sequence + 1]: inputs are the first `sequence` of each row, targets the last */
+    bool train;            /* dropout on, activations kept for backward */
+    uint64_t seed, step;   /* of dropout */
+    float scale;           /* the gradient is that of scale * loss; 1 / micro-batches with accumulation. train only */
+} mhc__pass;
+
+/* Mean cross-entropy in nats. Token ids outside 0..V-1 are MHC_INVALID_ARGUMENT. */
+mhc_status mhc__model_forward(mhc__model *model, const mhc_context *context, const mhc__pass *pass, double *loss,
+                              mhc_error *error);
+/* Adds to the gradients. After a forward with train = true, once. */
+mhc_status mhc__model_backward(mhc__model *model, const mhc_context *context, const mhc__pass *pass, mhc_error *error);
+void mhc__model_zero_gradients(mhc__model *model, const mhc_context *context);
+
+/* Logits [V] of the last position of one row of `length` tokens (evaluation mode). For sampling. */
+mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, const int32_t *tokens, int length,
+                             float *logits, mhc_error *error);
+
+/* What a measurement can see. Streams of site s are valid after a training forward until the next pass; s = sites means
+ * the state before contraction. Residual models have one stream. */
+int mhc__model_sites(const mhc__model *model);
+int64_t mhc__model_tokens(const mhc__model *model); /* T of the last pass */
+mhc_streams mhc__model_streams(const mhc__model *model, int site);
+/* Coefficients of a site after a forward: rows of n(n+2), T rows when dynamic, else 1. NULL for residual. */
+const float *mhc__model_coefficients(const mhc__model *model, int site);
+/* Called during backward with the gradient of the streams entering each site, from s = sites down to 0. NULL turns it
+ * off. */
+typedef void mhc__gradient_watch(void *self, int site, int64_t tokens, mhc_streams gradient);
+void mhc__model_watch_gradients(mhc__model *model, mhc__gradient_watch *watch, void *self);
+
+#endif

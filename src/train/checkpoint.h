@@ -1,0 +1,30 @@
+/* Checkpoints are folders: model.safetensors, optimizer.safetensors, config.json, state.json. Written beside, flushed,
+ * renamed: a kill at any moment leaves the last one whole. */
+#ifndef MHC_TRAIN_CHECKPOINT_H
+#define MHC_TRAIN_CHECKPOINT_H
+
+#include <stdint.h>
+
+#include "model/model.h"
+
+typedef struct mhc__checkpoint_state {
+    int64_t step;            /* updates done */
+    int64_t optimizer_steps; /* AdamW's t */
+    int64_t rollbacks;
+    uint64_t seed;
+} mhc__checkpoint_state;
+
+/* first, second: AdamW's moments, laid out like the weights. */
+mhc_status mhc__checkpoint_save(const char *folder, const mhc__model *model, const float *first, const float *second,
+                                const mhc__checkpoint_state *state, const char *config_json, mhc_error *error);
+/* Loads into a model of the same shape. first and second NULL: weights alone (evaluation, sampling). Everything is
+ * checked before anything is changed. */
+mhc_status mhc__checkpoint_load(const char *folder, mhc__model *model, float *first, float *second,
+                                mhc__checkpoint_state *state, mhc_error *error);
+/* Weights alone, from any safetensors file with the model's names. */
+mhc_status mhc__model_load(mhc__model *model, const char *path, mhc_error *error);
+/* Resolves a run folder ("runs/x"), its "checkpoints" folder or a checkpoint folder to the newest whole checkpoint.
+ * malloc'd. */
+mhc_status mhc__checkpoint_find(const char *path, char **folder, mhc_error *error);
+
+#endif

@@ -1,0 +1,65 @@
+/* The training loop: it owns the optimizer's state and the step counter, and tells observers what happens. */
+#ifndef MHC_TRAIN_TRAIN_H
+#define MHC_TRAIN_TRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mhc/context.h"
+#include "model/model.h"
+#include "train/config.h"
+#include "train/source.h"
+
+typedef struct mhc__train_record {
+    int64_t step;     /* of the update that was just made, 0, 1, … */
+    double loss;      /* mean over micro-batches, before the update */
+    double grad_norm; /* global L2, before clipping */
+    double lr;
+    double seconds; /* wall time of this step */
+    double tokens_per_second;
+    double eval_loss; /* NaN unless an evaluation followed this step */
+    double remaining; /* estimated seconds to the end; NaN at the start */
+    int64_t steps;    /* of the whole run */
+    int64_t tokens;   /* seen since step 0 */
+} mhc__train_record;
+
+/* Told after backward (gradients and activations are there, weights not yet updated) and after each step. Any member
+ * may be NULL. A status other than MHC_OK stops the run with it. */
+typedef struct mhc__train_observer {
+    void *self;
+    mhc_status (*before_update)(void *self, mhc__model *model, int64_t step, mhc_error *error);
+    mhc_status (*after_step)(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error);
+    mhc_status (*note)(void *self, const char *text, mhc_error *error); /* checkpoints written, rollbacks, … */
+} mhc__train_observer;
+
+typedef struct mhc__trainer mhc__trainer;
+
+/* model stays the caller's and must outlive the trainer. folder: where checkpoints go
+ * (FOLDER/checkpoints/step-NNNNNNNN, and FOLDER/checkpoints/latest names the last), NULL for none. config_json: text
+ * saved as config.json in each checkpoint (NULL: the model's configuration alone). eval may be NULL. observers are
+ * copied. */
+typedef struct mhc__trainer_options {
+    mhc__model *model;
+    const mhc__train_config *config;
+    mhc__source train, eval;
+    const char *folder;
+    const char *config_json;
+    const mhc__train_observer *observers;
+    int observer_count;
+    const volatile int
+        *stop; /* not 0: finish the step, save, return MHC_INTERRUPTED. Set by a signal handler. May be NULL */
+} mhc__trainer_options;
+
+mhc_status mhc__trainer_create(const mhc__trainer_options *options, mhc__trainer **out, mhc_error *error);
+void mhc__trainer_destroy(mhc__trainer *trainer);
+
+/* Loads weights, moments and step from a checkpoint folder: the run goes on bit-identically. */
+mhc_status mhc__trainer_resume(mhc__trainer *trainer, const char *checkpoint, mhc_error *error);
+/* One update. MHC_NOT_FINITE when loss or gradient norm isn't finite: weights are as before the step. */
+mhc_status mhc__trainer_step(mhc__trainer *trainer, mhc__train_record *record, mhc_error *error);
+/* Steps until config.steps, evaluating, saving and guarding as configured. */
+mhc_status mhc__trainer_run(mhc__trainer *trainer, mhc_error *error);
+mhc_status mhc__trainer_save(mhc__trainer *trainer, mhc_error *error); /* a checkpoint now */
+int64_t mhc__trainer_steps_done(const mhc__trainer *trainer);
+
+#endif
