@@ -18,4 +18,7 @@ mhc_status mhc__run_log_open(const char *metrics, int64_t from_step, FILE *progr
 void mhc__run_log_close(mhc__run_log *log);
 mhc__train_observer mhc__run_log_observer(mhc__run_log *log);
 
+/* "42s", "3m 07s", "2h 05m", "1d 04h"; "–" for NaN and what is not a duration. */
+void mhc__duration(double seconds, char *text, size_t size);
+
 #endif
