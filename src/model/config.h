@@ -1,5 +1,5 @@
-/* What a model is, as plain data. Enumerations are stored by value; their names in files and on the command line are in
- * config.c. */
+/* What a model is, as plain data. Enumerations are stored by value; their names in files and on the command line belong
+ * to src/config. */
 #ifndef MHC_MODEL_CONFIG_H
 #define MHC_MODEL_CONFIG_H
 
@@ -12,7 +12,7 @@
 typedef enum mhc__position { MHC__POSITION_LEARNED, MHC__POSITION_ROPE } mhc__position;
 typedef enum mhc__mlp { MHC__MLP_GELU, MHC__MLP_SWIGLU } mhc__mlp;
 /* What one site wraps: attention and feed-forward each without their residual, or the whole block with its two
- * residuals inside. */
+ * residuals inside. The plain residual is a block's own two additions: it ignores the choice. */
 typedef enum mhc__wrap { MHC__WRAP_SUBLAYER, MHC__WRAP_BLOCK } mhc__wrap;
 /* NATIVE takes the convention's own contraction. */
 typedef enum mhc__contract {

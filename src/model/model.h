@@ -49,19 +49,21 @@ typedef struct mhc__pass {
     float scale;           /* the gradient is that of scale * loss; 1 / micro-batches with accumulation. train only */
 } mhc__pass;
 
-/* Mean cross-entropy in nats. Token ids outside 0..V-1 are MHC_INVALID_ARGUMENT. */
+/* Mean cross-entropy in nats. Token ids outside 0..V-1 are MHC_INVALID_ARGUMENT. A training forward already adds the
+ * output head's share to the gradients (all logits never exist at once): zero gradients before it, not after. */
 mhc_status mhc__model_forward(mhc__model *model, const mhc_context *context, const mhc__pass *pass, double *loss,
                               mhc_error *error);
-/* Adds to the gradients. After a forward with train = true, once. */
+/* Adds to the gradients. After a forward with train = true, once, with the same pass and thread count. */
 mhc_status mhc__model_backward(mhc__model *model, const mhc_context *context, const mhc__pass *pass, mhc_error *error);
 void mhc__model_zero_gradients(mhc__model *model, const mhc_context *context);
 
-/* Logits [V] of the last position of one row of `length` tokens (evaluation mode). For sampling. */
+/* Logits [V] of the last position of one row of `length` tokens (evaluation mode). For sampling. Errors as forward. */
 mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, const int32_t *tokens, int length,
                              float *logits, mhc_error *error);
 
 /* What a measurement can see. Streams of site s are valid after a training forward until the next pass; s = sites means
- * the state before contraction. Residual models have one stream. */
+ * the state before contraction. Residual models have one stream. After an evaluation, which keeps two states alone, or
+ * before the first pass, data is NULL. */
 int mhc__model_sites(const mhc__model *model);
 int64_t mhc__model_tokens(const mhc__model *model); /* T of the last pass */
 mhc_streams mhc__model_streams(const mhc__model *model, int site);

@@ -1,0 +1,227 @@
+/* Memory of a pass: one arena, carved into the arrays of internal.h. Evaluation lets all blocks share one set of
+ * activations, and two states of the streams take turns. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/threads.h"
+#include "model/internal.h"
+#include "nn/embedding.h"
+#include "nn/linear.h"
+#include "nn/loss.h"
+#include "nn/norm.h"
+
+/* Counts first (base NULL), then hands out. */
+typedef struct carver {
+    char *base;
+    int64_t used;
+    bool overflow;
+} carver;
+
+static void *carve(carver *c, int64_t count, int64_t size) {
+    int64_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > INT64_MAX / 2 - c->used) {
+        c->overflow = true;
+        return NULL;
+    }
+    void *piece = c->base ? c->base + c->used : NULL;
+    c->used += (bytes + 63) / 64 * 64;
+    return piece;
+}
+
+static float *floats(carver *c, int64_t tokens, int64_t per_token) {
+    int64_t count;
+    if (__builtin_mul_overflow(tokens, per_token, &count)) {
+        c->overflow = true;
+        return NULL;
+    }
+    return carve(c, count, sizeof(float));
+}
+
+static void lay_out_attention(const mhc__model *model, carver *c, mhc__attention_state *state, int64_t tokens) {
+    const mhc__widths *w = &model->widths;
+    state->mean = floats(c, tokens, 1);
+    state->rstd = floats(c, tokens, 1);
+    state->normed = floats(c, tokens, w->channels);
+    state->qkv = floats(c, tokens, w->qkv);
+    state->lse = floats(c, tokens, w->heads);
+    state->heads = floats(c, tokens, w->channels);
+}
+
+static void lay_out_feed_forward(const mhc__model *model, carver *c, mhc__feed_forward_state *state, int64_t tokens) {
+    const mhc__widths *w = &model->widths;
+    bool gated = model->config.mlp == MHC__MLP_SWIGLU;
+    state->mean = floats(c, tokens, 1);
+    state->rstd = floats(c, tokens, 1);
+    state->normed = floats(c, tokens, w->channels);
+    state->gate = gated ? floats(c, tokens, w->ffn) : NULL;
+    state->up = floats(c, tokens, w->ffn);
+    state->active = floats(c, tokens, w->ffn);
+}
+
+/* u and z of the sub-layers: views of what the site holds. A residual site reads the state where it is, and writes z
+ * where the next state will be. */
+static void connect(const mhc__model *model, const mhc__activations *at, int block, float *middle) {
+    mhc__attention_state *attention = &at->attention[block];
+    mhc__feed_forward_state *ffn = &at->feed_forward[block];
+    if (mhc__wraps_blocks(model)) {
+        const mhc__site_state *site = &at->sites[block];
+        attention->u = site->u;
+        attention->z = middle;
+        ffn->u = middle;
+        ffn->z = site->z;
+        return;
+    }
+    const mhc__site_state *first = &at->sites[2 * block], *second = &at->sites[2 * block + 1];
+    attention->u = first->u;
+    attention->z = first->z;
+    ffn->u = second->u;
+    ffn->z = second->z;
+}
+
+static void lay_out_sites(const mhc__model *model, mhc__activations *at, carver *c, const mhc_site_sizes *sizes,
+                          bool train) {
+    int64_t channels = model->widths.channels, state = model->spec.streams * channels;
+    for (int s = 0; s <= model->sites; s++)
+        at->streams[s] = train || s < 2 ? floats(c, at->tokens, state) : at->streams[s - 2];
+    for (int s = 0; s < model->sites; s++) {
+        mhc__site_state *site = &at->sites[s];
+        if (mhc__is_plain(model)) {
+            site->u = at->streams[s];
+            site->z = at->streams[s + 1];
+            continue;
+        }
+        bool own = train || s == 0;
+        site->u = own ? floats(c, at->tokens, channels) : at->sites[0].u;
+        site->z = own ? floats(c, at->tokens, channels) : at->sites[0].z;
+        site->coefficients = floats(c, 1, sizes->coefficients);
+        site->saved = train ? floats(c, 1, sizes->saved) : NULL;
+    }
+    float *middle = NULL;
+    for (int block = 0; block < model->config.blocks; block++) {
+        if (train || block == 0) {
+            lay_out_attention(model, c, &at->attention[block], at->tokens);
+            lay_out_feed_forward(model, c, &at->feed_forward[block], at->tokens);
+            if (mhc__wraps_blocks(model))
+                middle = floats(c, at->tokens, channels);
+        } else {
+            at->attention[block] = at->attention[0];
+            at->feed_forward[block] = at->feed_forward[0];
+        }
+        connect(model, at, block, middle);
+    }
+}
+
+static void lay_out_backward(const mhc__model *model, mhc__activations *at, carver *c, const mhc_site_sizes *sizes) {
+    const mhc__widths *w = &model->widths;
+    bool gated = model->config.mlp == MHC__MLP_SWIGLU, plain = mhc__is_plain(model);
+    bool keep = model->config.dropout_output > 0.0f && (plain || mhc__wraps_blocks(model));
+    at->d_streams = floats(c, at->tokens, model->spec.streams * w->channels);
+    at->d_z = plain ? at->d_streams : floats(c, at->tokens, w->channels);
+    at->d_u = floats(c, at->tokens, w->channels);
+    at->d_masked = keep ? floats(c, at->tokens, w->channels) : at->d_z;
+    at->d_wide[0] = floats(c, at->tokens, mhc__max(w->ffn, w->qkv));
+    at->d_wide[1] = gated ? floats(c, at->tokens, w->ffn) : NULL;
+    at->d_coefficients[0] = floats(c, 1, sizes->coefficients);
+    at->d_coefficients[1] = mhc__is_shifted(model) ? floats(c, 1, sizes->coefficients) : at->d_coefficients[0];
+}
+
+static void at_least(size_t *most, int64_t count, size_t size) {
+    if (count > 0 && (size_t)count * size > *most)
+        *most = (size_t)count * size;
+}
+
+static size_t scratch_size(const mhc__model *model, const mhc__activations *at, size_t workspace, bool train) {
+    const mhc__widths *w = &model->widths;
+    mhc__attention attention = {.batch = at->batch,
+                                .sequence = at->sequence,
+                                .heads = w->heads,
+                                .kv_heads = w->kv_heads,
+                                .width = (int)w->head,
+                                .dropout = {.rate = train ? model->config.dropout_attention : 0.0f}};
+    size_t most = workspace;
+    at_least(&most, mhc__attention_scratch(at->threads, &attention), sizeof(float));
+    at_least(&most, mhc__head_loss_scratch(at->tokens, model->config.vocabulary), sizeof(float));
+    if (!train)
+        return most;
+    at_least(&most, mhc__norm_backward_scratch(at->tokens, w->channels), sizeof(float));
+    at_least(&most, mhc__linear_backward_scratch(at->tokens, mhc__max(w->channels, mhc__max(w->qkv, w->ffn))),
+             sizeof(float));
+    at_least(&most, mhc__embedding_scratch(at->tokens, model->config.vocabulary), sizeof(int64_t));
+    return most;
+}
+
+static mhc_status lay_out(const mhc__model *model, mhc__activations *at, carver *c, bool train, mhc_error *error) {
+    mhc_site_sizes sizes;
+    mhc_contract_sizes ends;
+    MHC__TRY(mhc_site_sizes_query(&model->spec, at->tokens, &sizes, error));
+    MHC__TRY(mhc_contract_sizes_query(&model->spec, at->tokens, &ends, error));
+    int64_t channels = model->widths.channels;
+    bool plain = mhc__is_plain(model);
+    at->ids = carve(c, at->tokens, sizeof(int32_t));
+    at->targets = carve(c, at->tokens, sizeof(int32_t));
+    lay_out_sites(model, at, c, &sizes, train);
+    at->embedded = plain ? at->streams[0] : floats(c, at->tokens, channels);
+    at->head_saved = train && !plain ? floats(c, 1, ends.saved) : NULL;
+    at->contracted = plain ? at->streams[model->sites] : floats(c, at->tokens, channels);
+    at->mean = floats(c, at->tokens, 1);
+    at->rstd = floats(c, at->tokens, 1);
+    at->normed = floats(c, at->tokens, channels);
+    if (train)
+        lay_out_backward(model, at, c, &sizes);
+    size_t workspace = sizes.workspace > ends.workspace ? sizes.workspace : ends.workspace;
+    at->scratch_bytes = scratch_size(model, at, workspace, train);
+    at->scratch = carve(c, (int64_t)at->scratch_bytes, 1);
+    return MHC_OK;
+}
+
+static mhc_status allocate_tables(const mhc__model *model, mhc__activations *at, mhc_error *error) {
+    if (!at->streams)
+        MHC__TRY(MHC__ALLOCATE(at->streams, model->sites + 1, "the states of the model", error));
+    if (!at->sites)
+        MHC__TRY(MHC__ALLOCATE(at->sites, model->sites, "the sites of the model", error));
+    if (!at->attention)
+        MHC__TRY(MHC__ALLOCATE(at->attention, model->config.blocks, "the blocks of the model", error));
+    if (!at->feed_forward)
+        MHC__TRY(MHC__ALLOCATE(at->feed_forward, model->config.blocks, "the blocks of the model", error));
+    return MHC_OK;
+}
+
+mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *at, int batch, int sequence, int threads,
+                                    bool train, mhc_error *error) {
+    if (at->batch == batch && at->sequence == sequence && at->threads == threads)
+        return MHC_OK;
+    MHC__TRY(allocate_tables(model, at, error));
+    at->batch = batch;
+    at->sequence = sequence;
+    at->threads = threads;
+    at->tokens = (int64_t)batch * sequence;
+    carver counting = {NULL, 0, false};
+    mhc_status status = lay_out(model, at, &counting, train, error);
+    if (status == MHC_OK && counting.overflow)
+        status =
+            mhc__fail(error, MHC_OUT_OF_MEMORY, "activations: %lld tokens do not fit in memory", (long long)at->tokens);
+    if (status == MHC_OK && counting.used > at->arena_bytes) {
+        mhc__release(at->arena);
+        at->arena = NULL;
+        at->arena_bytes = 0;
+        status = mhc__allocate(&at->arena, counting.used, 1, "the activations of the model", error);
+        if (status == MHC_OK)
+            at->arena_bytes = counting.used;
+    }
+    if (status == MHC_OK) {
+        carver handing = {at->arena, 0, false};
+        status = lay_out(model, at, &handing, train, error);
+    }
+    if (status != MHC_OK)
+        at->batch = 0;
+    return status;
+}
+
+void mhc__activations_free(mhc__activations *at) {
+    mhc__release(at->arena);
+    mhc__release(at->streams);
+    mhc__release(at->sites);
+    mhc__release(at->attention);
+    mhc__release(at->feed_forward);
+    memset(at, 0, sizeof *at);
+}

@@ -1,0 +1,149 @@
+#include "model/config.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+
+enum {
+    MAX_VOCABULARY = 16 * 1024 * 1024,
+    MAX_SEQUENCE = 16 * 1024 * 1024,
+    MAX_CHANNELS = 1 << 20,
+    MAX_BLOCKS = 1 << 14,
+    MAX_FFN = 1 << 22
+};
+
+mhc__model_config mhc__model_config_default(void) {
+    mhc__model_config config = {.vocabulary = 0,
+                                .sequence = 128,
+                                .channels = 256,
+                                .blocks = 6,
+                                .heads = 4,
+                                .norm = MHC__LAYERNORM,
+                                .position = MHC__POSITION_LEARNED,
+                                .rope_theta = 10000.0f,
+                                .mlp = MHC__MLP_GELU,
+                                .tied = true,
+                                .init_std = 0.02f,
+                                .connection = "paper",
+                                .streams = 4,
+                                .wrap = MHC__WRAP_SUBLAYER,
+                                .contract = MHC__CONTRACT_NATIVE};
+    return config;
+}
+
+static mhc_status in_range(const char *field, int value, int least, int most, mhc_error *error) {
+    if (value < least || value > most)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.%s: %d is not in %d..%d", field, value, least, most);
+    return MHC_OK;
+}
+
+static mhc_status is_rate(const char *field, float value, mhc_error *error) {
+    if (!(value >= 0.0f && value < 1.0f))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.%s: %g is not in [0, 1)", field, (double)value);
+    return MHC_OK;
+}
+
+static mhc_status is_size(const char *field, float value, mhc_error *error) {
+    if (!(value >= 0.0f) || !isfinite(value))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.%s: expected a finite number >= 0, found %g", field,
+                         (double)value);
+    return MHC_OK;
+}
+
+static mhc_status check_heads(const mhc__model_config *config, mhc_error *error) {
+    MHC__TRY(in_range("heads", config->heads, 1, config->channels, error));
+    if (config->channels % config->heads)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.heads: %d does not divide model.channels, %d",
+                         config->heads, config->channels);
+    MHC__TRY(in_range("kv_heads", config->kv_heads, 0, config->heads, error));
+    if (config->kv_heads && config->heads % config->kv_heads)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.kv_heads: %d does not divide model.heads, %d",
+                         config->kv_heads, config->heads);
+    if (config->position == MHC__POSITION_ROPE && config->channels / config->heads % 2)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "model.position: rope needs an even head width, found channels / heads = %d",
+                         config->channels / config->heads);
+    return MHC_OK;
+}
+
+static mhc_status check_choices(const mhc__model_config *config, mhc_error *error) {
+    MHC__TRY(in_range("norm", (int)config->norm, 0, MHC__RMSNORM, error));
+    MHC__TRY(in_range("position", (int)config->position, 0, MHC__POSITION_ROPE, error));
+    MHC__TRY(in_range("mlp", (int)config->mlp, 0, MHC__MLP_SWIGLU, error));
+    MHC__TRY(in_range("wrap", (int)config->wrap, 0, MHC__WRAP_BLOCK, error));
+    MHC__TRY(in_range("contract", (int)config->contract, 0, MHC__CONTRACT_CARRIED, error));
+    return in_range("sinkhorn_iterations", config->sinkhorn_iterations, 0, 1000, error);
+}
+
+mhc_status mhc__model_config_check(const mhc__model_config *config, mhc_error *error) {
+    MHC__TRY(in_range("vocabulary", config->vocabulary, 0, MAX_VOCABULARY, error));
+    MHC__TRY(in_range("sequence", config->sequence, 1, MAX_SEQUENCE, error));
+    MHC__TRY(in_range("channels", config->channels, 1, MAX_CHANNELS, error));
+    MHC__TRY(in_range("blocks", config->blocks, 1, MAX_BLOCKS, error));
+    MHC__TRY(in_range("ffn", config->ffn, 0, MAX_FFN, error));
+    MHC__TRY(check_choices(config, error));
+    MHC__TRY(check_heads(config, error));
+    MHC__TRY(is_size("norm_eps", config->norm_eps, error));
+    MHC__TRY(is_size("init_std", config->init_std, error));
+    if (!(config->rope_theta > 0.0f) || !isfinite(config->rope_theta))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.rope_theta: expected a finite number > 0, found %g",
+                         (double)config->rope_theta);
+    MHC__TRY(is_rate("dropout_embedding", config->dropout_embedding, error));
+    MHC__TRY(is_rate("dropout_attention", config->dropout_attention, error));
+    MHC__TRY(is_rate("dropout_output", config->dropout_output, error));
+    mhc_spec spec;
+    return mhc__model_config_spec(config, &spec, error);
+}
+
+static mhc_status override_contraction(const mhc__model_config *config, mhc_spec *spec, mhc_error *error) {
+    bool plain = spec->mapping == MHC_MAPPING_NONE;
+    switch (config->contract) {
+    case MHC__CONTRACT_NATIVE:
+        return MHC_OK;
+    case MHC__CONTRACT_MEAN:
+        spec->contraction = MHC_CONTRACT_MEAN;
+        return MHC_OK;
+    case MHC__CONTRACT_SUM:
+        spec->contraction = MHC_CONTRACT_SUM;
+        return MHC_OK;
+    case MHC__CONTRACT_HEAD:
+        if (plain)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "model.contract: head chooses among streams, and model.connection residual has one");
+        spec->contraction = MHC_CONTRACT_HEAD;
+        return MHC_OK;
+    case MHC__CONTRACT_CARRIED:
+        if (spec->schedule != MHC_SCHEDULE_SHIFTED)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "model.contract: carried needs a connection with the shifted schedule "
+                             "(deepseek-v4.1), found %s",
+                             config->connection);
+        spec->contraction = MHC_CONTRACT_CARRIED;
+        return MHC_OK;
+    }
+    return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.contract: %d is not in 0..%d", (int)config->contract,
+                     MHC__CONTRACT_CARRIED);
+}
+
+mhc_status mhc__model_config_spec(const mhc__model_config *config, mhc_spec *spec, mhc_error *error) {
+    if (!memchr(config->connection, '\0', sizeof config->connection))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.connection: longer than %zu characters",
+                         sizeof config->connection - 1);
+    bool plain = strcmp(config->connection, "residual") == 0;
+    if (!plain)
+        MHC__TRY(in_range("streams", config->streams, 1, MHC_MAX_STREAMS, error));
+    mhc_status status = mhc_spec_preset(spec, config->connection, plain ? 1 : config->streams, config->channels, error);
+    if (status != MHC_OK)
+        return mhc__fail_in(error, status, "model.connection");
+    MHC__TRY(override_contraction(config, spec, error));
+    if (config->sinkhorn_iterations) {
+        if (spec->constraint != MHC_CONSTRAINT_SINKHORN)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "model.sinkhorn_iterations: %d, but model.connection %s has no Sinkhorn iterations",
+                             config->sinkhorn_iterations, config->connection);
+        spec->sinkhorn.iterations = config->sinkhorn_iterations;
+    }
+    status = mhc_spec_check(spec, error);
+    return status == MHC_OK ? MHC_OK : mhc__fail_in(error, status, "model.connection");
+}

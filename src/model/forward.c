@@ -1,0 +1,143 @@
+/* tokens -> embed -> expand -> (pre -> F -> merge) x sites -> contract -> norm -> loss or logits. */
+#include "model/internal.h"
+#include "model/steps.h"
+#include "nn/embedding.h"
+#include "nn/linear.h"
+#include "nn/loss.h"
+#include "nn/norm.h"
+
+/* Rows of `stride` ids, the inputs first; targets are the inputs one place on. One check of every id. */
+static mhc_status take_tokens(const mhc__run *run, int stride) {
+    mhc__activations *at = run->at;
+    int vocabulary = run->model->config.vocabulary;
+    for (int row = 0; row < at->batch; row++) {
+        const int32_t *ids = run->pass->tokens + (int64_t)row * stride;
+        for (int i = 0; i < stride; i++)
+            if (ids[i] < 0 || ids[i] >= vocabulary)
+                return mhc__fail(run->error, MHC_INVALID_ARGUMENT, "tokens[%d][%d]: %d is not in 0..%d (vocabulary)",
+                                 row, i, (int)ids[i], vocabulary - 1);
+        int64_t first = (int64_t)row * at->sequence;
+        for (int i = 0; i < at->sequence; i++) {
+            at->ids[first + i] = ids[i];
+            at->targets[first + i] = i + 1 < stride ? ids[i + 1] : -1;
+        }
+    }
+    return MHC_OK;
+}
+
+static mhc_status embed(const mhc__run *run) {
+    const mhc__model *model = run->model;
+    mhc__activations *at = run->at;
+    int64_t channels = model->widths.channels;
+    mhc__embedding_forward(run->context->threads, at->tokens, at->sequence, channels, at->ids,
+                           mhc__weight(model, model->embedding.weight), mhc__weight(model, model->position.weight),
+                           at->embedded);
+    mhc__dropout dropout = mhc__run_dropout(run, model->config.dropout_embedding, 0, MHC__PLACE_EMBEDDING);
+    mhc__dropout_apply(run->context->threads, &dropout, 0, at->tokens * channels, at->embedded);
+    if (mhc__is_plain(model))
+        return MHC_OK;
+    return mhc_expand_forward(run->context, &model->spec, at->tokens, mhc_rows_of(at->embedded, channels),
+                              mhc__state(run, 0), run->error);
+}
+
+/* site.u -> site.z */
+static mhc_status wrapped_forward(const mhc__run *run, int site) {
+    if (!mhc__wraps_blocks(run->model))
+        return site % 2 ? mhc__feed_forward_layer_forward(run, site / 2) : mhc__attention_layer_forward(run, site / 2);
+    const mhc__attention_state *attention = &run->at->attention[site];
+    const mhc__feed_forward_state *ffn = &run->at->feed_forward[site];
+    MHC__TRY(mhc__attention_layer_forward(run, site));
+    MHC__TRY(mhc__add_rows(run, attention->z, attention->u));
+    MHC__TRY(mhc__feed_forward_layer_forward(run, site));
+    return mhc__add_rows(run, ffn->z, ffn->u);
+}
+
+static mhc_status site_forward(const mhc__run *run, int index) {
+    const mhc__model *model = run->model;
+    mhc__activations *at = run->at;
+    mhc__site_state *site = &at->sites[index];
+    if (mhc__is_plain(model)) {
+        MHC__TRY(wrapped_forward(run, index));
+        return mhc__add_rows(run, at->streams[index + 1], at->streams[index]);
+    }
+    mhc_site_params params = mhc__site_weights(model, index);
+    MHC__TRY(mhc_pre_forward(run->context, &model->spec, &params, at->tokens, mhc__state(run, index),
+                             mhc__carried(run, index), site->coefficients, site->saved,
+                             mhc_rows_of(site->u, model->widths.channels), at->scratch, at->scratch_bytes, run->error));
+    MHC__TRY(wrapped_forward(run, index));
+    return mhc_merge_forward(run->context, &model->spec, at->tokens, mhc__state(run, index),
+                             mhc_rows_of(site->z, model->widths.channels), site->coefficients,
+                             mhc__state(run, index + 1), run->error);
+}
+
+static mhc_status contract(const mhc__run *run) {
+    const mhc__model *model = run->model;
+    mhc__activations *at = run->at;
+    if (mhc__is_plain(model))
+        return MHC_OK;
+    mhc_head_params params = mhc__head_weights(model);
+    return mhc_contract_forward(run->context, &model->spec, &params, at->tokens, mhc__state(run, model->sites),
+                                mhc__contract_carried(run), at->head_saved,
+                                mhc_rows_of(at->contracted, model->widths.channels), at->scratch, at->scratch_bytes,
+                                run->error);
+}
+
+/* Up to the input of the final norm. stride: ids in one row of tokens. */
+static mhc_status body(mhc__run *run, int stride) {
+    mhc__model *model = run->model;
+    const mhc__pass *pass = run->pass;
+    model->last = NULL;
+    model->backward_ready = false;
+    if (pass->batch < 1 || pass->sequence < 1)
+        return mhc__fail(run->error, MHC_INVALID_ARGUMENT,
+                         "pass: expected at least one row of one token, found %d x %d", pass->batch, pass->sequence);
+    if (model->config.position == MHC__POSITION_LEARNED && pass->sequence > model->config.sequence)
+        return mhc__fail(run->error, MHC_INVALID_ARGUMENT,
+                         "pass: %d tokens in a row, but the model has %d learned positions", pass->sequence,
+                         model->config.sequence);
+    run->at = pass->train ? &model->train : &model->eval;
+    MHC__TRY(mhc__activations_prepare(model, run->at, pass->batch, pass->sequence, run->context->threads, pass->train,
+                                      run->error));
+    MHC__TRY(take_tokens(run, stride));
+    MHC__TRY(embed(run));
+    for (int site = 0; site < model->sites; site++)
+        MHC__TRY(site_forward(run, site));
+    return contract(run);
+}
+
+static void final_norm(const mhc__run *run, int64_t first, int64_t tokens) {
+    const mhc__model *model = run->model;
+    mhc__activations *at = run->at;
+    int64_t skip = first * model->widths.channels;
+    mhc__norm_forward(run->context->threads, model->config.norm, model->widths.norm_eps, tokens, model->widths.channels,
+                      at->contracted + skip, mhc__weight(model, model->norm.weight),
+                      mhc__weight(model, model->norm.bias), at->normed + skip, at->mean + first, at->rstd + first);
+}
+
+mhc_status mhc__model_forward(mhc__model *model, const mhc_context *context, const mhc__pass *pass, double *loss,
+                              mhc_error *error) {
+    mhc__run run = {model, context, pass, NULL, error};
+    MHC__TRY(body(&run, pass->sequence + 1));
+    mhc__activations *at = run.at;
+    final_norm(&run, 0, at->tokens);
+    MHC__TRY(mhc__head_loss(context->threads, at->tokens, model->widths.channels, model->config.vocabulary, at->normed,
+                            mhc__weight(model, model->head.weight), at->targets, pass->train ? pass->scale : 1.0f, loss,
+                            pass->train ? at->d_u : NULL, pass->train ? mhc__gradient(model, model->head.weight) : NULL,
+                            at->scratch, error));
+    model->last = at;
+    model->backward_ready = pass->train;
+    return MHC_OK;
+}
+
+mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, const int32_t *tokens, int length,
+                             float *logits, mhc_error *error) {
+    mhc__pass pass = {.batch = 1, .sequence = length, .tokens = tokens};
+    mhc__run run = {model, context, &pass, NULL, error};
+    MHC__TRY(body(&run, length));
+    final_norm(&run, length - 1, 1);
+    MHC__TRY(mhc__linear_forward(context->threads, 1, model->widths.channels, model->config.vocabulary,
+                                 run.at->normed + (length - 1) * model->widths.channels,
+                                 mhc__weight(model, model->head.weight), NULL, logits, error));
+    model->last = run.at;
+    return MHC_OK;
+}

@@ -1,0 +1,149 @@
+/* What the files of this folder share: where each parameter lies, and where each activation. */
+#ifndef MHC_MODEL_INTERNAL_H
+#define MHC_MODEL_INTERNAL_H
+
+#include "model/model.h"
+#include "nn/attention.h"
+#include "nn/dropout.h"
+
+/* Offsets of tensors in the flat arrays; ABSENT where the model has no such tensor. */
+#define MHC__ABSENT (-1)
+
+typedef struct mhc__weight_at {
+    int64_t weight, bias;
+} mhc__weight_at;
+
+typedef struct mhc__connection_at {
+    int64_t fn, base, scale;
+} mhc__connection_at;
+
+typedef struct mhc__block_at {
+    mhc__weight_at attention_norm, qkv, proj;
+    mhc__weight_at ffn_norm, up, gate, down;
+    mhc__connection_at connections[2]; /* attention, feed-forward; wrap = block uses the first alone */
+} mhc__block_at;
+
+/* Widths that follow from the configuration. */
+typedef struct mhc__widths {
+    int64_t channels, ffn, qkv; /* qkv = (heads + 2 kv_heads) head */
+    int heads, kv_heads, head;  /* head: channels of one head */
+    float norm_eps;
+} mhc__widths;
+
+/* Activations of one sub-layer z = F(u). In evaluation all blocks share one set. */
+typedef struct mhc__attention_state {
+    float *u, *mean, *rstd, *normed; /* [T, C], [T], [T], [T, C] */
+    float *qkv, *lse, *heads;        /* [T, qkv], [T heads], [T, C] */
+    float *z;                        /* [T, C] */
+} mhc__attention_state;
+
+typedef struct mhc__feed_forward_state {
+    float *u, *mean, *rstd, *normed; /* as above */
+    float *gate, *up, *active;       /* [T, ffn]; gate with swiglu alone */
+    float *z;                        /* [T, C] */
+} mhc__feed_forward_state;
+
+typedef struct mhc__site_state {
+    float *u, *z;                /* [T, C]: input and output of what the site wraps */
+    float *coefficients, *saved; /* as mhc/site.h; NULL for residual */
+} mhc__site_state;
+
+typedef struct mhc__activations {
+    void *arena;
+    int64_t arena_bytes;
+    int batch, sequence, threads; /* the pass that the pointers are laid out for; 0 before the first */
+    int64_t tokens;
+    int32_t *ids, *targets;                /* [T] */
+    float **streams;                       /* [sites + 1] states of [T, n, C]; two of them taking turns in evaluation */
+    mhc__site_state *sites;                /* [sites] */
+    mhc__attention_state *attention;       /* [blocks] */
+    mhc__feed_forward_state *feed_forward; /* [blocks] */
+    float *embedded;                       /* [T, C] before expand */
+    float *head_saved;                     /* of the contraction */
+    float *contracted, *mean, *rstd, *normed; /* the final norm: [T, C], [T], [T], [T, C] */
+    /* Backward alone. */
+    float *d_streams;         /* [T, n, C], in place from the last site to the first */
+    float *d_z, *d_u;         /* [T, C] */
+    float *d_masked;          /* [T, C]: dropout's gradient where d_z must survive, else d_z */
+    float *d_wide[2];         /* [T, max(ffn, qkv)], [T, ffn] (swiglu) */
+    float *d_coefficients[2]; /* of this site and the one before, by turns */
+    void *scratch;            /* whatever the operation in progress needs */
+    size_t scratch_bytes;
+} mhc__activations;
+
+struct mhc__model {
+    mhc__model_config config;
+    mhc__widths widths;
+    mhc_spec spec, plain; /* plain: the residual addition inside blocks and of residual models */
+    uint64_t seed;
+    int sites;
+    mhc__parameter *parameters;
+    int parameter_count, parameter_capacity;
+    int64_t size, total;
+    float *weights, *gradients;
+    mhc__weight_at embedding, position, norm, head;
+    mhc__connection_at contraction;
+    mhc__block_at *blocks;
+    mhc__activations train, eval;
+    const mhc__activations *last; /* of the last pass; NULL before the first and after a failed one */
+    bool backward_ready;
+    mhc__gradient_watch *watch;
+    void *watch_self;
+};
+
+/* Which dropout of the model: mhc__dropout.place. */
+enum { MHC__PLACE_EMBEDDING = 0, MHC__PLACE_PROBABILITIES, MHC__PLACE_ATTENTION, MHC__PLACE_FEED_FORWARD };
+
+/* One pass on its way through the model. */
+typedef struct mhc__run {
+    mhc__model *model;
+    const mhc_context *context;
+    const mhc__pass *pass;
+    mhc__activations *at;
+    mhc_error *error;
+} mhc__run;
+
+static inline bool mhc__is_plain(const mhc__model *model) {
+    return model->spec.mapping == MHC_MAPPING_NONE;
+}
+
+static inline bool mhc__is_shifted(const mhc__model *model) {
+    return model->spec.schedule == MHC_SCHEDULE_SHIFTED;
+}
+
+/* Sites wrap whole blocks. The plain residual has its two additions inside the block already: nothing more to wrap. */
+static inline bool mhc__wraps_blocks(const mhc__model *model) {
+    return model->config.wrap == MHC__WRAP_BLOCK && !mhc__is_plain(model);
+}
+
+static inline float *mhc__weight(const mhc__model *model, int64_t offset) {
+    return offset == MHC__ABSENT ? NULL : model->weights + offset;
+}
+
+static inline float *mhc__gradient(const mhc__model *model, int64_t offset) {
+    return offset == MHC__ABSENT ? NULL : model->gradients + offset;
+}
+
+/* parameters.c */
+mhc_status mhc__parameters_plan(mhc__model *model, mhc_error *error);  /* the table, sizes and offsets */
+mhc_status mhc__parameters_start(mhc__model *model, mhc_error *error); /* values */
+
+/* activations.c: lays out at for the pass; keeps the arena where it is large enough. */
+mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *at, int batch, int sequence, int threads,
+                                    bool train, mhc_error *error);
+void mhc__activations_free(mhc__activations *at);
+
+/* attention.c, feed_forward.c: state.u -> state.z, and d_z -> at.d_u. Backward leaves d_z alone unless at.d_masked is
+ * d_z. */
+mhc_status mhc__attention_layer_forward(const mhc__run *run, int block);
+mhc_status mhc__attention_layer_backward(const mhc__run *run, int block, const float *d_z);
+mhc_status mhc__feed_forward_layer_forward(const mhc__run *run, int block);
+mhc_status mhc__feed_forward_layer_backward(const mhc__run *run, int block, const float *d_z);
+
+/* layers.c: what the two share. */
+mhc__dropout mhc__run_dropout(const mhc__run *run, float rate, int block, int kind);
+mhc_status mhc__add_rows(const mhc__run *run, float *x, const float *z); /* x += z, [T, C] */
+/* Gradient of z before its output dropout: d_z itself without dropout. */
+const float *mhc__output_dropout_backward(const mhc__run *run, int block, int kind, const float *d_z);
+
+#endif
