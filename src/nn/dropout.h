@@ -12,6 +12,11 @@ typedef struct mhc__dropout {
     uint32_t place; /* which dropout of the model: embedding, block 3's attention probabilities, … */
 } mhc__dropout;
 
+/* Word (e / 16) mod 4 of Philox counter 16 (e / 64) + e mod 16 decides on element e: sixteen counters make the masks of
+ * 64 consecutive elements without a shuffle.
+ * keep_i / (1 - rate), 0 or 1 / (1 - rate), of elements first.. into keep[0..count). rate > 0. */
+void mhc__dropout_mask(const mhc__dropout *dropout, int64_t first, int64_t count, float *keep);
+
 /* x_i = keep_i x_i / (1 - rate), in place. Its own backward: apply it to the gradient. Elements are numbered from
  * `first`. */
 void mhc__dropout_apply(int threads, const mhc__dropout *dropout, int64_t first, int64_t count, float *x);

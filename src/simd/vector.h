@@ -11,7 +11,6 @@
 #define MHC__V8 8
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpsabi" /* how such values pass between functions: these are all inlined */
 #endif
 
@@ -59,9 +58,5 @@ MHC__INLINE float mhc__v8_largest(mhc__v8 v) {
         largest = v[l] > largest ? v[l] : largest;
     return largest;
 }
-
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 
 #endif

@@ -1,0 +1,87 @@
+#include "nn/dropout.h"
+
+#include "base/compiler.h"
+#include "base/philox.h"
+#include "base/threads.h"
+#include "simd/math.h"
+
+#define LANES MHC__LANES
+#define GROUP (4 * LANES) /* elements of one vectorised turn: 16 counters of four words */
+#define BLOCK 4096        /* elements of one piece of parallel work */
+
+/* keep[16 w + l] for word w of counter 16 * group + l. */
+MHC__INLINE void group_mask(uint64_t key, uint64_t high, uint64_t group, float rate, float scale, float *keep) {
+    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+    uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
+    uint64_t first = group * LANES; /* a multiple of 16, so that lane numbers never carry into the high half */
+    for (int l = 0; l < LANES; l++) {
+        c0[l] = (uint32_t)first + (uint32_t)l;
+        c1[l] = (uint32_t)(first >> 32);
+        c2[l] = (uint32_t)high;
+        c3[l] = (uint32_t)(high >> 32);
+    }
+    for (int round = 0; round < 10; round++) {
+        for (int l = 0; l < LANES; l++) {
+            uint64_t a = (uint64_t)0xD2511F53u * c0[l], b = (uint64_t)0xCD9E8D57u * c2[l];
+            c0[l] = (uint32_t)(b >> 32) ^ c1[l] ^ k0;
+            c2[l] = (uint32_t)(a >> 32) ^ c3[l] ^ k1;
+            c1[l] = (uint32_t)b;
+            c3[l] = (uint32_t)a;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    for (int l = 0; l < LANES; l++) {
+        keep[l] = mhc__uniform(c0[l]) >= rate ? scale : 0.0f;
+        keep[LANES + l] = mhc__uniform(c1[l]) >= rate ? scale : 0.0f;
+        keep[2 * LANES + l] = mhc__uniform(c2[l]) >= rate ? scale : 0.0f;
+        keep[3 * LANES + l] = mhc__uniform(c3[l]) >= rate ? scale : 0.0f;
+    }
+}
+
+/* Bit 31 of the place sets dropout apart from the numbers that initialise parameters. */
+static uint64_t counter_high(const mhc__dropout *dropout) {
+    return mhc__philox_place(dropout->place | 0x80000000u, (uint32_t)dropout->step);
+}
+
+static uint64_t key_of(const mhc__dropout *dropout) {
+    return dropout->seed + (dropout->step >> 32) * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+MHC__CLONES static void mask(uint64_t key, uint64_t high, float rate, uint64_t first, int64_t count, float *keep) {
+    float scale = 1.0f / (1.0f - rate), spare[GROUP];
+    int64_t i = 0;
+    while (i < count) {
+        uint64_t element = first + (uint64_t)i;
+        int64_t skip = (int64_t)(element % GROUP), here = mhc__min(GROUP - skip, count - i);
+        if (here == GROUP) {
+            group_mask(key, high, element / GROUP, rate, scale, keep + i);
+        } else {
+            group_mask(key, high, element / GROUP, rate, scale, spare);
+            memcpy(keep + i, spare + skip, (size_t)here * sizeof *keep);
+        }
+        i += here;
+    }
+}
+
+void mhc__dropout_mask(const mhc__dropout *dropout, int64_t first, int64_t count, float *keep) {
+    mask(key_of(dropout), counter_high(dropout), dropout->rate, (uint64_t)first, count, keep);
+}
+
+MHC__CLONES static void multiply(int64_t count, const float *keep, float *x) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++)
+        x[i] *= keep[i];
+}
+
+void mhc__dropout_apply(int threads, const mhc__dropout *dropout, int64_t first, int64_t count, float *x) {
+    if (!(dropout->rate > 0.0f))
+        return;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t block = 0; block < mhc__blocks(count, BLOCK); block++) {
+        float keep[BLOCK];
+        int64_t start = block * BLOCK, here = mhc__min(BLOCK, count - start);
+        mhc__dropout_mask(dropout, first + start, here, keep);
+        multiply(here, keep, x + start);
+    }
+}
