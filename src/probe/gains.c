@@ -1,0 +1,212 @@
+#include "probe/gains.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "probe/matrix.h"
+
+enum { BLOCK = 64 }; /* tokens of one partial result */
+
+/* |x| as its bits: they order like the values, with NaN above infinity, so that a maximum never hides a NaN. */
+static uint32_t magnitude_bits(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits & 0x7FFFFFFFu;
+}
+
+static float from_bits(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+MHC__CLONES
+static uint32_t row_max(const float *x, int64_t count) {
+    uint32_t most = 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits = magnitude_bits(x[i]);
+        most = bits > most ? bits : most;
+    }
+    return most;
+}
+
+static double state_max(mhc_streams x, int64_t tokens, int64_t width) {
+    uint32_t most = 0;
+#pragma omp parallel for num_threads(mhc__default_threads()) schedule(static) reduction(max : most)
+    for (int64_t t = 0; t < tokens; t++) {
+        uint32_t here = row_max(x.data + t * x.token_stride, width);
+        most = here > most ? here : most;
+    }
+    return (double)from_bits(most);
+}
+
+/* Of one token: sum of squares over all streams, and the largest distance of a stream from the mean stream, as bits. */
+MHC__CLONES
+static double token_spread(const float *x, int n, int64_t channels, uint32_t *apart) {
+    double lanes[MHC__LANES] = {0};
+    uint32_t most = *apart;
+    float share = 1.0f / (float)n;
+    for (int64_t c = 0; c < channels; c++) {
+        float sum = 0.0f;
+        for (int i = 0; i < n; i++)
+            sum += x[i * channels + c];
+        float mean = sum * share;
+        for (int i = 0; i < n; i++) {
+            float value = x[i * channels + c];
+            uint32_t bits = magnitude_bits(value - mean);
+            most = bits > most ? bits : most;
+            lanes[c % MHC__LANES] += (double)value * value;
+        }
+    }
+    *apart = most;
+    double total = 0.0;
+    for (int l = 0; l < MHC__LANES; l++)
+        total += lanes[l];
+    return total;
+}
+
+/* max |x_i - mean_i x_i| / rms(x) of one state. partial: one double for each block of tokens. */
+static double state_spread(mhc_streams x, int64_t tokens, int n, int64_t channels, double *partial) {
+    uint32_t apart = 0;
+    int64_t blocks = mhc__blocks(tokens, BLOCK);
+#pragma omp parallel for num_threads(mhc__default_threads()) schedule(static) reduction(max : apart)
+    for (int64_t block = 0; block < blocks; block++) {
+        uint32_t here = 0;
+        partial[block] = 0.0;
+        for (int64_t t = block * BLOCK; t < mhc__min(tokens, (block + 1) * BLOCK); t++)
+            partial[block] += token_spread(x.data + t * x.token_stride, n, channels, &here);
+        apart = here > apart ? here : apart;
+    }
+    double squares = 0.0;
+    for (int64_t block = 0; block < blocks; block++)
+        squares += partial[block];
+    double rms = sqrt(squares / ((double)tokens * n * (double)channels));
+    return rms > 0.0 || isnan(rms) ? (double)from_bits(apart) / rms : 0.0;
+}
+
+/* Gains of one matrix, added up over tokens. */
+typedef struct sums {
+    double forward, backward, column_min, entry_max;
+} sums;
+
+static void add_gains(const double *h, int n, sums *s) {
+    s->forward += mhc__gain_forward(h, n);
+    s->backward += mhc__gain_backward(h, n);
+    s->column_min += mhc__column_min(h, n);
+    s->entry_max += mhc__entry_max(h, n);
+}
+
+static double larger(double a, double b) {
+    return isnan(a) || a > b ? a : b;
+}
+
+static void measure_sites(const mhc__model *model, int64_t tokens, mhc__gains *gains) {
+    int n = mhc__model_spec(model)->streams;
+    double h[MHC_MAX_STREAMS * MHC_MAX_STREAMS];
+    int64_t rows = mhc__model_spec(model)->mapping == MHC_MAPPING_DYNAMIC ? tokens : 1;
+    for (int site = 0; site < mhc__model_sites(model); site++) {
+        sums s = {0};
+        for (int64_t t = 0; t < rows; t++) {
+            mhc__res_at(mhc__model_coefficients(model, site), n, t, h);
+            add_gains(h, n, &s);
+        }
+        gains->single_forward = larger(s.forward / (double)rows, gains->single_forward);
+        gains->single_backward = larger(s.backward / (double)rows, gains->single_backward);
+    }
+}
+
+static void measure_composite(const mhc__model *model, int64_t tokens, mhc__gains *gains) {
+    int n = mhc__model_spec(model)->streams;
+    double product[MHC_MAX_STREAMS * MHC_MAX_STREAMS], h[MHC_MAX_STREAMS * MHC_MAX_STREAMS];
+    int64_t rows = mhc__model_spec(model)->mapping == MHC_MAPPING_DYNAMIC ? tokens : 1;
+    sums s = {0};
+    for (int64_t t = 0; t < rows; t++) {
+        mhc__res_at(mhc__model_coefficients(model, 0), n, t, product);
+        for (int site = 1; site < mhc__model_sites(model); site++) {
+            mhc__res_at(mhc__model_coefficients(model, site), n, t, h);
+            mhc__multiply_left(h, n, product);
+        }
+        add_gains(product, n, &s);
+    }
+    gains->composite_forward = s.forward / (double)rows;
+    gains->composite_backward = s.backward / (double)rows;
+    gains->composite_column_min = s.column_min / (double)rows;
+    double most = s.entry_max / (double)rows;
+    gains->proxy = log10(most < 1e-12 ? 1e-12 : most);
+}
+
+static mhc_status needs_training_pass(const mhc__model *model, mhc_error *error) {
+    if (!mhc__model_streams(model, 0).data)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "measurement: expected a training forward right before it");
+    return MHC_OK;
+}
+
+mhc_status mhc__gains_measure(const mhc__model *model, int64_t max_tokens, mhc__gains *gains, mhc_error *error) {
+    MHC__TRY(needs_training_pass(model, error));
+    const mhc_spec *spec = mhc__model_spec(model);
+    int64_t tokens = mhc__model_tokens(model), used = max_tokens > 0 ? mhc__min(max_tokens, tokens) : tokens;
+    int sites = mhc__model_sites(model);
+    double *partial;
+    MHC__TRY(MHC__ALLOCATE(partial, mhc__blocks(tokens, BLOCK), "partial sums of the gains", error));
+    mhc__gains found = {.single_forward = 1,
+                        .single_backward = 1,
+                        .composite_forward = 1,
+                        .composite_backward = 1,
+                        .composite_column_min = 1};
+    double first = state_max(mhc__model_streams(model, 0), tokens, spec->streams * spec->channels);
+    double last = state_max(mhc__model_streams(model, sites), tokens, spec->streams * spec->channels);
+    found.activation = first < 1e-8 ? 0.0 : last / first;
+    if (spec->mapping != MHC_MAPPING_NONE) {
+        found.single_forward = found.single_backward = 0.0;
+        measure_sites(model, used, &found);
+        measure_composite(model, used, &found);
+        for (int site = 0; site <= sites; site++) {
+            double spread =
+                state_spread(mhc__model_streams(model, site), tokens, spec->streams, spec->channels, partial);
+            found.spread = larger(spread, found.spread);
+        }
+    }
+    mhc__release(partial);
+    *gains = found;
+    return MHC_OK;
+}
+
+/* ||x|| over streams as root mean square, and of the mean stream, of one token. */
+static void token_norms(const float *x, int n, int64_t channels, double *per_stream, double *of_mean) {
+    double squares = 0.0, mean_squares = 0.0;
+    for (int64_t c = 0; c < channels; c++) {
+        double sum = 0.0;
+        for (int i = 0; i < n; i++) {
+            double value = (double)x[i * channels + c];
+            sum += value;
+            squares += value * value;
+        }
+        mean_squares += sum / n * (sum / n);
+    }
+    *per_stream = sqrt(squares / n);
+    *of_mean = sqrt(mean_squares);
+}
+
+mhc_status mhc__norms_by_depth(const mhc__model *model, double *per_stream, double *of_mean, mhc_error *error) {
+    MHC__TRY(needs_training_pass(model, error));
+    const mhc_spec *spec = mhc__model_spec(model);
+    int64_t tokens = mhc__model_tokens(model);
+#pragma omp parallel for num_threads(mhc__default_threads()) schedule(dynamic)
+    for (int site = 0; site <= mhc__model_sites(model); site++) {
+        mhc_streams x = mhc__model_streams(model, site);
+        double sum = 0.0, sum_of_mean = 0.0;
+        for (int64_t t = 0; t < tokens; t++) {
+            double all, mean;
+            token_norms(x.data + t * x.token_stride, spec->streams, spec->channels, &all, &mean);
+            sum += all;
+            sum_of_mean += mean;
+        }
+        per_stream[site] = sum / (double)tokens;
+        of_mean[site] = sum_of_mean / (double)tokens;
+    }
+    return MHC_OK;
+}

@@ -1,0 +1,69 @@
+#include "probe/mixer.h"
+
+#include <stdio.h>
+
+#include "probe/matrix.h"
+
+static const mhc__parameter *base_of(const mhc__model *model, int site) {
+    char name[64];
+    if (mhc__model_configuration(model)->wrap == MHC__WRAP_BLOCK)
+        snprintf(name, sizeof name, "blocks.%d.hc.base", site);
+    else
+        snprintf(name, sizeof name, "blocks.%d.%s.hc.base", site / 2, site % 2 ? "ffn" : "attn");
+    return mhc__model_parameter_find(model, name);
+}
+
+/* The logits of res are the last ones of base: n * n, or one for each permutation. */
+static void measure_raw(mhc__model *model, const mhc__parameter *base, mhc__mixer *mixer) {
+    const mhc_spec *spec = mhc__model_spec(model);
+    int n = spec->streams;
+    int64_t pre = spec->pre.kind >= MHC_GATE_MATRIX_MEAN ? n * n : n;
+    int64_t post = spec->post.kind >= MHC_GATE_MATRIX_MEAN ? n * n : n;
+    const float *raw = mhc__model_weights(model) + base->offset;
+    double squares = 0.0;
+    for (int64_t k = pre + post; k < base->count; k++) {
+        double value = (double)raw[k];
+        squares += value * value;
+        mixer->raw_min = k == pre + post || value < mixer->raw_min ? value : mixer->raw_min;
+        mixer->raw_max = k == pre + post || value > mixer->raw_max ? value : mixer->raw_max;
+    }
+    mixer->raw_norm = sqrt(squares);
+}
+
+static void measure_projected(const float *coefficients, int n, int64_t rows, mhc__mixer *mixer) {
+    double h[MHC_MAX_STREAMS * MHC_MAX_STREAMS];
+    mixer->norm = mixer->forward = mixer->backward = 0.0;
+    for (int64_t t = 0; t < rows; t++) {
+        mhc__res_at(coefficients, n, t, h);
+        mixer->norm += mhc__frobenius(h, n) / (double)rows;
+        mixer->forward += mhc__gain_forward(h, n) / (double)rows;
+        mixer->backward += mhc__gain_backward(h, n) / (double)rows;
+        for (int i = 0; i < n; i++) {
+            mixer->residual = mhc__max_abs(mixer->residual, mhc__row_sum(h, n, i) - 1.0);
+            mixer->residual = mhc__max_abs(mixer->residual, mhc__column_sum(h, n, i) - 1.0);
+        }
+        for (int k = 0; k < n * n; k++)
+            if ((t == 0 && k == 0) || !(h[k] >= mixer->entry_min))
+                mixer->entry_min = h[k];
+    }
+}
+
+mhc_status mhc__mixer_measure(mhc__model *model, int site, mhc__mixer *mixer, mhc_error *error) {
+    const mhc_spec *spec = mhc__model_spec(model);
+    if (site < 0 || site >= mhc__model_sites(model))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "site: %d is not in 0..%d", site, mhc__model_sites(model) - 1);
+    if (mhc__model_tokens(model) == 0)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "measurement: expected a forward before it");
+    mhc__mixer found = {.norm = 1, .forward = 1, .backward = 1};
+    if (spec->mapping != MHC_MAPPING_NONE) {
+        const mhc__parameter *base = base_of(model, site);
+        if (base)
+            measure_raw(model, base, &found);
+        int64_t rows = spec->mapping == MHC_MAPPING_DYNAMIC ? mhc__model_tokens(model) : 1;
+        measure_projected(mhc__model_coefficients(model, site), spec->streams, rows, &found);
+    } else {
+        found.entry_min = 1;
+    }
+    *mixer = found;
+    return MHC_OK;
+}

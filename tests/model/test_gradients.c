@@ -1,0 +1,153 @@
+/* The gradient of the whole model against differences of its loss, tensor by tensor along the tensor's own gradient,
+ * for every option. fp32 differences are coarse: this catches a wrong or missing path, not a rounding; exactness is the
+ * business of the layers' tests and of the comparison with PyTorch. */
+#include "model/support.h"
+
+static double norm_of(const float *values, int64_t count) {
+    double sum = 0;
+    for (int64_t k = 0; k < count; k++)
+        sum += (double)values[k] * values[k];
+    return sqrt(sum);
+}
+
+static double loss_at(mhc__model *model, const mhc__parameter *p, const float *start, const float *direction,
+                      double step, const mhc__pass *pass) {
+    float *w = mhc__model_weights(model) + p->offset;
+    for (int64_t k = 0; k < p->count; k++)
+        w[k] = (float)(start[k] + step * direction[k]);
+    return loss_of(model, pass, 2);
+}
+
+/* Fourth order: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h. */
+static double slope(mhc__model *model, const mhc__parameter *p, const float *direction, const mhc__pass *pass) {
+    const double h = 0.02;
+    float *start = copy_of(mhc__model_weights(model) + p->offset, p->count);
+    double near = loss_at(model, p, start, direction, h, pass) - loss_at(model, p, start, direction, -h, pass);
+    double far = loss_at(model, p, start, direction, 2 * h, pass) - loss_at(model, p, start, direction, -2 * h, pass);
+    memcpy(mhc__model_weights(model) + p->offset, start, (size_t)p->count * sizeof *start);
+    free(start);
+    return (8 * near - far) / (12 * h);
+}
+
+static void check_gradients(const mhc__model_config *config, const char *what) {
+    int32_t tokens[BATCH * (SEQUENCE + 1)];
+    fill_tokens(tokens, BATCH * (SEQUENCE + 1));
+    mhc__model *model = make(config, 1);
+    shake(model);
+    mhc__pass pass = training(tokens);
+    gradients_of(model, &pass, 2);
+    float *gradients = copy_of(mhc__model_gradients(model), mhc__model_size(model));
+    int alive = 0;
+    for (int i = 0; i < mhc__model_parameter_count(model); i++) {
+        const mhc__parameter *p = mhc__model_parameter(model, i);
+        float *direction = gradients + p->offset;
+        double norm = norm_of(direction, p->count);
+        if (norm < 1e-12) {
+            for (int64_t k = 0; k < p->count; k++)
+                direction[k] = (float)(1.0 / sqrt((double)p->count));
+        } else {
+            alive++;
+            for (int64_t k = 0; k < p->count; k++)
+                direction[k] = (float)(direction[k] / norm);
+        }
+        double found = slope(model, p, direction, &pass);
+        if (!(fabs(found - norm) <= 5e-3 * norm + 1e-4))
+            fail_msg("%s: %s: gradient %.6g, differences %.6g", what, p->name, norm, found);
+    }
+    if (alive * 4 < mhc__model_parameter_count(model) * 3)
+        fail_msg("%s: %d of %d gradients are not zero", what, alive, mhc__model_parameter_count(model));
+    free(gradients);
+    mhc__model_destroy(model);
+}
+
+static void every_preset(void **state) {
+    (void)state;
+    for (int i = 0; mhc_spec_preset_name(i); i++) {
+        mhc__model_config config = small(mhc_spec_preset_name(i));
+        check_gradients(&config, config.connection);
+    }
+}
+
+static void every_preset_around_blocks(void **state) {
+    (void)state;
+    for (int i = 0; mhc_spec_preset_name(i); i++) {
+        mhc__model_config config = small(mhc_spec_preset_name(i));
+        config.wrap = MHC__WRAP_BLOCK;
+        check_gradients(&config, config.connection);
+    }
+}
+
+static void layer_options(void **state) {
+    (void)state;
+    const char *connections[] = {"residual", "paper", "reproducing-mhc"};
+    for (int i = 0; i < 3; i++) {
+        mhc__model_config config = small(connections[i]);
+        config.norm = MHC__RMSNORM;
+        config.position = MHC__POSITION_ROPE;
+        config.mlp = MHC__MLP_SWIGLU;
+        config.tied = false;
+        check_gradients(&config, "rmsnorm, rope, swiglu, untied");
+        config = small(connections[i]);
+        config.bias = true;
+        config.mlp = MHC__MLP_SWIGLU;
+        check_gradients(&config, "swiglu with biases");
+        config = small(connections[i]);
+        config.bias = true;
+        config.heads = 6;
+        config.kv_heads = 2;
+        config.position = MHC__POSITION_ROPE;
+        check_gradients(&config, "grouped heads, gelu with biases");
+    }
+}
+
+static void contractions(void **state) {
+    (void)state;
+    const char *connections[] = {"paper", "hc-static", "deepseek-v4.1"};
+    for (int i = 0; i < 3; i++) {
+        for (int contract = MHC__CONTRACT_MEAN; contract <= MHC__CONTRACT_HEAD; contract++) {
+            mhc__model_config config = small(connections[i]);
+            config.contract = (mhc__contract)contract;
+            check_gradients(&config, connections[i]);
+        }
+    }
+    mhc__model_config config = small("deepseek-v4.1");
+    config.contract = MHC__CONTRACT_CARRIED;
+    check_gradients(&config, "carried");
+}
+
+static void dropout(void **state) {
+    (void)state;
+    const char *connections[] = {"residual", "paper", "mhc-poc"};
+    for (int i = 0; i < 3; i++) {
+        for (int wrap = 0; wrap < 2; wrap++) {
+            mhc__model_config config = small(connections[i]);
+            config.wrap = (mhc__wrap)wrap;
+            config.dropout_embedding = 0.2f;
+            config.dropout_attention = 0.3f;
+            config.dropout_output = 0.25f;
+            check_gradients(&config, "dropout");
+        }
+    }
+}
+
+static void one_token(void **state) {
+    (void)state;
+    int32_t tokens[2] = {3, 4};
+    const char *connections[] = {"residual", "paper", "deepseek-v4.1"};
+    for (int i = 0; i < 3; i++) {
+        mhc__model_config config = small(connections[i]);
+        mhc__model *model = make(&config, 1);
+        mhc__pass pass = training(tokens);
+        pass.batch = pass.sequence = 1;
+        double loss = gradients_of(model, &pass, 2);
+        assert_true(isfinite(loss) && loss > 0);
+        mhc__model_destroy(model);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_preset),  cmocka_unit_test(every_preset_around_blocks),
+                                       cmocka_unit_test(layer_options), cmocka_unit_test(contractions),
+                                       cmocka_unit_test(dropout),       cmocka_unit_test(one_token)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,319 @@
+/* What a model promises beside its numbers: shared starts, clear errors, equal bits on any thread count. */
+#include "model/support.h"
+
+static void paired_start(void **state) {
+    (void)state;
+    mhc__model_config plain = small("residual"), mhc = small("paper");
+    mhc__model *a = make(&plain, 42), *b = make(&mhc, 42), *other = make(&plain, 43);
+    int shared = 0;
+    for (int i = 0; i < mhc__model_parameter_count(a); i++) {
+        const mhc__parameter *p = mhc__model_parameter(a, i), *q = mhc__model_parameter_find(b, p->name);
+        assert_non_null(q);
+        assert_memory_equal(mhc__model_weights(a) + p->offset, mhc__model_weights(b) + q->offset,
+                            (size_t)p->count * sizeof(float));
+        if (p->dims == 2) {
+            shared++;
+            assert_memory_not_equal(mhc__model_weights(a) + p->offset, mhc__model_weights(other) + p->offset,
+                                    (size_t)p->count * sizeof(float));
+        }
+    }
+    assert_int_equal(shared, 2 + 4 * 2);
+    mhc__model_destroy(a);
+    mhc__model_destroy(b);
+    mhc__model_destroy(other);
+}
+
+static void names_and_shapes(void **state) {
+    (void)state;
+    struct row {
+        const char *name;
+        int64_t rows, columns;
+    } expected[] = {{"embed.token.weight", 11, 12},
+                    {"embed.position.weight", 7, 12},
+                    {"blocks.0.attn.norm.weight", 12, 0},
+                    {"blocks.0.attn.norm.bias", 12, 0},
+                    {"blocks.0.attn.qkv.weight", 24, 12},
+                    {"blocks.0.attn.qkv.bias", 24, 0},
+                    {"blocks.0.attn.proj.weight", 12, 12},
+                    {"blocks.0.attn.hc.base", 15, 0},
+                    {"blocks.0.attn.hc.fn", 15, 36},
+                    {"blocks.1.ffn.hc.scale", 3, 0},
+                    {"blocks.1.ffn.up.weight", 20, 12},
+                    {"blocks.1.ffn.gate.weight", 20, 12},
+                    {"blocks.1.ffn.down.weight", 12, 20},
+                    {"blocks.1.ffn.down.bias", 12, 0},
+                    {"head.hc.fn", 3, 36},
+                    {"head.hc.base", 3, 0},
+                    {"head.hc.scale", 1, 0},
+                    {"norm.weight", 12, 0},
+                    {"head.weight", 11, 12}};
+    mhc__model_config config = small("paper");
+    config.bias = true;
+    config.heads = 2;
+    config.kv_heads = 1;
+    config.mlp = MHC__MLP_SWIGLU;
+    config.contract = MHC__CONTRACT_HEAD;
+    config.tied = false;
+    mhc__model *model = make(&config, 1);
+    int64_t end = 0, total = 0;
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        const mhc__parameter *p = mhc__model_parameter_find(model, expected[i].name);
+        if (!p)
+            fail_msg("%s is absent", expected[i].name);
+        assert_int_equal(p->shape[0], expected[i].rows);
+        assert_int_equal(p->dims, expected[i].columns ? 2 : 1);
+        if (expected[i].columns)
+            assert_int_equal(p->shape[1], expected[i].columns);
+    }
+    for (int i = 0; i < mhc__model_parameter_count(model); i++) {
+        const mhc__parameter *p = mhc__model_parameter(model, i);
+        assert_int_equal(p->offset % 16, 0);
+        assert_true(p->offset >= end);
+        end = p->offset + p->count;
+        total += p->count;
+    }
+    assert_true(end <= mhc__model_size(model));
+    assert_int_equal(total, mhc__model_parameters_total(model));
+    mhc__model_destroy(model);
+    config.wrap = MHC__WRAP_BLOCK;
+    model = make(&config, 1);
+    assert_non_null(mhc__model_parameter_find(model, "blocks.1.hc.base"));
+    assert_null(mhc__model_parameter_find(model, "blocks.1.attn.hc.base"));
+    assert_int_equal(mhc__model_sites(model), 2);
+    mhc__model_destroy(model);
+}
+
+static void any_thread_count(void **state) {
+    (void)state;
+    const char *connections[] = {"residual", "paper", "reproducing-mhc", "deepseek-v4.1"};
+    int32_t tokens[BATCH * (SEQUENCE + 1)];
+    fill_tokens(tokens, BATCH * (SEQUENCE + 1));
+    for (int i = 0; i < 4; i++) {
+        mhc__model_config config = small(connections[i]);
+        config.dropout_attention = config.dropout_output = 0.1f;
+        mhc__model *model = make(&config, 1);
+        mhc__pass pass = training(tokens);
+        double one = gradients_of(model, &pass, 1);
+        float *gradients = copy_of(mhc__model_gradients(model), mhc__model_size(model));
+        for (int threads = 2; threads <= 3; threads++) {
+            double loss = gradients_of(model, &pass, threads);
+            assert_memory_equal(&loss, &one, sizeof one);
+            assert_memory_equal(mhc__model_gradients(model), gradients,
+                                (size_t)mhc__model_size(model) * sizeof *gradients);
+        }
+        free(gradients);
+        mhc__model_destroy(model);
+    }
+}
+
+/* The loss of a row is the mean of what the logits of each prefix say, and evaluation without dropout equals training:
+ * attention looks back only, and the logits are the loss's own. */
+static void logits_agree_with_loss(void **state) {
+    (void)state;
+    const char *connections[] = {"residual", "paper", "deepseek-v4.1", "deepseek-v4"};
+    int32_t tokens[SEQUENCE + 1];
+    fill_tokens(tokens, SEQUENCE + 1);
+    for (int i = 0; i < 4; i++) {
+        mhc__model_config config = small(connections[i]);
+        mhc__model *model = make(&config, 1);
+        shake(model);
+        mhc__pass pass = training(tokens);
+        pass.batch = 1;
+        double trained = loss_of(model, &pass, 2), sum = 0;
+        pass.train = false;
+        double evaluated = loss_of(model, &pass, 2);
+        assert_memory_equal(&trained, &evaluated, sizeof trained);
+        mhc_context context = mhc_context_cpu(2);
+        for (int length = 1; length <= SEQUENCE; length++) {
+            float logits[VOCABULARY];
+            assert_int_equal(mhc__model_logits(model, &context, tokens, length, logits, NULL), MHC_OK);
+            double total = 0;
+            for (int v = 0; v < VOCABULARY; v++)
+                total += exp((double)logits[v]);
+            sum += log(total) - (double)logits[tokens[length]];
+        }
+        assert_float_equal(sum / SEQUENCE, evaluated, 1e-5);
+        mhc__model_destroy(model);
+    }
+}
+
+/* Two half batches with scale 1/2 add up to the whole one. */
+static void micro_batches(void **state) {
+    (void)state;
+    int32_t tokens[BATCH * (SEQUENCE + 1)];
+    fill_tokens(tokens, BATCH * (SEQUENCE + 1));
+    mhc__model_config config = small("paper");
+    mhc__model *model = make(&config, 1);
+    shake(model);
+    mhc__pass pass = training(tokens);
+    gradients_of(model, &pass, 2);
+    float *whole = copy_of(mhc__model_gradients(model), mhc__model_size(model));
+    mhc_context context = mhc_context_cpu(2);
+    mhc__model_zero_gradients(model, &context);
+    for (int row = 0; row < BATCH; row++) {
+        mhc__pass part = pass;
+        part.batch = 1;
+        part.tokens = tokens + row * (SEQUENCE + 1);
+        part.scale = 1.0f / BATCH;
+        loss_of(model, &part, 2);
+        assert_int_equal(mhc__model_backward(model, &context, &part, NULL), MHC_OK);
+    }
+    double apart = 0, size = 0;
+    for (int64_t k = 0; k < mhc__model_size(model); k++) {
+        double d = (double)mhc__model_gradients(model)[k] - whole[k];
+        apart += d * d;
+        size += (double)whole[k] * whole[k];
+    }
+    assert_true(size > 0 && sqrt(apart / size) < 1e-5);
+    free(whole);
+    mhc__model_destroy(model);
+}
+
+static void refuse(mhc__model_config config, const char *field) {
+    mhc_error error = {0};
+    mhc__model *model = NULL;
+    assert_int_not_equal(mhc__model_create(&config, 1, &model, &error), MHC_OK);
+    assert_null(model);
+    if (!strstr(error.message, field))
+        fail_msg("expected a message about %s, found \"%s\"", field, error.message);
+}
+
+#define REFUSE(field, value)                                                                                           \
+    do {                                                                                                               \
+        mhc__model_config config = small("paper");                                                                     \
+        config.field = value;                                                                                          \
+        refuse(config, "model." #field);                                                                               \
+    } while (0)
+
+static void bad_configurations(void **state) {
+    (void)state;
+    REFUSE(vocabulary, 0);
+    REFUSE(vocabulary, -1);
+    REFUSE(sequence, 0);
+    REFUSE(channels, 0);
+    REFUSE(blocks, 0);
+    REFUSE(heads, 0);
+    REFUSE(heads, 5);
+    REFUSE(kv_heads, 4);
+    REFUSE(ffn, -1);
+    REFUSE(streams, 0);
+    REFUSE(streams, 33);
+    REFUSE(norm_eps, NAN);
+    REFUSE(init_std, -1.0f);
+    REFUSE(rope_theta, 0.0f);
+    REFUSE(dropout_embedding, 1.0f);
+    REFUSE(dropout_attention, -0.1f);
+    REFUSE(dropout_output, NAN);
+    REFUSE(norm, (mhc__norm_kind)7);
+    REFUSE(contract, (mhc__contract)9);
+    REFUSE(contract, MHC__CONTRACT_CARRIED);
+    REFUSE(sinkhorn_iterations, -1);
+    refuse(small("no-such"), "model.connection");
+    mhc__model_config config = small("hc");
+    config.sinkhorn_iterations = 3;
+    refuse(config, "model.sinkhorn_iterations");
+    config = small("residual");
+    config.contract = MHC__CONTRACT_HEAD;
+    refuse(config, "model.contract");
+    config = small("paper");
+    config.heads = 4;
+    config.position = MHC__POSITION_ROPE;
+    refuse(config, "rope");
+    config = small("mhc-lite");
+    config.streams = 8;
+    refuse(config, "model.connection");
+    config = small("residual");
+    config.streams = 0; /* ignored */
+    mhc__model_destroy(make(&config, 1));
+}
+
+static void bad_passes(void **state) {
+    (void)state;
+    int32_t tokens[BATCH * (SEQUENCE + 2)];
+    fill_tokens(tokens, BATCH * (SEQUENCE + 2));
+    mhc__model_config config = small("paper");
+    mhc__model *model = make(&config, 1);
+    mhc_context context = mhc_context_cpu(1);
+    mhc_error error = {0};
+    mhc__pass pass = training(tokens);
+    double loss;
+    assert_int_equal(mhc__model_backward(model, &context, &pass, &error), MHC_INVALID_ARGUMENT);
+    tokens[SEQUENCE + 3] = VOCABULARY;
+    assert_int_equal(mhc__model_forward(model, &context, &pass, &loss, &error), MHC_INVALID_ARGUMENT);
+    assert_string_equal(error.message, "tokens[1][2]: 11 is not in 0..10 (vocabulary)");
+    tokens[SEQUENCE + 3] = -1;
+    assert_int_equal(mhc__model_forward(model, &context, &pass, &loss, &error), MHC_INVALID_ARGUMENT);
+    assert_int_equal(mhc__model_backward(model, &context, &pass, &error), MHC_INVALID_ARGUMENT);
+    tokens[SEQUENCE + 3] = 0;
+    pass.sequence = SEQUENCE + 2;
+    assert_int_equal(mhc__model_forward(model, &context, &pass, &loss, &error), MHC_INVALID_ARGUMENT);
+    pass.sequence = 0;
+    assert_int_equal(mhc__model_forward(model, &context, &pass, &loss, &error), MHC_INVALID_ARGUMENT);
+    pass.sequence = SEQUENCE;
+    assert_int_equal(mhc__model_forward(model, &context, &pass, &loss, &error), MHC_OK);
+    assert_int_equal(mhc__model_backward(model, &context, &pass, &error), MHC_OK);
+    assert_int_equal(mhc__model_backward(model, &context, &pass, &error), MHC_INVALID_ARGUMENT);
+    mhc__model_destroy(model);
+}
+
+static void not_a_number(void **state) {
+    (void)state;
+    int32_t tokens[BATCH * (SEQUENCE + 1)];
+    fill_tokens(tokens, BATCH * (SEQUENCE + 1));
+    for (int i = 0; mhc_spec_preset_name(i); i++) {
+        mhc__model_config config = small(mhc_spec_preset_name(i));
+        mhc__model *model = make(&config, 1);
+        for (int64_t k = 0; k < mhc__model_size(model); k += 5)
+            mhc__model_weights(model)[k] = k % 2 ? NAN : INFINITY;
+        mhc__pass pass = training(tokens);
+        assert_false(isfinite(gradients_of(model, &pass, 2)));
+        mhc__model_destroy(model);
+    }
+}
+
+struct seen {
+    int expected, calls;
+    double norms;
+};
+
+static void see(void *self, int site, int64_t tokens, mhc_streams gradient) {
+    struct seen *seen = self;
+    assert_int_equal(site, seen->expected--);
+    assert_int_equal(tokens, BATCH * SEQUENCE);
+    seen->calls++;
+    seen->norms += fabs((double)gradient.data[0]);
+}
+
+static void watching(void **state) {
+    (void)state;
+    int32_t tokens[BATCH * (SEQUENCE + 1)];
+    fill_tokens(tokens, BATCH * (SEQUENCE + 1));
+    mhc__model_config config = small("paper");
+    mhc__model *model = make(&config, 1);
+    struct seen seen = {mhc__model_sites(model), 0, 0};
+    assert_null(mhc__model_streams(model, 0).data);
+    mhc__model_watch_gradients(model, see, &seen);
+    mhc__pass pass = training(tokens);
+    gradients_of(model, &pass, 2);
+    assert_int_equal(seen.calls, mhc__model_sites(model) + 1);
+    assert_true(seen.norms > 0);
+    assert_int_equal(mhc__model_tokens(model), BATCH * SEQUENCE);
+    mhc_streams first = mhc__model_streams(model, 0);
+    assert_memory_equal(first.data, first.data + first.stream_stride, 12 * sizeof(float)); /* expanded */
+    assert_non_null(mhc__model_coefficients(model, 3));
+    assert_null(mhc__model_coefficients(model, 4));
+    assert_null(mhc__model_streams(model, 5).data);
+    pass.train = false;
+    loss_of(model, &pass, 2);
+    assert_null(mhc__model_streams(model, 0).data);
+    mhc__model_destroy(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(paired_start),     cmocka_unit_test(names_and_shapes),
+                                       cmocka_unit_test(any_thread_count), cmocka_unit_test(logits_agree_with_loss),
+                                       cmocka_unit_test(micro_batches),    cmocka_unit_test(bad_configurations),
+                                       cmocka_unit_test(bad_passes),       cmocka_unit_test(not_a_number),
+                                       cmocka_unit_test(watching)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
