@@ -1,0 +1,221 @@
+/* Sinkhorn normalisation of w matrices at once, element e of matrix l at [e * w + l], and its gradient.
+ *
+ * Half step t divides each line (row or column, in turn) by its sum. Backward walks the same half steps with
+ * logarithmic gradients G = Y o dY, for which a half step Y = X / (sum + eps) is
+ *
+ *     GX = GY - Y sum_line(GY)
+ *
+ * whatever the eps: no division, so nothing overflows however small a sum was. Only the last half step starts from dY
+ * itself, relative to one entry of the line, so that a constant dY gives a gradient of exactly zero. The states are
+ * replayed from checkpoints: MHC__SINKHORN_STATES floats hold as many as fit, longer runs are split in halves. */
+#ifndef MHC_STREAM_CONSTRAINT_SINKHORN_H
+#define MHC_STREAM_CONSTRAINT_SINKHORN_H
+
+#include "mhc/spec.h"
+#include "stream/lanes.h"
+
+#define MHC__SINKHORN_STATES 16384
+
+/* A line of an n x n matrix: its entries are first + k * step, k < n. */
+typedef struct mhc__line {
+    int first, step;
+} mhc__line;
+
+MHC__INLINE mhc__line mhc__line_of(mhc_axis axis, int n, int line) {
+    mhc__line at = {axis == MHC_AXIS_SRC ? line * n : line, axis == MHC_AXIS_SRC ? 1 : n};
+    return at;
+}
+
+MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
+    return axis == MHC_AXIS_SRC ? MHC_AXIS_DST : MHC_AXIS_SRC;
+}
+
+/* What a sum is divided by. A line of zeros stays zero instead of becoming NaN. NaN passes every comparison. */
+MHC__INLINE float mhc__divisor(float sum, mhc_eps_mode mode, float eps) {
+    float d = sum;
+    if (mode == MHC_EPS_ADD)
+        d = sum + eps;
+    if (mode == MHC_EPS_CLAMP)
+        d = sum < eps ? eps : sum;
+    return d == 0.0f ? 1.0f : d;
+}
+
+MHC__INLINE void mhc__line_sums(const float *x, mhc__line at, int n, int w, float *sum) {
+    for (int l = 0; l < w; l++)
+        sum[l] = 0.0f;
+    for (int k = 0; k < n; k++)
+        for (int l = 0; l < w; l++)
+            sum[l] += x[(at.first + k * at.step) * w + l];
+}
+
+/* y may be x. */
+MHC__INLINE void mhc__half_step(const mhc_sinkhorn *s, mhc_axis axis, int n, int w, const float *x, float *y) {
+    for (int line = 0; line < n; line++) {
+        mhc__line at = mhc__line_of(axis, n, line);
+        float sum[MHC__LANES];
+        mhc__line_sums(x, at, n, w, sum);
+        for (int l = 0; l < w; l++)
+            sum[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
+        for (int k = 0; k < n; k++)
+            for (int l = 0; l < w; l++)
+                y[(at.first + k * at.step) * w + l] = x[(at.first + k * at.step) * w + l] / sum[l];
+    }
+}
+
+/* g: GY -> GX in place; x: the state before the half step. */
+MHC__INLINE void mhc__half_step_back(const mhc_sinkhorn *s, mhc_axis axis, int n, int w, const float *x, float *g) {
+    for (int line = 0; line < n; line++) {
+        mhc__line at = mhc__line_of(axis, n, line);
+        float sum[MHC__LANES], total[MHC__LANES], keep[MHC__LANES];
+        mhc__line_sums(x, at, n, w, sum);
+        mhc__line_sums(g, at, n, w, total);
+        for (int l = 0; l < w; l++) {
+            /* a clamped sum is a constant */
+            keep[l] = s->eps_mode == MHC_EPS_CLAMP && sum[l] < s->eps ? 0.0f : total[l];
+            sum[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
+        }
+        for (int k = 0; k < n; k++)
+            for (int l = 0; l < w; l++) {
+                int e = (at.first + k * at.step) * w + l;
+                g[e] = __builtin_fmaf(-(x[e] / sum[l]), keep[l], g[e]);
+            }
+    }
+}
+
+/* The last half step: g = GX from dy. With d = dy - dy_0: GX = Y (d - sum(Y d) + dy_0 (divisor - sum) / divisor). */
+MHC__INLINE void mhc__last_step_back(const mhc_sinkhorn *s, mhc_axis axis, int n, int w, const float *x,
+                                     const float *dy, float *g) {
+    for (int line = 0; line < n; line++) {
+        mhc__line at = mhc__line_of(axis, n, line);
+        float sum[MHC__LANES], divisor[MHC__LANES], mean[MHC__LANES];
+        mhc__line_sums(x, at, n, w, sum);
+        for (int l = 0; l < w; l++) {
+            divisor[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
+            mean[l] = 0.0f;
+        }
+        for (int k = 1; k < n; k++)
+            for (int l = 0; l < w; l++) {
+                int e = (at.first + k * at.step) * w + l;
+                mean[l] = __builtin_fmaf(x[e] / divisor[l], dy[e] - dy[at.first * w + l], mean[l]);
+            }
+        for (int l = 0; l < w; l++) {
+            float base = dy[at.first * w + l];
+            mean[l] -= base * ((divisor[l] - sum[l]) / divisor[l]);
+            if (s->eps_mode == MHC_EPS_CLAMP && sum[l] < s->eps)
+                mean[l] = -base;
+        }
+        for (int k = 0; k < n; k++)
+            for (int l = 0; l < w; l++) {
+                int e = (at.first + k * at.step) * w + l;
+                g[e] = x[e] / divisor[l] * ((dy[e] - dy[at.first * w + l]) - mean[l]);
+            }
+    }
+}
+
+/* Softmax along the axis, with the largest of each line as shift; shift only: exp(x - largest). */
+MHC__INLINE void mhc__line_softmax(mhc_axis axis, int n, int w, bool divide, const float *x, float *y) {
+    for (int line = 0; line < n; line++) {
+        mhc__line at = mhc__line_of(axis, n, line);
+        float most[MHC__LANES], sum[MHC__LANES];
+        for (int l = 0; l < w; l++)
+            most[l] = x[at.first * w + l];
+        for (int k = 1; k < n; k++)
+            for (int l = 0; l < w; l++) {
+                float v = x[(at.first + k * at.step) * w + l];
+                most[l] = v > most[l] ? v : most[l];
+            }
+        for (int k = 0; k < n; k++)
+            for (int l = 0; l < w; l++)
+                y[(at.first + k * at.step) * w + l] = mhc__expf(x[(at.first + k * at.step) * w + l] - most[l]);
+        if (!divide)
+            continue;
+        mhc__line_sums(y, at, n, w, sum);
+        for (int k = 0; k < n; k++)
+            for (int l = 0; l < w; l++)
+                y[(at.first + k * at.step) * w + l] /= sum[l];
+    }
+}
+
+MHC__INLINE void mhc__sinkhorn_start(const mhc_sinkhorn *s, int n, int w, const float *logits, float *y) {
+    if (s->start == MHC_START_EXP) {
+        for (int e = 0; e < n * n * w; e++)
+            y[e] = mhc__expf(logits[e]);
+        return;
+    }
+    mhc__line_softmax(s->first, n, w, s->start == MHC_START_SOFTMAX_EPS, logits, y);
+    if (s->start == MHC_START_SOFTMAX_EPS)
+        for (int e = 0; e < n * n * w; e++)
+            y[e] += s->eps;
+}
+
+/* Half steps after the start, and the axis of the first of them. */
+MHC__INLINE int mhc__sinkhorn_halves(const mhc_sinkhorn *s) {
+    return 2 * s->iterations - (s->start == MHC_START_SOFTMAX_EPS);
+}
+MHC__INLINE mhc_axis mhc__sinkhorn_axis(const mhc_sinkhorn *s, int half) {
+    bool odd = (half + (s->start == MHC_START_SOFTMAX_EPS)) % 2 != 0;
+    return odd ? mhc__other_axis(s->first) : s->first;
+}
+
+MHC__INLINE void mhc__sinkhorn_forward(const mhc_sinkhorn *s, int n, int w, const float *logits, float *res) {
+    mhc__sinkhorn_start(s, n, w, logits, res);
+    int halves = mhc__sinkhorn_halves(s);
+    for (int half = 0; half < halves; half++)
+        mhc__half_step(s, mhc__sinkhorn_axis(s, half), n, w, res, res);
+}
+
+/* From the gradient with respect to log of the start state to that of the logits, in place. */
+MHC__INLINE void mhc__sinkhorn_start_back(const mhc_sinkhorn *s, int n, int w, const float *logits, float *p,
+                                          float *g) {
+    if (s->start != MHC_START_SOFTMAX_EPS)
+        return; /* d exp(x) / dx = exp(x): the logarithmic gradient is the gradient; the shift drops out */
+    mhc__line_softmax(s->first, n, w, true, logits, p);
+    for (int e = 0; e < n * n * w; e++)
+        g[e] *= s->eps > 0.0f ? p[e] / (p[e] + s->eps) : 1.0f;
+    for (int line = 0; line < n; line++) {
+        mhc__line at = mhc__line_of(s->first, n, line);
+        float total[MHC__LANES];
+        mhc__line_sums(g, at, n, w, total);
+        for (int k = 0; k < n; k++)
+            for (int l = 0; l < w; l++) {
+                int e = (at.first + k * at.step) * w + l;
+                g[e] = __builtin_fmaf(-p[e], total[l], g[e]);
+            }
+    }
+}
+
+/* d_logits from d_res. states: MHC__SINKHORN_STATES floats. Segments of half steps still to walk back are kept on a
+ * stack, each with the state at its beginning; the deepest is replayed whole as soon as its states fit. */
+MHC__INLINE void mhc__sinkhorn_backward(const mhc_sinkhorn *s, int n, int w, const float *logits, const float *d_res,
+                                        float *d_logits, float *states) {
+    const int size = n * n * w, slots = MHC__SINKHORN_STATES / size, halves = mhc__sinkhorn_halves(s);
+    int begin[16], depth = 0, end = halves;
+    begin[0] = 0;
+    mhc__sinkhorn_start(s, n, w, logits, states);
+    while (depth >= 0) {
+        int steps = end - begin[depth];
+        float *state = states + depth * size;
+        if (steps > slots - depth) { /* put the middle on the stack */
+            int middle = begin[depth] + steps / 2;
+            float *next = state + size;
+            mhc__half_step(s, mhc__sinkhorn_axis(s, begin[depth]), n, w, state, next);
+            for (int half = begin[depth] + 1; half < middle; half++)
+                mhc__half_step(s, mhc__sinkhorn_axis(s, half), n, w, next, next);
+            begin[++depth] = middle;
+            continue;
+        }
+        for (int k = 0; k + 1 < steps; k++)
+            mhc__half_step(s, mhc__sinkhorn_axis(s, begin[depth] + k), n, w, state + k * size, state + (k + 1) * size);
+        for (int k = steps - 1; k >= 0; k--) {
+            mhc_axis axis = mhc__sinkhorn_axis(s, begin[depth] + k);
+            if (begin[depth] + k == halves - 1)
+                mhc__last_step_back(s, axis, n, w, state + k * size, d_res, d_logits);
+            else
+                mhc__half_step_back(s, axis, n, w, state + k * size, d_logits);
+        }
+        end = begin[depth--];
+    }
+    mhc__sinkhorn_start_back(s, n, w, logits, states, d_logits);
+}
+
+#endif

@@ -1,0 +1,44 @@
+/* One stream to n and its gradient. */
+#include <string.h>
+
+#include "mhc/ends.h"
+#include "stream/lanes.h"
+#include "stream/shape.h"
+
+mhc_status mhc_expand_forward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_rows x,
+                              mhc_streams out, mhc_error *error) {
+    mhc__shape s = {0};
+    MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
+    if (tokens == 0)
+        return MHC_OK;
+    MHC__TRY(mhc__need(x.data, "mhc_expand_forward", "x", error));
+    MHC__TRY(mhc__need(out.data, "mhc_expand_forward", "out", error));
+    size_t bytes = (size_t)s.channels * sizeof(float);
+#pragma omp parallel for num_threads(context->threads) schedule(static)
+    for (int64_t t = 0; t < tokens; t++)
+        for (int i = 0; i < s.n; i++)
+            memcpy(out.data + t * out.token_stride + i * out.stream_stride, x.data + t * x.stride, bytes);
+    return MHC_OK;
+}
+
+MHC__CLONES static void sum_streams(int n, int64_t channels, const float *dout, int64_t stride, float *dx) {
+    for (int64_t c = 0; c < channels; c++)
+        dx[c] = dout[c];
+    for (int i = 1; i < n; i++)
+        for (int64_t c = 0; c < channels; c++)
+            dx[c] += dout[i * stride + c];
+}
+
+mhc_status mhc_expand_backward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams dout,
+                               mhc_rows dx, mhc_error *error) {
+    mhc__shape s = {0};
+    MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
+    if (tokens == 0)
+        return MHC_OK;
+    MHC__TRY(mhc__need(dout.data, "mhc_expand_backward", "dout", error));
+    MHC__TRY(mhc__need(dx.data, "mhc_expand_backward", "dx", error));
+#pragma omp parallel for num_threads(context->threads) schedule(static)
+    for (int64_t t = 0; t < tokens; t++)
+        sum_streams(s.n, s.channels, dout.data + t * dout.token_stride, dout.stream_stride, dx.data + t * dx.stride);
+    return MHC_OK;
+}

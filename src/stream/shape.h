@@ -1,0 +1,52 @@
+/* Numbers derived from a spec, and the argument checks that the operations share. */
+#ifndef MHC_STREAM_SHAPE_H
+#define MHC_STREAM_SHAPE_H
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/threads.h"
+#include "mhc/site.h"
+
+/* Tokens of one block of a parallel loop, and of one partial sum of a static gradient. */
+#define MHC__TOKEN_BLOCK 32
+
+typedef struct mhc__shape {
+    int n;
+    int64_t channels;
+    int pre, post, res;    /* logits of each part; all 0 for residual */
+    int logits;            /* their sum = floats of base */
+    int coefficients;      /* n (n + 2): floats of one row of coefficients */
+    bool dynamic, shifted; /* per token; collapse by the carried pre */
+    bool per_stream;       /* norm: one fn product per stream instead of one per token */
+    int groups;            /* fn products per token: n or 1 */
+    int width;             /* outputs of one fn product = rows of fn */
+    int saved;             /* floats per token that pre_forward saves: mix [groups][width] | r [groups] | g [groups] */
+} mhc__shape;
+
+/* spec must have passed mhc_spec_check. */
+mhc__shape mhc__shape_of(const mhc_spec *spec);
+
+/* Where logit number `logit` stands in a token's mix. Flat norm: the same place. Per-stream norm: stream j's product
+ * gives pre_j, post_j, and the n entries of res whose source is j. */
+int mhc__mix_place(const mhc__shape *shape, bool transposed, int logit);
+
+/* CPU, threads >= 1, spec valid, T >= 0, and fills shape. */
+mhc_status mhc__site_enter(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc__shape *shape,
+                           mhc_error *error);
+/* Fails when pointer is NULL. */
+mhc_status mhc__need(const void *pointer, const char *call, const char *name, mhc_error *error);
+/* params as the mapping needs them; with_fn_base_scale by shape. */
+mhc_status mhc__need_params(const mhc__shape *shape, const mhc_site_params *params, const char *call, const char *what,
+                            mhc_error *error);
+mhc_status mhc__need_workspace(const void *workspace, size_t size, size_t needed, const char *call, mhc_error *error);
+
+/* Matrices computed side by side: MHC__LANES while they are small, one when a state alone fills the cache. Lanes never
+ * meet, so the number changes no result. */
+static inline int mhc__lanes_of(int n) {
+    return n <= 8 ? MHC__LANES : 1;
+}
+
+/* n! for n <= 5. */
+int mhc__factorial(int n);
+
+#endif

@@ -1,0 +1,206 @@
+/* Sizes, starts and argument checks of a site. */
+#include <math.h>
+#include <string.h>
+
+#include "base/philox.h"
+#include "stream/shape.h"
+
+/* Places of the Philox counter that keep the draws of the library apart from each other and from the model's. */
+enum { PLACE_FN = 0x6d686301, PLACE_BASE = 0x6d686302 };
+
+#define MAX_TOKENS ((int64_t)1 << 40)
+
+int mhc__factorial(int n) {
+    int product = 1;
+    for (int k = 2; k <= n; k++)
+        product *= k;
+    return product;
+}
+
+static int gate_logits(const mhc_gate *gate, int n) {
+    return gate->kind == MHC_GATE_MATRIX_MEAN || gate->kind == MHC_GATE_MATRIX_SUM ? n * n : n;
+}
+
+static int constraint_logits(const mhc_spec *spec) {
+    switch (spec->constraint) {
+    case MHC_CONSTRAINT_IDENTITY:
+        return 0;
+    case MHC_CONSTRAINT_PERMUTATIONS:
+        return mhc__factorial(spec->streams);
+    default:
+        return spec->streams * spec->streams;
+    }
+}
+
+mhc__shape mhc__shape_of(const mhc_spec *spec) {
+    int n = spec->streams;
+    mhc__shape shape = {.n = n, .channels = spec->channels, .coefficients = n * (n + 2)};
+    if (spec->mapping == MHC_MAPPING_NONE)
+        return shape;
+    shape.pre = gate_logits(&spec->pre, n);
+    shape.post = gate_logits(&spec->post, n);
+    shape.res = constraint_logits(spec);
+    shape.logits = shape.pre + shape.post + shape.res;
+    shape.shifted = spec->schedule == MHC_SCHEDULE_SHIFTED;
+    if (spec->mapping == MHC_MAPPING_DYNAMIC) {
+        shape.dynamic = true;
+        shape.per_stream = spec->norm == MHC_NORM_PER_STREAM;
+        shape.groups = shape.per_stream ? n : 1;
+        shape.width = shape.logits / shape.groups;
+        shape.saved = shape.logits + 2 * shape.groups;
+    }
+    return shape;
+}
+
+int mhc__mix_place(const mhc__shape *shape, bool transposed, int logit) {
+    if (!shape->per_stream)
+        return logit;
+    int n = shape->n;
+    if (logit < n)
+        return logit * shape->width;
+    if (logit < 2 * n)
+        return (logit - n) * shape->width + 1;
+    int row = (logit - 2 * n) / n, column = (logit - 2 * n) % n;
+    int source = transposed ? row : column, destination = transposed ? column : row;
+    return source * shape->width + 2 + destination;
+}
+
+mhc_status mhc__site_enter(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc__shape *shape,
+                           mhc_error *error) {
+    if (!context)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "context: expected a pointer, found NULL");
+    if (context->device != MHC_DEVICE_CPU)
+        return mhc__fail(error, MHC_UNSUPPORTED, "context.device: %d; this build computes on the CPU (%d) only",
+                         (int)context->device, (int)MHC_DEVICE_CPU);
+    if (context->threads < 1)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "context.threads: expected at least 1, found %d",
+                         context->threads);
+    MHC__TRY(mhc_spec_check(spec, error));
+    if (tokens < 0 || tokens > MAX_TOKENS)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "tokens: %lld is not in 0..%lld", (long long)tokens,
+                         (long long)MAX_TOKENS);
+    *shape = mhc__shape_of(spec);
+    return MHC_OK;
+}
+
+mhc_status mhc__need(const void *pointer, const char *call, const char *name, mhc_error *error) {
+    if (pointer)
+        return MHC_OK;
+    return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: %s: expected an array, found NULL", call, name);
+}
+
+mhc_status mhc__need_params(const mhc__shape *shape, const mhc_site_params *params, const char *call, const char *what,
+                            mhc_error *error) {
+    if (shape->logits == 0)
+        return MHC_OK;
+    if (!params || !params->base || (shape->dynamic && (!params->fn || !params->scale)))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: %s: expected arrays for %s, found NULL", call, what,
+                         shape->dynamic ? "fn, base and scale (dynamic mapping)" : "base (static mapping)");
+    return MHC_OK;
+}
+
+mhc_status mhc__need_workspace(const void *workspace, size_t size, size_t needed, const char *call, mhc_error *error) {
+    if (needed == 0 || (workspace && size >= needed))
+        return MHC_OK;
+    return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: workspace: expected %zu bytes, found %zu", call, needed,
+                     workspace ? size : (size_t)0);
+}
+
+mhc_status mhc_site_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_site_sizes *sizes, mhc_error *error) {
+    mhc_context context = {MHC_DEVICE_CPU, NULL, 1};
+    mhc__shape s = {0};
+    MHC__TRY(mhc__site_enter(&context, spec, tokens, &s, error));
+    MHC__TRY(mhc__need(sizes, "mhc_site_sizes_query", "sizes", error));
+    memset(sizes, 0, sizeof *sizes);
+    sizes->fn_rows = s.width;
+    sizes->fn_columns = s.dynamic ? (s.per_stream ? 1 : s.n) * s.channels : 0;
+    sizes->base = s.logits;
+    sizes->scale = s.dynamic ? 3 : 0;
+    sizes->coefficients = (s.dynamic ? tokens : 1) * s.coefficients;
+    sizes->saved = s.dynamic ? tokens * s.saved : 0;
+    int64_t blocks = mhc__blocks(tokens, MHC__TOKEN_BLOCK), floats = 0;
+    if (s.dynamic) /* per token: gradient of mix and one factor per product; per block: base and scale */
+        floats = mhc__max(sizes->saved, tokens * (s.logits + s.groups) + blocks * (s.logits + 3));
+    else if (s.logits > 0) /* partial sums of post and res, or of pre */
+        floats = blocks * s.n * (s.n + 1);
+    sizes->workspace = (size_t)floats * sizeof(float);
+    return MHC_OK;
+}
+
+static void start_matrix(float *logits, int n, float diagonal, float off) {
+    for (int i = 0; i < n * n; i++)
+        logits[i] = i / n == i % n ? diagonal : off;
+}
+
+static void start_vector(float *logits, int n, int home, float at_home, float off) {
+    for (int i = 0; i < n; i++)
+        logits[i] = i == home ? at_home : off;
+}
+
+static void start_xavier(float *base, const mhc__shape *s, int site, uint64_t seed) {
+    mhc__uniform_fill(seed, mhc__philox_place(PLACE_BASE, (uint32_t)site), 1.0f, base, s->logits);
+    for (int i = 0; i < s->logits; i++) {
+        int part = i < s->pre ? s->pre : i < s->pre + s->post ? s->post : s->res;
+        double fans = part == s->n ? s->n + 1 : 2.0 * s->n;
+        base[i] *= (float)sqrt(6.0 / fans);
+    }
+}
+
+static void start_base(const mhc_spec *spec, const mhc__shape *s, int site, uint64_t seed, float *base) {
+    int n = s->n, home = site % n;
+    float *pre = base, *post = base + s->pre, *res = post + s->post;
+    memset(base, 0, (size_t)s->logits * sizeof *base);
+    switch (spec->start) {
+    case MHC_INIT_ZEROS:
+        break;
+    case MHC_INIT_HOME:
+        start_vector(pre, n, home, 3.0f, -3.0f);
+        if (s->res > 0)
+            start_matrix(res, n, 3.0f, -3.0f);
+        break;
+    case MHC_INIT_HC:
+    case MHC_INIT_HC_MEAN:
+        if (spec->start == MHC_INIT_HC)
+            start_vector(pre, n, home, 1.0f, 0.0f);
+        else
+            start_vector(pre, n, -1, 0.0f, 1.0f / (float)n);
+        start_vector(post, n, -1, 0.0f, 1.0f);
+        if (s->res > 0)
+            start_matrix(res, n, 1.0f, 0.0f);
+        break;
+    case MHC_INIT_LITE:
+        start_vector(pre, n, home, 1.0f, -1.0f);
+        start_vector(post, n, home, 1.0f, -1.0f);
+        start_vector(res, s->res, 0, 0.0f, -8.0f);
+        break;
+    case MHC_INIT_2I_J:
+        for (int part = 0; part < s->logits / (n * n); part++)
+            start_matrix(base + (size_t)part * n * n, n, 1.0f, -1.0f);
+        break;
+    case MHC_INIT_XAVIER:
+        start_xavier(base, s, site, seed);
+        break;
+    }
+}
+
+mhc_status mhc_site_init(const mhc_spec *spec, int site, uint64_t seed, const mhc_site_params *params,
+                         mhc_error *error) {
+    mhc_context context = {MHC_DEVICE_CPU, NULL, 1};
+    mhc__shape s = {0};
+    MHC__TRY(mhc__site_enter(&context, spec, 0, &s, error));
+    if (site < 0)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "mhc_site_init: site: expected at least 0, found %d", site);
+    MHC__TRY(mhc__need_params(&s, params, "mhc_site_init", "params", error));
+    if (s.logits > 0)
+        start_base(spec, &s, site, seed, params->base);
+    if (s.dynamic) {
+        for (int k = 0; k < 3; k++)
+            params->scale[k] = spec->scale_start;
+        int64_t count = s.width * (s.per_stream ? 1 : s.n) * s.channels;
+        if (spec->fn_start == 0.0f)
+            memset(params->fn, 0, (size_t)count * sizeof *params->fn);
+        else
+            mhc__normal_fill(seed, mhc__philox_place(PLACE_FN, (uint32_t)site), spec->fn_start, params->fn, count);
+    }
+    return MHC_OK;
+}
