@@ -23,7 +23,7 @@ static mhc_status add(mhc__model *model, int64_t *at, const char *prefix, const 
     }
     mhc__parameter *parameter = &model->parameters[model->parameter_count++];
     memset(parameter, 0, sizeof *parameter);
-    snprintf(parameter->name, sizeof parameter->name, "%s%s", prefix, name);
+    snprintf(parameter->name, sizeof parameter->name, "%.30s%.33s", prefix, name); /* the longest is far below */
     parameter->dims = columns ? 2 : 1;
     parameter->shape[0] = rows;
     parameter->shape[1] = columns;
