@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -36,7 +37,8 @@ static int64_t step_of(const char *line, size_t length) {
 
 /* Rewrites path without the steps from from_step on, and without a last line that a kill cut short. */
 static mhc_status drop_later_steps(const char *path, int64_t from_step, mhc_error *error) {
-    if (access(path, F_OK) != 0)
+    struct stat state;
+    if (stat(path, &state) != 0 || !S_ISREG(state.st_mode))
         return MHC_OK;
     char *bytes;
     size_t size;

@@ -1,0 +1,262 @@
+#include "study/arm.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "file/atomic.h"
+#include "report/run_log.h"
+#include "study/settings.h"
+#include "train/checkpoint.h"
+#include "train/train.h"
+
+typedef struct arm_run {
+    mhc__arm *arm;
+    const mhc__study_options *options;
+    mhc__corpus *corpus;
+    mhc__model *model;
+    mhc__trainer *trainer;
+    mhc__run_log *log;
+    FILE *file;
+    char *config_path, *metrics_path, *checkpoints, *before_path, *after_path;
+    mhc__measurement pending; /* gains measured before the update, waiting for the step's record */
+} arm_run;
+
+/* What makes a run this run: everything but where and how fast it runs. Results don't depend on the thread count. */
+static mhc_status identity(const mhc__arm *arm, mhc__text *text, mhc_error *error) {
+    mhc__config config = arm->config;
+    config.train.threads = 0;
+    config.train.log_every = 0;
+    config.train.checkpoint_every = 0;
+    config.train.keep_checkpoints = 0;
+    return mhc__config_json(&config, text, error);
+}
+
+/* The first line in which two texts differ, into `line`, without its indentation. */
+static void first_difference(const char *old, const char *new, char *line, size_t size) {
+    while (*old) {
+        size_t length = strcspn(old, "\n"), other = strcspn(new, "\n");
+        if (length != other || memcmp(old, new, length) != 0)
+            break;
+        old += length + (old[length] == '\n');
+        new += other + (new[other] == '\n');
+    }
+    old += strspn(old, " \t");
+    new += strspn(new, " \t");
+    snprintf(line, size, "%.*s there, %.*s now", (int)(strcspn(old, "\n") < 200 ? strcspn(old, "\n") : 200), old,
+             (int)(strcspn(new, "\n") < 200 ? strcspn(new, "\n") : 200), new);
+}
+
+/* Writes config.json, or checks that the one from before says the same. */
+static mhc_status claim_folder(arm_run *run, mhc_error *error) {
+    MHC__TRY(mhc__make_folders(run->arm->folder, error));
+    mhc__text text = {0};
+    mhc_status status = identity(run->arm, &text, error);
+    if (status == MHC_OK && text.failed)
+        status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for the settings", run->config_path);
+    char *old = NULL;
+    size_t size = 0;
+    if (status == MHC_OK && access(run->config_path, F_OK) == 0) {
+        status = mhc__read_file(run->config_path, &old, &size, error);
+        if (status == MHC_OK && (size != text.length || memcmp(old, text.data, size) != 0)) {
+            char line[512];
+            first_difference(old, text.data, line, sizeof line);
+            status =
+                mhc__fail(error, MHC_MISMATCH,
+                          "%s: the folder holds a run with other settings (%s); choose another --out, or remove it",
+                          run->arm->folder, line);
+        }
+    } else if (status == MHC_OK) {
+        status = mhc__write_file(run->config_path, text.data, text.length, error);
+    }
+    free(old);
+    mhc__text_free(&text);
+    return status;
+}
+
+static bool is_finite(const mhc__measurement *m) {
+    return isfinite(m->loss) && isfinite(m->grad_norm);
+}
+
+/* -1 when all measured steps are finite. */
+static int64_t first_not_finite(const mhc__series *series) {
+    for (int64_t i = 0; i < series->count; i++)
+        if (!is_finite(&series->at[i]))
+            return series->at[i].step;
+    return -1;
+}
+
+static bool complete(const arm_run *run) {
+    const mhc__series *series = &run->arm->series;
+    return series->count > 0 &&
+           (series->count >= run->arm->config.train.steps || !is_finite(&series->at[series->count - 1])) &&
+           access(run->before_path, F_OK) == 0 && access(run->after_path, F_OK) == 0;
+}
+
+static mhc_status before_update(void *self, mhc__model *model, int64_t step, mhc_error *error) {
+    arm_run *run = self;
+    run->pending.step = step;
+    return mhc__gains_measure(model, 0, &run->pending.gains, error);
+}
+
+static mhc_status append(arm_run *run, const mhc__measurement *measurement, mhc_error *error) {
+    mhc__series *series = &run->arm->series;
+    mhc__measurement *larger = realloc(series->at, (size_t)(series->count + 1) * sizeof *larger);
+    if (!larger)
+        return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for step %lld", run->metrics_path,
+                         (long long)measurement->step);
+    series->at = larger;
+    series->at[series->count++] = *measurement;
+    return mhc__measurement_append(run->file, run->metrics_path, measurement, error);
+}
+
+static mhc_status after_step(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error) {
+    (void)model;
+    arm_run *run = self;
+    mhc__measurement measurement = {record->step, record->loss,    record->grad_norm,
+                                    record->lr,   record->seconds, run->pending.gains};
+    if (run->pending.step != record->step)
+        measurement.gains = mhc__gains_unknown();
+    return append(run, &measurement, error);
+}
+
+static mhc_status create(arm_run *run, mhc_error *error) {
+    mhc__arm *arm = run->arm;
+    MHC__TRY(mhc__model_create(&arm->config.model, arm->config.train.seed, &run->model, error));
+    mhc__train_observer observers[2] = {{run, before_update, after_step, NULL}};
+    bool progress = run->options->log && !run->options->quiet;
+    MHC__TRY(mhc__run_log_open(NULL, 0, progress ? run->options->log : NULL, arm->label, arm->config.train.log_every,
+                               &run->log, error));
+    observers[1] = mhc__run_log_observer(run->log);
+    observers[1].note = NULL; /* a checkpoint every 100 steps is not news here */
+    mhc__text json = {0};
+    mhc_status status = mhc__config_json(&arm->config, &json, error);
+    mhc__trainer_options options = {.model = run->model,
+                                    .config = &arm->config.train,
+                                    .train = mhc__corpus_train(run->corpus),
+                                    .folder = arm->folder,
+                                    .config_json = json.data,
+                                    .observers = observers,
+                                    .observer_count = 2,
+                                    .stop = run->options->stop};
+    if (status == MHC_OK)
+        status = mhc__trainer_create(&options, &run->trainer, error);
+    mhc__text_free(&json);
+    return status;
+}
+
+/* Loads the newest checkpoint, if the measurements up to it are there as well. */
+static mhc_status go_on(arm_run *run, mhc_error *error) {
+    mhc__series *series = &run->arm->series;
+    char *checkpoint = NULL;
+    mhc_error ignored;
+    if (access(run->checkpoints, F_OK) == 0 && access(run->before_path, F_OK) == 0 &&
+        mhc__checkpoint_find(run->arm->folder, &checkpoint, &ignored) == MHC_OK)
+        MHC__TRY(mhc__trainer_resume(run->trainer, checkpoint, error));
+    free(checkpoint);
+    int64_t done = mhc__trainer_steps_done(run->trainer);
+    if (series->count < done)
+        return mhc__fail(error, MHC_CORRUPT,
+                         "%s: the checkpoint has %lld steps but only %lld are measured; remove the folder %s",
+                         run->metrics_path, (long long)done, (long long)series->count, run->arm->folder);
+    if (done)
+        mhc__study_note(run->options, "%s: going on at step %lld", run->arm->label, (long long)done);
+    series->count = done;
+    return mhc__series_save(run->metrics_path, series, done, error);
+}
+
+static mhc_status profile(arm_run *run, const char *path, mhc_error *error) {
+    const mhc__config *config = &run->arm->config;
+    mhc_context context = mhc_context_cpu(config->train.threads);
+    mhc__source source = mhc__corpus_train(run->corpus);
+    mhc__profile measured;
+    MHC__TRY(mhc__profile_measure(run->model, &context, &source, config->train.batch, config->model.sequence,
+                                  config->train.seed, &measured, error));
+    mhc_status status = mhc__profile_save(path, &measured, error);
+    mhc__profile_free(&measured);
+    return status;
+}
+
+static mhc_status train(arm_run *run, mhc_error *error) {
+    mhc_status status = mhc__trainer_run(run->trainer, error);
+    if (status == MHC_INTERRUPTED)
+        return mhc__fail(error, status, "stopped on request and saved; run the same command again to go on");
+    if (status != MHC_NOT_FINITE)
+        return status;
+    int64_t step = mhc__trainer_steps_done(run->trainer);
+    mhc__measurement last = {step, NAN, NAN, NAN, NAN, run->pending.gains};
+    if (run->pending.step != step)
+        last.gains = mhc__gains_unknown();
+    return append(run, &last, error);
+}
+
+static mhc_status run_training(arm_run *run, mhc_error *error) {
+    MHC__TRY(create(run, error));
+    MHC__TRY(go_on(run, error));
+    if (mhc__trainer_steps_done(run->trainer) == 0)
+        MHC__TRY(profile(run, run->before_path, error));
+    run->file = fopen(run->metrics_path, "a");
+    if (!run->file)
+        return mhc__fail(error, MHC_IO, "%s: can't open for writing: %s", run->metrics_path, strerror(errno));
+    run->pending = (mhc__measurement){.step = -1};
+    MHC__TRY(train(run, error));
+    return profile(run, run->after_path, error);
+}
+
+static mhc_status open_and_run(arm_run *run, mhc_error *error) {
+    mhc__arm *arm = run->arm;
+    MHC__TRY(mhc__corpus_open(&arm->config.data, arm->config.model.sequence, arm->config.train.seed, NULL, &run->corpus,
+                              error));
+    arm->train_tokens = mhc__corpus_train_tokens(run->corpus);
+    if (arm->config.model.vocabulary == 0)
+        arm->config.model.vocabulary = mhc__corpus_vocabulary(run->corpus);
+    MHC__TRY(mhc__config_check(&arm->config, error));
+    MHC__TRY(claim_folder(run, error));
+    MHC__TRY(mhc__series_load(run->metrics_path, &arm->series, error));
+    if (complete(run))
+        mhc__study_note(run->options, "%s: done before, taken from %s", arm->label, arm->folder);
+    else
+        MHC__TRY(run_training(run, error));
+    MHC__TRY(mhc__profile_load(run->before_path, &arm->before, error));
+    MHC__TRY(mhc__profile_load(run->after_path, &arm->after, error));
+    arm->not_finite_at = first_not_finite(&arm->series);
+    for (int64_t i = 0; i < arm->series.count; i++)
+        arm->seconds += isfinite(arm->series.at[i].seconds) ? arm->series.at[i].seconds : 0;
+    return MHC_OK;
+}
+
+mhc_status mhc__arm_run(mhc__arm *arm, const mhc__study_options *options, mhc_error *error) {
+    arm_run run = {.arm = arm, .options = options};
+    arm->not_finite_at = -1;
+    run.config_path = mhc__format("%s/config.json", arm->folder);
+    run.metrics_path = mhc__format("%s/metrics.jsonl", arm->folder);
+    run.checkpoints = mhc__format("%s/checkpoints", arm->folder);
+    run.before_path = mhc__format("%s/profile-before.json", arm->folder);
+    run.after_path = mhc__format("%s/profile-after.json", arm->folder);
+    mhc_status status;
+    if (run.config_path && run.metrics_path && run.checkpoints && run.before_path && run.after_path)
+        status = open_and_run(&run, error);
+    else
+        status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", arm->folder);
+    mhc__run_log_close(run.log);
+    mhc__trainer_destroy(run.trainer);
+    mhc__model_destroy(run.model);
+    mhc__corpus_close(run.corpus);
+    if (run.file)
+        fclose(run.file);
+    free(run.config_path);
+    free(run.metrics_path);
+    free(run.checkpoints);
+    free(run.before_path);
+    free(run.after_path);
+    return status;
+}
+
+void mhc__arm_free(mhc__arm *arm) {
+    mhc__series_free(&arm->series);
+    mhc__profile_free(&arm->before);
+    mhc__profile_free(&arm->after);
+}

@@ -1,0 +1,174 @@
+#include "study/settings.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char PREFIX[] = "study.";
+enum { PREFIX_LENGTH = sizeof PREFIX - 1 };
+
+void mhc__study_note(const mhc__study_options *options, const char *format, ...) {
+    if (!options->log)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(options->log, format, arguments);
+    va_end(arguments);
+    fputc('\n', options->log);
+    fflush(options->log);
+}
+
+mhc_status mhc__study_stopped(const mhc__study_options *options, mhc_error *error) {
+    if (options->stop && *options->stop)
+        return mhc__fail(error, MHC_INTERRUPTED, "stopped on request; run the same command again to go on");
+    return MHC_OK;
+}
+
+const char *mhc__study_setting(const mhc__study_options *options, const char *name, const char *otherwise) {
+    const char *value = otherwise;
+    size_t length = strlen(name);
+    for (int i = 0; i < options->set_count; i++) {
+        const char *set = options->set[i];
+        if (!strncmp(set, PREFIX, PREFIX_LENGTH) && !strncmp(set + PREFIX_LENGTH, name, length) &&
+            set[PREFIX_LENGTH + length] == '=')
+            value = set + PREFIX_LENGTH + length + 1;
+    }
+    return value;
+}
+
+mhc_status mhc__study_settings_check(const mhc__study_options *options, const char *const *names, mhc_error *error) {
+    for (int i = 0; i < options->set_count; i++) {
+        const char *set = options->set[i];
+        if (strncmp(set, PREFIX, PREFIX_LENGTH) != 0)
+            continue;
+        const char *equals = strchr(set, '=');
+        size_t length = equals ? (size_t)(equals - set) - PREFIX_LENGTH : 0;
+        bool known = false;
+        mhc__text list = {0};
+        for (const char *const *name = names; *name; name++) {
+            known |= equals && strlen(*name) == length && !strncmp(*name, set + PREFIX_LENGTH, length);
+            mhc__text_format(&list, "%sstudy.%s", name == names ? "" : ", ", *name);
+        }
+        if (!known)
+            mhc__fail(error, MHC_INVALID_ARGUMENT, "--set %s: expected FIELD=VALUE; this study's own fields are %s",
+                      set, list.data ? list.data : "none");
+        mhc__text_free(&list);
+        if (!known)
+            return MHC_INVALID_ARGUMENT;
+    }
+    return MHC_OK;
+}
+
+/* The next piece of a comma-separated list into piece; false at the end. */
+static bool next_piece(const char **list, char *piece, size_t size) {
+    if (!*list)
+        return false;
+    const char *comma = strchr(*list, ',');
+    size_t length = comma ? (size_t)(comma - *list) : strlen(*list);
+    snprintf(piece, size, "%.*s", (int)(length < size ? length : size - 1), *list);
+    *list = comma ? comma + 1 : NULL;
+    return true;
+}
+
+mhc_status mhc__study_connections(const char *list, char names[][32], int *count, mhc_error *error) {
+    *count = 0;
+    char piece[32];
+    while (next_piece(&list, piece, sizeof piece)) {
+        bool known = false, twice = false;
+        for (int i = 0; mhc_spec_preset_name(i); i++)
+            known |= !strcmp(mhc_spec_preset_name(i), piece);
+        for (int i = 0; i < *count; i++)
+            twice |= !strcmp(names[i], piece);
+        if (!known)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "study.connections: \"%s\" is not the name of a connection (`mhc help` lists them)",
+                             piece);
+        if (twice)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "study.connections: \"%s\" is there twice", piece);
+        if (*count == MHC__STUDY_MAX_CHOICES)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "study.connections: more than %d", MHC__STUDY_MAX_CHOICES);
+        memcpy(names[(*count)++], piece, sizeof piece);
+    }
+    return MHC_OK;
+}
+
+mhc_status mhc__study_integers(const char *list, const char *name, int *values, int *count, mhc_error *error) {
+    *count = 0;
+    char piece[32];
+    while (next_piece(&list, piece, sizeof piece)) {
+        char *end;
+        errno = 0;
+        long value = strtol(piece, &end, 10);
+        if (errno || end == piece || *end || value < 1 || value > 1000)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "study.%s: \"%s\" is not an integer in 1..1000", name, piece);
+        for (int i = 0; i < *count; i++)
+            if (values[i] == (int)value)
+                return mhc__fail(error, MHC_INVALID_ARGUMENT, "study.%s: %ld is there twice", name, value);
+        if (*count == MHC__STUDY_MAX_CHOICES)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "study.%s: more than %d values", name,
+                             MHC__STUDY_MAX_CHOICES);
+        values[(*count)++] = (int)value;
+    }
+    return MHC_OK;
+}
+
+static mhc_status apply_sets(const mhc__study_options *options, mhc__config *config, mhc_error *error) {
+    static const char connection[] = "model.connection";
+    for (int i = 0; i < options->set_count; i++) {
+        if (!strncmp(options->set[i], PREFIX, PREFIX_LENGTH))
+            continue;
+        if (!strncmp(options->set[i], connection, sizeof connection - 1))
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "--set %s: a study compares connections; choose them with --set study.connections=A,B,…",
+                             options->set[i]);
+        MHC__TRY(mhc__config_set(config, options->set[i], error));
+    }
+    return MHC_OK;
+}
+
+mhc_status mhc__study_configure(const mhc__study_options *options, double warmup_share, mhc__config *config,
+                                mhc_error *error) {
+    if (options->steps < 0)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--steps: %lld is not positive", (long long)options->steps);
+    if (options->steps)
+        config->train.steps = options->steps;
+    if (options->data) {
+        if (strlen(options->data) >= sizeof config->data.path)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "--data: the path is longer than %zu bytes",
+                             sizeof config->data.path - 1);
+        memcpy(config->data.path, options->data, strlen(options->data) + 1);
+    }
+    config->train.seed = options->seed;
+    config->train.threads = options->threads;
+    /* Twice: the warm-up follows from the steps, which a setting may change, and may itself be set. */
+    mhc__config probe = *config;
+    MHC__TRY(apply_sets(options, &probe, error));
+    config->train.warmup = (int64_t)(warmup_share * (double)probe.train.steps);
+    return apply_sets(options, config, error);
+}
+
+static const char *kind_of(const char *preset) {
+    static const char *const kinds[][2] = {
+        {"residual", "baseline"},   {"hc", "HC"},           {"hc-static", "HC"},
+        {"mhc-poc-hc", "HC"},       {"boolq-100-hc", "HC"}, {"paper", "mHC"},
+        {"reproducing-mhc", "mHC"}, {"mhc-poc", "mHC"},     {"boolq-100", "mHC"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (!strcmp(kinds[i][0], preset))
+            return kinds[i][1];
+    return preset;
+}
+
+const char *mhc__connection_label(char names[][32], int count, int index) {
+    for (int i = 0; i < count; i++)
+        if (i != index && !strcmp(kind_of(names[i]), kind_of(names[index])))
+            return names[index];
+    return kind_of(names[index]);
+}
+
+int mhc__connection_style(const char *preset) {
+    const char *kind = kind_of(preset);
+    return !strcmp(kind, "baseline") ? 1 : !strcmp(kind, "HC") ? 2 : !strcmp(kind, "mHC") ? 3 : 4;
+}

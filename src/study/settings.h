@@ -1,0 +1,36 @@
+/* What studies share in reading their options. */
+#ifndef MHC_STUDY_SETTINGS_H
+#define MHC_STUDY_SETTINGS_H
+
+#include "config/config.h"
+#include "study/study.h"
+
+#define MHC__STUDY_MAX_CHOICES 16
+
+/* A line to the log, if there is one. */
+void mhc__study_note(const mhc__study_options *options, const char *format, ...) MHC__PRINTF(2, 3);
+/* MHC_INTERRUPTED when the stop flag is set. */
+mhc_status mhc__study_stopped(const mhc__study_options *options, mhc_error *error);
+
+/* The last "study.NAME=VALUE" of options->set, or `otherwise`. */
+const char *mhc__study_setting(const mhc__study_options *options, const char *name, const char *otherwise);
+/* Fails on a "study.X=" whose X is not in names (NULL at the end). */
+mhc_status mhc__study_settings_check(const mhc__study_options *options, const char *const *names, mhc_error *error);
+/* "a,b,c" into up to MHC__STUDY_MAX_CHOICES preset names. `name` is for messages. */
+mhc_status mhc__study_connections(const char *list, char names[][32], int *count, mhc_error *error);
+/* "12,24,48" into integers of 1..1000, in the order given. */
+mhc_status mhc__study_integers(const char *list, const char *name, int *values, int *count, mhc_error *error);
+
+/* Applies options->steps, --data, --seed, threads and every "--set" that isn't "study.*" to config, whose fields hold
+ * the study's own values. warmup_share: the warm-up is this share of the steps, unless --set train.warmup says else.
+ * The study sets model.connection itself, so that setting it is an error that names the study's field for it. */
+mhc_status mhc__study_configure(const mhc__study_options *options, double warmup_share, mhc__config *config,
+                                mhc_error *error);
+
+/* How connection `index` of the chosen ones is called in tables and pictures: "baseline", "HC" or "mHC"; its preset
+ * name where that would be said of two. */
+const char *mhc__connection_label(char names[][32], int count, int index);
+/* gnuplot's line style of a connection: 1 residual, 2 the HC kinds, 3 the mHC kinds. */
+int mhc__connection_style(const char *preset);
+
+#endif

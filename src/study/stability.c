@@ -1,0 +1,145 @@
+#include "study/stability.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "file/atomic.h"
+
+static const char *const OWN_FIELDS[] = {"connections", NULL};
+
+/* github.com/yaoshengzhe/reproducing-mhc, experiment_stability.py at be59c58, its published arguments (2,000
+ * iterations, enwik8). */
+static mhc__config published_config(void) {
+    mhc__config config = mhc__config_default();
+    mhc__model_config *model = &config.model;
+    model->vocabulary = 0;
+    model->sequence = 128;
+    model->channels = 256;
+    model->blocks = 8;
+    model->heads = 8;
+    model->kv_heads = 0;
+    model->ffn = 1024;
+    model->norm = MHC__LAYERNORM;
+    model->norm_eps = 1e-5f;
+    model->position = MHC__POSITION_LEARNED;
+    model->mlp = MHC__MLP_GELU;
+    model->bias = false;
+    model->tied = true;
+    model->dropout_embedding = model->dropout_attention = model->dropout_output = 0.1f;
+    model->init_std = 0.02f;
+    model->streams = 4;
+    model->wrap = MHC__WRAP_SUBLAYER;
+    model->contract = MHC__CONTRACT_MEAN;
+    model->sinkhorn_iterations = 0;
+    mhc__train_config *train = &config.train;
+    train->steps = 2000;
+    train->batch = 32;
+    train->accumulate = 1;
+    train->lr = 3e-4f;
+    train->beta1 = 0.9f;
+    train->beta2 = 0.95f;
+    train->eps = 1e-8f;
+    train->weight_decay = 0.1f;
+    train->decay = MHC__DECAY_ALL;
+    train->clip = 1.0f;
+    train->schedule = MHC__SCHEDULE_COSINE;
+    train->floor = 0.1f;
+    train->on_nan = MHC__NAN_STOP;
+    train->eval_every = 0;
+    train->checkpoint_every = 100;
+    train->keep_checkpoints = 1;
+    train->log_every = 20;
+    snprintf(config.data.path, sizeof config.data.path, "builtin");
+    config.data.eval_path[0] = '\0';
+    snprintf(config.data.tokenizer, sizeof config.data.tokenizer, "char");
+    config.data.skip_invalid = true;
+    config.data.sampling = MHC__SAMPLING_SHUFFLED;
+    config.data.eval_share = 0;
+    return config;
+}
+
+const char *mhc__stability_label(mhc__stability *study, int connection) {
+    return mhc__connection_label(study->connections, study->connection_count, connection);
+}
+
+static mhc_status read_options(mhc__stability *study, mhc_error *error) {
+    const mhc__study_options *options = study->options;
+    MHC__TRY(mhc__study_settings_check(options, OWN_FIELDS, error));
+    const char *list = mhc__study_setting(options, "connections", "residual,hc-static,reproducing-mhc");
+    MHC__TRY(mhc__study_connections(list, study->connections, &study->connection_count, error));
+    if (options->seeds < 0 || options->seeds > 1000)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--seeds: %d is not in 1..1000", options->seeds);
+    study->seeds = options->seeds ? options->seeds : 1;
+    const char *out = options->out ? options->out : "runs/stability";
+    if (strlen(out) >= sizeof study->out)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--out: the path is longer than %zu bytes",
+                         sizeof study->out - 1);
+    memcpy(study->out, out, strlen(out) + 1);
+    snprintf(study->report, sizeof study->report, "%s/report", out);
+    study->config = published_config();
+    MHC__TRY(mhc__study_configure(options, 0.05, &study->config, error));
+    study->every = study->config.train.steps >= 200 ? 20 : 1;
+    return MHC_OK;
+}
+
+static mhc_status run_arms(mhc__stability *study, mhc_error *error) {
+    for (int seed = 0; seed < study->seeds; seed++)
+        for (int c = 0; c < study->connection_count; c++) {
+            MHC__TRY(mhc__study_stopped(study->options, error));
+            mhc__arm *arm = &study->arms[c * study->seeds + seed];
+            arm->config = study->config;
+            arm->config.train.seed = study->options->seed + (uint64_t)seed;
+            memcpy(arm->config.model.connection, study->connections[c], sizeof arm->config.model.connection);
+            if (!strcmp(study->connections[c], "residual"))
+                arm->config.model.streams = 1;
+            unsigned long long number = arm->config.train.seed;
+            snprintf(arm->folder, sizeof arm->folder, "%s/%s-seed%llu", study->out, study->connections[c], number);
+            snprintf(arm->label, sizeof arm->label, "%-8s seed %llu", mhc__stability_label(study, c), number);
+            MHC__TRY(mhc__arm_run(arm, study->options, error));
+        }
+    return MHC_OK;
+}
+
+static mhc_status run(const mhc__study_options *options, mhc_error *error) {
+    mhc__stability *study = calloc(1, sizeof *study);
+    if (!study)
+        return mhc__fail(error, MHC_OUT_OF_MEMORY, "stability: no memory");
+    study->options = options;
+    mhc_status status = read_options(study, error);
+    int count = study->connection_count * study->seeds;
+    if (status == MHC_OK) {
+        study->arms = calloc((size_t)count, sizeof *study->arms);
+        if (!study->arms)
+            status = mhc__fail(error, MHC_OUT_OF_MEMORY, "stability: no memory for %d arms", count);
+    }
+    if (status == MHC_OK)
+        status = run_arms(study, error);
+    if (status == MHC_OK)
+        status = mhc__stability_report(study, error);
+    for (int i = 0; study->arms && i < count; i++)
+        mhc__arm_free(&study->arms[i]);
+    free(study->arms);
+    free(study);
+    return status;
+}
+
+extern const mhc__study mhc__study_stability;
+const mhc__study mhc__study_stability = {
+    "stability", "baseline, HC and mHC of reproducing-mhc side by side: loss, gradients and gains over 2,000 steps",
+    "Repeats the experiment of github.com/yaoshengzhe/reproducing-mhc: a transformer of 8 blocks and 256\n"
+    "channels, 4 streams, trained on characters for 2,000 steps of 32 x 128, once with plain residuals, once\n"
+    "with static hyper-connections, once with its mHC. All arms of a seed start from the same weights and see\n"
+    "the same batches and dropout masks. Writes the published table beside what was measured here, and the\n"
+    "published pictures.\n"
+    "\n"
+    "  --data TEXT            the text (published: enwik8, `mhc data get enwik8`); default: the built-in corpus\n"
+    "  --steps N              2000\n"
+    "  --seeds N              1; with more, mean and spread over seeds\n"
+    "  --seed N               42, the first one\n"
+    "  --out DIR              runs/stability\n"
+    "  --set study.connections=A,B,…    residual,hc-static,reproducing-mhc\n"
+    "  --set FIELD=VALUE      any other field of `mhc config`, e.g. train.batch=16 or model.dropout_output=0\n"
+    "\n"
+    "A stopped or killed study goes on where it was when the same command is run again.\n"
+    "Results: DIR/report/index.html, DIR/report/table.tsv and .md, DIR/<connection>-seed<N>/metrics.jsonl.\n",
+    run};

@@ -1,0 +1,308 @@
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/philox.h"
+#include "mhc/oracle.h"
+#include "study/figure.h"
+#include "study/stability.h"
+#include "study/stability_table.h"
+
+enum { LOSS, GRADIENT, GAIN, COMPOSITE_FORWARD, COMPOSITE_BACKWARD, SPREAD, QUANTITIES };
+
+static double quantity(const mhc__measurement *m, int which) {
+    const double values[QUANTITIES] = {
+        m->loss,        m->grad_norm, m->gains.activation, m->gains.composite_forward, m->gains.composite_backward,
+        m->gains.spread};
+    return values[which];
+}
+
+/* Mean and spread over seeds of one quantity at one step; NaN where an arm has no such step. */
+static void over_seeds(const mhc__stability *study, int connection, int64_t step, int which, double *mean,
+                       double *spread) {
+    double *values = malloc((size_t)study->seeds * sizeof *values);
+    *mean = *spread = NAN;
+    if (!values)
+        return;
+    for (int s = 0; s < study->seeds; s++) {
+        const mhc__series *series = &mhc__stability_arm(study, connection, s)->series;
+        values[s] = step < series->count ? quantity(&series->at[step], which) : NAN;
+    }
+    mhc__mean_spread(values, study->seeds, mean, spread);
+    free(values);
+}
+
+/* step, then mean and spread of each quantity of each connection. */
+static void series_tsv(mhc__stability *study, const int *quantities, const char *const *names, int count,
+                       mhc__text *tsv) {
+    mhc__text_format(tsv, "step");
+    for (int c = 0; c < study->connection_count; c++)
+        for (int q = 0; q < count; q++)
+            mhc__text_format(tsv, "\t%s %s\t%s %s spread", mhc__stability_label(study, c), names[q],
+                             mhc__stability_label(study, c), names[q]);
+    mhc__text_format(tsv, "\n");
+    for (int64_t step = 0; step < study->config.train.steps; step += study->every) {
+        mhc__text_format(tsv, "%lld", (long long)step);
+        for (int c = 0; c < study->connection_count; c++)
+            for (int q = 0; q < count; q++) {
+                double mean, spread;
+                over_seeds(study, c, step, quantities[q], &mean, &spread);
+                mhc__tsv_number(tsv, false, mean);
+                mhc__tsv_number(tsv, false, spread);
+            }
+        mhc__text_format(tsv, "\n");
+    }
+}
+
+static int style(const mhc__stability *study, int c) {
+    return c < 3 ? mhc__connection_style(study->connections[c]) : c + 1;
+}
+
+/* One panel: quantity number q of `count` in the file, a line for each connection, a band where there are seeds. */
+static void panel(mhc__stability *study, mhc__text *gp, const char *file, int q, int count) {
+    mhc__text_format(gp, "plot ");
+    for (int c = 0; c < study->connection_count; c++) {
+        int mean = 2 + 2 * (c * count + q);
+        if (study->seeds > 1)
+            mhc__text_format(gp,
+                             "'%s.tsv' using 1:($%d-$%d):($%d+$%d) skip 1 with filledcurves ls %d fs transparent "
+                             "solid 0.2 notitle, \\\n     ",
+                             file, mean, mean + 1, mean, mean + 1, style(study, c));
+        mhc__text_format(gp, "'%s.tsv' using 1:%d skip 1 with lines ls %d title \"%s\"%s", file, mean, style(study, c),
+                         mhc__stability_label(study, c), c + 1 < study->connection_count ? ", \\\n     " : "\n");
+    }
+}
+
+static void loss_gradient_gain(mhc__stability *study, mhc__text *gp, const char *file) {
+    mhc__text_format(gp, "set xlabel \"step\"\nset format y \"%%g\"\nset key top right\n"
+                         "set title \"Training loss\"\nset ylabel \"cross-entropy (nats)\"\nset yrange [0:*]\n");
+    panel(study, gp, file, 0, 3);
+    mhc__text_format(gp, "set title \"Gradient norm\"\nset ylabel \"global L2 norm before clipping\"\n"
+                         "set logscale y\nset yrange [*:*]\n");
+    panel(study, gp, file, 1, 3);
+    mhc__text_format(gp, "set title \"Activation gain\"\nset ylabel \"max |x_L| / max |x_0|\" noenhanced\n");
+    panel(study, gp, file, 2, 3);
+}
+
+static const int THREE[] = {LOSS, GRADIENT, GAIN};
+static const char *const THREE_NAMES[] = {"loss", "gradient norm", "activation gain"};
+
+static mhc_status training_stability(mhc__stability *study, mhc__html *html, mhc_error *error) {
+    mhc__figure figure = {.name = "training_stability",
+                          .width = 1500,
+                          .height = 440,
+                          .caption = "Loss, gradient norm and activation gain of the training batches. The gain is the "
+                                     "published metric (called amax gain there): a ratio of activations, which does "
+                                     "not look at the matrices of the connection."};
+    series_tsv(study, THREE, THREE_NAMES, 3, &figure.tsv);
+    mhc__text_format(&figure.gnuplot, "set multiplot layout 1,3\n");
+    loss_gradient_gain(study, &figure.gnuplot, figure.name);
+    mhc__text_format(&figure.gnuplot, "unset multiplot\n");
+    return mhc__figure_draw(&figure, study->report, html, study->options, error);
+}
+
+/* Last loss, and the mean of the last five gain records, as the published bars show them. */
+static void bars(mhc__stability *study, mhc__text *gp) {
+    double loss[MHC__STUDY_MAX_CHOICES], gain[MHC__STUDY_MAX_CHOICES], loss_max = 0, gain_max = 0;
+    int64_t records = (study->config.train.steps - 1) / study->every + 1;
+    for (int c = 0; c < study->connection_count; c++) {
+        double spread, sum = 0;
+        int64_t used = records < 5 ? records : 5;
+        over_seeds(study, c, (records - 1) * study->every, LOSS, &loss[c], &spread);
+        for (int64_t r = records - used; r < records; r++) {
+            double one;
+            over_seeds(study, c, r * study->every, GAIN, &one, &spread);
+            sum += one / (double)used;
+        }
+        gain[c] = sum;
+        loss_max = fmax(loss_max, loss[c]);
+        gain_max = fmax(gain_max, gain[c]);
+    }
+    mhc__text_format(gp, "$bars << EOD\n");
+    for (int c = 0; c < study->connection_count; c++) {
+        double share = log10(gain[c] + 1) / log10(gain_max + 1);
+        mhc__text_format(gp, "\"%s\"", mhc__stability_label(study, c));
+        mhc__tsv_number(gp, false, loss[c] / loss_max);
+        mhc__tsv_number(gp, false, share);
+        mhc__text_format(gp, "\n");
+    }
+    mhc__text_format(gp, "EOD\n");
+}
+
+static mhc_status stability_detailed(mhc__stability *study, mhc__html *html, mhc_error *error) {
+    mhc__figure figure = {.name = "stability_detailed",
+                          .width = 1200,
+                          .height = 860,
+                          .caption = "The same three curves, and the published bars: final loss as a share of the "
+                                     "largest, and log10(1 + gain) as a share of the largest, the gain being the mean "
+                                     "of the last five records."};
+    series_tsv(study, THREE, THREE_NAMES, 3, &figure.tsv);
+    bars(study, &figure.gnuplot);
+    mhc__text_format(&figure.gnuplot, "set multiplot layout 2,2\n");
+    loss_gradient_gain(study, &figure.gnuplot, figure.name);
+    mhc__text_format(&figure.gnuplot,
+                     "unset logscale y\nset title \"Final values, relative to the largest\"\nunset xlabel\n"
+                     "set ylabel \"share of the largest\"\nset yrange [0:1.3]\nset ytics 0,0.2,1\n"
+                     "set style data histograms\nset style histogram clustered gap 1\n"
+                     "set style fill solid 0.85 border -1\nset boxwidth 0.9\nset xtics scale 0\n"
+                     "plot $bars using 2:xtic(1) linecolor rgb \"#7f8c8d\" title \"final loss\", "
+                     "'' using 3 linecolor rgb \"#f39c12\" title \"log(1 + activation gain)\", \\\n"
+                     "     '' using ($0-0.17):($2+0.05):(sprintf(\"%%.2f\",$2)) with labels notitle, "
+                     "'' using ($0+0.17):($3+0.05):(sprintf(\"%%.2f\",$3)) with labels notitle\n"
+                     "unset multiplot\n");
+    return mhc__figure_draw(&figure, study->report, html, study->options, error);
+}
+
+/* Of one seed's profile: ||x_l|| / ||x_0||. */
+static double growth(const mhc__profile *profile, const double *norms, int point) {
+    return point < profile->points ? norms[point] / norms[0] : NAN;
+}
+
+static mhc_status norm_growth(mhc__stability *study, mhc__html *html, mhc_error *error) {
+    mhc__figure figure = {.name = "norm_growth",
+                          .width = 1200,
+                          .height = 460,
+                          .caption =
+                              "Feature norm by depth, ||x_l|| / ||x_0|| (mean over tokens; root mean square over "
+                              "streams), on one training batch of the first seed, with dropout. Attention and "
+                              "feed-forward are one site each. The published picture has no definition; this one "
+                              "is ours."};
+    mhc__text *tsv = &figure.tsv, *gp = &figure.gnuplot;
+    mhc__text_format(tsv, "site");
+    int points = 0;
+    for (int c = 0; c < study->connection_count; c++) {
+        const char *label = mhc__stability_label(study, c);
+        mhc__text_format(tsv, "\t%s at the start\t%s trained\t%s mean stream at the start\t%s mean stream trained",
+                         label, label, label, label);
+        int own = mhc__stability_arm(study, c, 0)->before.points;
+        points = own > points ? own : points;
+    }
+    mhc__text_format(tsv, "\n");
+    for (int p = 0; p < points; p++) {
+        mhc__text_format(tsv, "%d", p);
+        for (int c = 0; c < study->connection_count; c++) {
+            const mhc__arm *arm = mhc__stability_arm(study, c, 0);
+            mhc__tsv_number(tsv, false, growth(&arm->before, arm->before.norm, p));
+            mhc__tsv_number(tsv, false, growth(&arm->after, arm->after.norm, p));
+            mhc__tsv_number(tsv, false, growth(&arm->before, arm->before.norm_of_mean, p));
+            mhc__tsv_number(tsv, false, growth(&arm->after, arm->after.norm_of_mean, p));
+        }
+        mhc__text_format(tsv, "\n");
+    }
+    mhc__text_format(gp, "set multiplot layout 1,2\nset logscale y\nset format y \"%%g\"\nset key top left\n"
+                         "set xlabel \"sites passed (attention, feed-forward, …)\"\n"
+                         "set ylabel \"||x_l|| / ||x_0||\" noenhanced\n");
+    for (int when = 0; when < 2; when++) {
+        mhc__text_format(gp, "set title \"%s\"\nplot ", when ? "After training" : "At the start");
+        for (int c = 0; c < study->connection_count; c++)
+            mhc__text_format(gp,
+                             "'norm_growth.tsv' using 1:%d skip 1 with linespoints ls %d pt 7 ps 0.5 title \"%s\"%s",
+                             2 + 4 * c + when, style(study, c), mhc__stability_label(study, c),
+                             c + 1 < study->connection_count ? ", \\\n     " : "\n");
+    }
+    mhc__text_format(gp, "unset multiplot\n");
+    return mhc__figure_draw(&figure, study->report, html, study->options, error);
+}
+
+static mhc_status amax_gain(mhc__stability *study, mhc__html *html, mhc_error *error) {
+    static const int which[] = {COMPOSITE_FORWARD, COMPOSITE_BACKWARD, SPREAD};
+    static const char *const names[] = {"composite forward gain", "composite backward gain", "stream spread"};
+    mhc__figure figure = {.name = "amax_gain",
+                          .width = 1500,
+                          .height = 440,
+                          .caption = "The gain of the mHC paper (arXiv 2512.24880, figure 3): the largest absolute row "
+                                     "sum (forward) and column sum (backward) of the product of all H_res; and how far "
+                                     "the streams are apart, as the largest distance from their mean over the rms. A "
+                                     "spread of 0 is drawn at 1e-9."};
+    series_tsv(study, which, names, 3, &figure.tsv);
+    mhc__text *gp = &figure.gnuplot;
+    mhc__text_format(gp, "set multiplot layout 1,3\nset xlabel \"step\"\nset format y \"%%g\"\nset key top left\n"
+                         "set offsets graph 0, graph 0, graph 0.25, graph 0.1\n"
+                         "set title \"Composite gain, forward\"\nset ylabel \"largest |row sum|\"\n");
+    panel(study, gp, figure.name, 0, 3);
+    mhc__text_format(gp, "set title \"Composite gain, backward\"\nset ylabel \"largest |column sum|\"\n");
+    panel(study, gp, figure.name, 1, 3);
+    mhc__text_format(gp, "unset offsets\nset logscale y\nset format y \"10^{%%T}\"\nset yrange [5e-10:10]\n"
+                         "set title \"Stream spread\"\nset ylabel \"max |x_i - mean| / rms\" noenhanced\nplot ");
+    for (int c = 0; c < study->connection_count; c++)
+        mhc__text_format(gp, "'%s.tsv' using 1:($%d > 1e-9 ? $%d : 1e-9) skip 1 with lines ls %d title \"%s\"%s",
+                         figure.name, 2 + 2 * (3 * c + 2), 2 + 2 * (3 * c + 2), style(study, c),
+                         mhc__stability_label(study, c), c + 1 < study->connection_count ? ", \\\n     " : "\n");
+    mhc__text_format(gp, "unset multiplot\n");
+    return mhc__figure_draw(&figure, study->report, html, study->options, error);
+}
+
+enum { FLOW = 6, FLOW_STREAMS = 4 };
+
+/* One matrix of the flow as block number `index` of the file; its largest deviation of a row or column sum from 1. */
+static double flow_block(const double *res, int index, int iterations, mhc__text *tsv) {
+    double worst = 0;
+    if (index)
+        mhc__text_format(tsv, "\n\n");
+    for (int i = 0; i < FLOW_STREAMS; i++) {
+        double row = 0, column = 0;
+        for (int j = 0; j < FLOW_STREAMS; j++) {
+            row += res[i * FLOW_STREAMS + j];
+            column += res[j * FLOW_STREAMS + i];
+            mhc__text_format(tsv, "%d\t%d\t%d", iterations, i + 1, j + 1);
+            mhc__tsv_number(tsv, false, res[i * FLOW_STREAMS + j]);
+            mhc__text_format(tsv, "\n");
+        }
+        worst = fmax(worst, fmax(fabs(row - 1), fabs(column - 1)));
+    }
+    return worst;
+}
+
+static mhc_status sinkhorn_flow(mhc__stability *study, mhc__html *html, mhc_error *error) {
+    static const int iterations[FLOW] = {0, 1, 2, 5, 10, 20};
+    mhc__figure figure = {.name = "sinkhorn_flow",
+                          .width = 1500,
+                          .height = 370,
+                          .caption =
+                              "A random matrix, exp of N(0, 2²) logits, after 0 to 20 Sinkhorn iterations (rows, "
+                              "then columns): the map that gives mHC its H_res. Below each: the largest distance "
+                              "of a row or column sum from 1. In the model itself nothing like this happens "
+                              "where the logits stay at 0."};
+    float draw[FLOW_STREAMS * FLOW_STREAMS];
+    double logits[FLOW_STREAMS * FLOW_STREAMS], res[FLOW_STREAMS * FLOW_STREAMS];
+    mhc__normal_fill(study->options->seed, mhc__philox_place(0x464c4f57u, 0), 2.0f, draw, FLOW_STREAMS * FLOW_STREAMS);
+    mhc_spec spec;
+    MHC__TRY(mhc_spec_preset(&spec, "reproducing-mhc", FLOW_STREAMS, 1, error));
+    mhc__text *gp = &figure.gnuplot;
+    mhc__text_format(&figure.tsv, "# iterations\trow\tcolumn\tvalue\n");
+    mhc__text_format(gp,
+                     "set multiplot layout 1,%d\nset palette defined (0 \"#f7fbff\", 0.5 \"#6baed6\", 1 \"#08306b\")\n"
+                     "set cbrange [0:1]\nunset colorbox\nset size square\nset xrange [0.5:4.5]\n"
+                     "set yrange [4.5:0.5]\nunset xtics\nunset ytics\nunset border\nunset grid\nunset key\n",
+                     FLOW);
+    for (int k = 0; k < FLOW; k++) {
+        for (int i = 0; i < FLOW_STREAMS * FLOW_STREAMS; i++) {
+            logits[i] = draw[i];
+            res[i] = exp(logits[i]);
+        }
+        spec.sinkhorn.iterations = iterations[k];
+        mhc_status status = k ? mhc_oracle_constraint_forward(&spec, logits, res, error) : MHC_OK;
+        if (status != MHC_OK) {
+            mhc__text_free(&figure.tsv);
+            mhc__text_free(gp);
+            return status;
+        }
+        double worst = flow_block(res, k, iterations[k], &figure.tsv);
+        mhc__text_format(gp, "set title \"%d iteration%s\"\nset xlabel \"sums off by %.2g\"\n", iterations[k],
+                         iterations[k] == 1 ? "" : "s", worst);
+        mhc__text_format(gp,
+                         "plot 'sinkhorn_flow.tsv' index %d using 3:2:4 with image, '' index %d using 3:2:($4 < 0.55 ? "
+                         "sprintf(\"%%.2f\",$4) : \"\") with labels textcolor rgb \"#222222\", '' index %d using "
+                         "3:2:($4 < 0.55 ? \"\" : sprintf(\"%%.2f\",$4)) with labels textcolor rgb \"#ffffff\"\n",
+                         k, k, k);
+    }
+    mhc__text_format(gp, "unset multiplot\n");
+    return mhc__figure_draw(&figure, study->report, html, study->options, error);
+}
+
+mhc_status mhc__stability_figures(mhc__stability *study, mhc__html *html, mhc_error *error) {
+    MHC__TRY(training_stability(study, html, error));
+    MHC__TRY(stability_detailed(study, html, error));
+    MHC__TRY(norm_growth(study, html, error));
+    MHC__TRY(amax_gain(study, html, error));
+    return sinkhorn_flow(study, html, error);
+}

@@ -1,0 +1,108 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "report/html.h"
+#include "report/scratch.h"
+
+static void test_escape(void **state) {
+    (void)state;
+    mhc__text text = {0};
+    mhc__html_escape(&text, "<a href=\"x\">&'");
+    assert_string_equal(text.data, "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+    mhc__text_free(&text);
+}
+
+static void test_inline_markup(void **state) {
+    (void)state;
+    mhc__html html = {0};
+    mhc__html_paragraph(&html, "run `mhc <x>`, **now**: 2 * 3 and a lone ` and ** stay, %d%%", 5);
+    assert_string_equal(html.text.data,
+                        "<p>run <code>mhc &lt;x&gt;</code>, <strong>now</strong>: 2 * 3 and a lone ` and "
+                        "** stay, 5%</p>\n");
+    mhc__text_free(&html.text);
+}
+
+/* Every element that is opened is closed, in order. Void elements of the pages we build: meta, img, and the doctype. */
+static void assert_well_formed(const char *page) {
+    char open[64][16];
+    int depth = 0;
+    const char *end = strstr(page, "<style>");
+    for (const char *c = page; (c = strchr(c, '<')); c++) {
+        if (end && c > end && c < strstr(page, "</style>"))
+            continue;
+        bool closing = c[1] == '/';
+        char name[16] = "";
+        sscanf(c + 1 + closing, "%15[a-zA-Z0-9!]", name);
+        assert_true(name[0] != '\0');
+        if (!strcmp(name, "meta") || !strcmp(name, "img") || name[0] == '!')
+            continue;
+        if (!closing) {
+            assert_true(depth < 64);
+            strcpy(open[depth++], name);
+            continue;
+        }
+        assert_true(depth > 0);
+        assert_string_equal(open[--depth], name);
+    }
+    assert_int_equal(depth, 0);
+}
+
+static void test_page(void **state) {
+    (void)state;
+    mhc__html html;
+    mhc__html_start(&html, "Title & <more>", "What `it` is");
+    mhc__html_section(&html, "First");
+    mhc__html_paragraph(&html, "text");
+    mhc__html_note(&html, "mind **this**");
+    mhc__table table;
+    mhc__table_start(&table, "Model|Loss");
+    mhc__table_cell(&table, "<script>alert(1)</script>");
+    mhc__table_number(&table, 2);
+    mhc__html_table(&html, &table, "caption");
+    mhc__table_free(&table);
+    mhc__html_section(&html, "Second");
+    mhc__html_list_start(&html);
+    mhc__html_item(&html, "one");
+    mhc__html_list_end(&html);
+    mhc__html_code(&html, "a < b\n");
+    mhc__html_figure(&html, "gain", 800, "a \"quoted\" caption");
+    mhc__html_no_figure(&html, "other", "gnuplot is absent");
+    mhc_error error = {0};
+    assert_int_equal(mhc__html_write(&html, scratch_path("index.html"), &error), MHC_OK);
+    char *page;
+    size_t size;
+    assert_int_equal(mhc__read_file(scratch_path("index.html"), &page, &size, &error), MHC_OK);
+    assert_well_formed(page);
+    assert_null(strstr(page, "<script"));
+    assert_null(strstr(page, "http"));
+    assert_non_null(strstr(page, "<title>Title &amp; &lt;more&gt;</title>"));
+    assert_non_null(strstr(page, "alt=\"a &quot;quoted&quot; caption\""));
+    assert_non_null(strstr(page, "<td class=\"n\">2</td>"));
+    assert_non_null(strstr(page, "src=\"gain.svg\""));
+    assert_non_null(strstr(page, "prefers-color-scheme:dark"));
+    free(page);
+}
+
+static void test_unwritable(void **state) {
+    (void)state;
+    mhc__html html;
+    mhc__html_start(&html, "t", "s");
+    mhc_error error = {0};
+    assert_int_equal(mhc__html_write(&html, scratch_path("absent/index.html"), &error), MHC_IO);
+    assert_non_null(strstr(error.message, "absent/index.html"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_escape),
+        cmocka_unit_test(test_inline_markup),
+        cmocka_unit_test(test_page),
+        cmocka_unit_test(test_unwritable),
+    };
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
+}
