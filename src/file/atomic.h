@@ -2,6 +2,7 @@
 #ifndef MHC_FILE_ATOMIC_H
 #define MHC_FILE_ATOMIC_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"

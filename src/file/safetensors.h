@@ -4,6 +4,7 @@
 #ifndef MHC_FILE_SAFETENSORS_H
 #define MHC_FILE_SAFETENSORS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
