@@ -1,5 +1,7 @@
 #include "nn/dropout.h"
 
+#include <math.h>
+
 #include "base/compiler.h"
 #include "base/philox.h"
 #include "base/threads.h"
@@ -9,33 +11,42 @@
 #define GROUP (4 * LANES) /* elements of one vectorised turn: 16 counters of four words */
 #define BLOCK 4096        /* elements of one piece of parallel work */
 
-/* keep[16 w + l] for word w of counter 16 * group + l. */
-MHC__INLINE void group_mask(uint64_t key, uint64_t high, uint64_t group, float rate, float scale, float *keep) {
-    uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-    uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
-    uint64_t first = group * LANES; /* a multiple of 16, so that lane numbers never carry into the high half */
-    for (int l = 0; l < LANES; l++) {
-        c0[l] = (uint32_t)first + (uint32_t)l;
-        c1[l] = (uint32_t)(first >> 32);
-        c2[l] = (uint32_t)high;
-        c3[l] = (uint32_t)(high >> 32);
-    }
-    for (int round = 0; round < 10; round++) {
-        for (int l = 0; l < LANES; l++) {
-            uint64_t a = (uint64_t)0xD2511F53u * c0[l], b = (uint64_t)0xCD9E8D57u * c2[l];
-            c0[l] = (uint32_t)(b >> 32) ^ c1[l] ^ k0;
-            c2[l] = (uint32_t)(a >> 32) ^ c3[l] ^ k1;
-            c1[l] = (uint32_t)b;
-            c3[l] = (uint32_t)a;
-        }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    for (int l = 0; l < LANES; l++) {
-        keep[l] = mhc__uniform(c0[l]) >= rate ? scale : 0.0f;
-        keep[LANES + l] = mhc__uniform(c1[l]) >= rate ? scale : 0.0f;
-        keep[2 * LANES + l] = mhc__uniform(c2[l]) >= rate ? scale : 0.0f;
-        keep[3 * LANES + l] = mhc__uniform(c3[l]) >= rate ? scale : 0.0f;
+/* One round of Philox on (c0, c1, c2, c3), then its keys move on. Written out rather than looped: then the loop over
+ * lanes is the innermost one, and the compiler vectorises it. */
+#define ROUND()                                                                                                        \
+    do {                                                                                                               \
+        uint64_t a_ = (uint64_t)0xD2511F53u * c0, b_ = (uint64_t)0xCD9E8D57u * c2;                                     \
+        c0 = (uint32_t)(b_ >> 32) ^ c1 ^ k0;                                                                           \
+        c2 = (uint32_t)(a_ >> 32) ^ c3 ^ k1;                                                                           \
+        c1 = (uint32_t)b_;                                                                                             \
+        c3 = (uint32_t)a_;                                                                                             \
+        k0 += 0x9E3779B9u;                                                                                             \
+        k1 += 0xBB67AE85u;                                                                                             \
+    } while (0)
+
+/* keep[16 w + l] for word w of counter 16 * group + l: a multiple of 16 plus a lane never carries into the high half.
+ */
+MHC__INLINE void group_mask(uint64_t key, uint64_t high, uint64_t group, int32_t least, float scale, float *keep) {
+    uint64_t first = group * LANES;
+    uint32_t first_low = (uint32_t)first, first_high = (uint32_t)(first >> 32);
+#pragma omp simd
+    for (uint32_t l = 0; l < LANES; l++) {
+        uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+        uint32_t c0 = first_low + l, c1 = first_high, c2 = (uint32_t)high, c3 = (uint32_t)(high >> 32);
+        ROUND();
+        ROUND();
+        ROUND();
+        ROUND();
+        ROUND();
+        ROUND();
+        ROUND();
+        ROUND();
+        ROUND();
+        ROUND();
+        keep[l] = (int32_t)(c0 >> 8) >= least ? scale : 0.0f;
+        keep[LANES + l] = (int32_t)(c1 >> 8) >= least ? scale : 0.0f;
+        keep[2 * LANES + l] = (int32_t)(c2 >> 8) >= least ? scale : 0.0f;
+        keep[3 * LANES + l] = (int32_t)(c3 >> 8) >= least ? scale : 0.0f;
     }
 }
 
@@ -50,14 +61,15 @@ static uint64_t key_of(const mhc__dropout *dropout) {
 
 MHC__CLONES static void mask(uint64_t key, uint64_t high, float rate, uint64_t first, int64_t count, float *keep) {
     float scale = 1.0f / (1.0f - rate), spare[GROUP];
+    int32_t least = (int32_t)ceilf(rate * 0x1p24f); /* of 24 uniform bits */
     int64_t i = 0;
     while (i < count) {
         uint64_t element = first + (uint64_t)i;
         int64_t skip = (int64_t)(element % GROUP), here = mhc__min(GROUP - skip, count - i);
         if (here == GROUP) {
-            group_mask(key, high, element / GROUP, rate, scale, keep + i);
+            group_mask(key, high, element / GROUP, least, scale, keep + i);
         } else {
-            group_mask(key, high, element / GROUP, rate, scale, spare);
+            group_mask(key, high, element / GROUP, least, scale, spare);
             memcpy(keep + i, spare + skip, (size_t)here * sizeof *keep);
         }
         i += here;
