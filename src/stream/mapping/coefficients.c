@@ -113,23 +113,29 @@ MHC__INLINE void forward_lanes(const mhc_spec *spec, const mhc__shape *s, int n,
             coefficients[(first + l) * s->coefficients + e] = y[e * w + l];
 }
 
-/* From d (gradient of the logits) to d_mix, d_base, d_scale. Tokens in order, one after another. */
+/* From d (gradient of the logits) to d_mix, d_base, d_scale. The sums cancel:
+ * they are taken in double, in a fixed order. */
 MHC__INLINE void logits_back(const mhc_spec *spec, const mhc__shape *s, int w, int64_t first, int64_t end,
                              const float *scale, const float *a, const float *d, float *d_mix, int64_t stride,
                              float *d_base, float *d_scale) {
     int tokens = (int)(end - first);
+    double scale_sum[3] = {0.0, 0.0, 0.0};
     for (int k = 0; k < s->logits; k++) {
+        double base_sum = 0.0;
         for (int l = 0; l < tokens; l++)
-            d_base[k] += d[k * w + l];
+            base_sum += (double)d[k * w + l];
+        d_base[k] += (float)base_sum;
         if (!s->dynamic)
             continue;
         int place = mhc__mix_place(s, spec->transposed, k), part = part_of(s, k);
         for (int l = 0; l < tokens; l++) {
             float slope = spec->activation == MHC_ACTIVATION_TANH ? 1.0f - a[k * w + l] * a[k * w + l] : 1.0f;
-            d_scale[part] = __builtin_fmaf(d[k * w + l], a[k * w + l], d_scale[part]);
+            scale_sum[part] += (double)d[k * w + l] * (double)a[k * w + l];
             d_mix[(first + l) * stride + place] = scale[part] * d[k * w + l] * slope;
         }
     }
+    for (int part = 0; part < 3 && s->dynamic; part++)
+        d_scale[part] += (float)scale_sum[part];
 }
 
 MHC__INLINE void backward_lanes(const mhc_spec *spec, const mhc__shape *s, int n, int w, int64_t first, int64_t end,

@@ -1,0 +1,185 @@
+/* One site with random inputs, in fp32 and, from the same numbers, in the fp64 oracle. */
+#ifndef MHC_TESTS_STREAM_FIXTURE_H
+#define MHC_TESTS_STREAM_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/philox.h"
+#include "mhc/mhc.h"
+
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        mhc_error ok_error = {MHC_OK, ""};                                                                             \
+        mhc_error *error = &ok_error;                                                                                  \
+        if ((call) != MHC_OK)                                                                                          \
+            fail_msg("%s: %s", #call, ok_error.message);                                                               \
+    } while (0)
+
+/* The tensors of a site; those of one precision lie in one structure. Gradients are named d_. */
+#define SITE_TENSORS(T)                                                                                                \
+    T(x)                                                                                                               \
+    T(z)                                                                                                               \
+    T(fn) T(base) T(scale) T(carried) T(d_u) T(d_merged) T(d_pre) T(coefficients) T(u) T(merged) T(d_x) T(d_z) T(d_fn) \
+        T(d_base) T(d_scale) T(d_carried) T(d_coefficients)
+
+typedef struct site {
+    mhc_spec spec;
+    int64_t tokens;
+    mhc_site_sizes sizes;
+    float *saved;
+    void *workspace;
+#define FIELD(name)                                                                                                    \
+    float *name;                                                                                                       \
+    double *name##_64;                                                                                                 \
+    int64_t name##_count;
+    SITE_TENSORS(FIELD)
+#undef FIELD
+} site;
+
+static inline void *some(int64_t count, size_t size) {
+    void *memory = calloc((size_t)count + 1, size);
+    assert_non_null(memory);
+    return memory;
+}
+
+static inline void widen(const float *from, double *to, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        to[i] = (double)from[i];
+}
+
+static inline void site_count(site *s) {
+    int64_t n = s->spec.streams, c = s->spec.channels, t = s->tokens;
+    int64_t rows = s->spec.mapping == MHC_MAPPING_DYNAMIC ? t : 1;
+    s->x_count = s->merged_count = s->d_merged_count = s->d_x_count = t * n * c;
+    s->z_count = s->u_count = s->d_u_count = s->d_z_count = t * c;
+    s->fn_count = s->d_fn_count = s->sizes.fn_rows * s->sizes.fn_columns;
+    s->base_count = s->d_base_count = s->sizes.base;
+    s->scale_count = s->d_scale_count = s->sizes.scale;
+    s->coefficients_count = s->carried_count = s->d_carried_count = s->d_coefficients_count = s->sizes.coefficients;
+    s->d_pre_count = rows * n;
+}
+
+/* Widths like those of training: logits of unit size, unless sharp. */
+static inline site site_open(const mhc_spec *spec, int64_t tokens, uint64_t seed, float sharp) {
+    site s = {.spec = *spec, .tokens = tokens};
+    OK(mhc_site_sizes_query(spec, tokens, &s.sizes, error));
+    site_count(&s);
+    s.saved = some(s.sizes.saved, sizeof(float));
+    s.workspace = some((int64_t)s.sizes.workspace, 1);
+#define OPEN(name)                                                                                                     \
+    s.name = some(s.name##_count, sizeof(float));                                                                      \
+    s.name##_64 = some(s.name##_count, sizeof(double));
+    SITE_TENSORS(OPEN)
+#undef OPEN
+    const float scales[3] = {1.0f, 0.7f, 1.3f};
+    mhc__normal_fill(seed, 1, 1.0f, s.x, s.x_count);
+    mhc__normal_fill(seed, 2, 1.0f, s.z, s.z_count);
+    mhc__normal_fill(seed, 3, sharp / (float)sqrt((double)s.sizes.fn_columns + 1.0), s.fn, s.fn_count);
+    mhc__normal_fill(seed, 4, 0.5f, s.base, s.base_count);
+    for (int64_t i = 0; i < s.scale_count; i++)
+        s.scale[i] = scales[i];
+    mhc__normal_fill(seed, 5, 0.5f, s.carried, s.carried_count);
+    mhc__normal_fill(seed, 6, 1.0f, s.d_u, s.d_u_count);
+    mhc__normal_fill(seed, 7, 1.0f, s.d_merged, s.d_merged_count);
+    if (spec->schedule == MHC_SCHEDULE_SHIFTED)
+        mhc__normal_fill(seed, 8, 1.0f, s.d_pre, s.d_pre_count);
+#define WIDEN(name) widen(s.name, s.name##_64, s.name##_count);
+    SITE_TENSORS(WIDEN)
+#undef WIDEN
+    return s;
+}
+
+static inline void site_close(site *s) {
+    free(s->saved);
+    free(s->workspace);
+#define CLOSE(name)                                                                                                    \
+    free(s->name);                                                                                                     \
+    free(s->name##_64);
+    SITE_TENSORS(CLOSE)
+#undef CLOSE
+}
+
+static inline bool site_shifted(const site *s) {
+    return s->spec.schedule == MHC_SCHEDULE_SHIFTED;
+}
+
+static inline mhc_streams site_streams(const site *s, float *data) {
+    return mhc_streams_of(data, s->spec.streams, s->spec.channels);
+}
+
+static inline mhc_rows site_rows(const site *s, float *data) {
+    return mhc_rows_of(data, s->spec.channels);
+}
+
+static inline void site_forward(site *s, int threads) {
+    mhc_context context = {MHC_DEVICE_CPU, NULL, threads};
+    mhc_site_params params = {s->fn, s->base, s->scale};
+    OK(mhc_pre_forward(&context, &s->spec, &params, s->tokens, site_streams(s, s->x),
+                       site_shifted(s) ? s->carried : NULL, s->coefficients, s->saved, site_rows(s, s->u), s->workspace,
+                       s->sizes.workspace, error));
+    OK(mhc_merge_forward(&context, &s->spec, s->tokens, site_streams(s, s->x), site_rows(s, s->z), s->coefficients,
+                         site_streams(s, s->merged), error));
+}
+
+/* Parameter gradients are added to: the caller clears them where that matters. */
+static inline void site_backward(site *s, int threads) {
+    mhc_context context = {MHC_DEVICE_CPU, NULL, threads};
+    mhc_site_params params = {s->fn, s->base, s->scale}, gradients = {s->d_fn, s->d_base, s->d_scale};
+    int64_t n = s->spec.streams, width = n * (n + 2);
+    OK(mhc_merge_backward(&context, &s->spec, s->tokens, site_streams(s, s->x), site_rows(s, s->z), s->coefficients,
+                          site_streams(s, s->d_merged), site_streams(s, s->d_x), site_rows(s, s->d_z),
+                          s->d_coefficients, s->workspace, s->sizes.workspace, error));
+    for (int64_t t = 0; t < s->d_coefficients_count / width && site_shifted(s); t++)
+        memcpy(s->d_coefficients + t * width, s->d_pre + t * n, (size_t)n * sizeof(float));
+    OK(mhc_pre_backward(&context, &s->spec, &params, s->tokens, site_streams(s, s->x),
+                        site_shifted(s) ? s->carried : NULL, s->coefficients, s->saved, site_rows(s, s->d_u),
+                        s->d_coefficients, site_shifted(s) ? s->d_carried : NULL, site_streams(s, s->d_x), &gradients,
+                        s->workspace, s->sizes.workspace, error));
+}
+
+static inline void site_oracle(site *s) {
+    mhc_oracle_params params = {s->fn_64, s->base_64, s->scale_64},
+                      gradients = {s->d_fn_64, s->d_base_64, s->d_scale_64};
+    const double *carried = site_shifted(s) ? s->carried_64 : NULL;
+    OK(mhc_oracle_site_forward(&s->spec, &params, s->tokens, s->x_64, s->z_64, carried, s->coefficients_64, s->u_64,
+                               s->merged_64, error));
+    OK(mhc_oracle_site_backward(&s->spec, &params, s->tokens, s->x_64, s->z_64, carried, s->d_u_64, s->d_merged_64,
+                                site_shifted(s) ? s->d_pre_64 : NULL, s->d_x_64, s->d_z_64,
+                                site_shifted(s) ? s->d_carried_64 : NULL, &gradients, error));
+}
+
+/* |got - want| / |want|, L2; the absolute error where want is zero. */
+static inline double distance(const float *got, const double *want, int64_t count) {
+    double error = 0.0, norm = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        error += ((double)got[i] - want[i]) * ((double)got[i] - want[i]);
+        norm += want[i] * want[i];
+    }
+    return norm > 0.0 ? sqrt(error / norm) : sqrt(error);
+}
+
+static inline void assert_close(const char *where, const char *name, const float *got, const double *want,
+                                int64_t count, double bound) {
+    double d = distance(got, want, count);
+    if (!(d <= bound))
+        fail_msg("%s: %s is %.3g off, expected at most %.1g", where, name, d, bound);
+}
+
+static inline bool all_finite(const float *values, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+#endif

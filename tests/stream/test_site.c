@@ -1,0 +1,256 @@
+/* fp32 against the oracle, and what the interface promises: thread counts, ranges, strides, aliasing, symmetry. */
+#include "stream/fixture.h"
+
+static void compare(site *s, const char *where) {
+    const double bound = 3e-6;
+#define CHECK(name) assert_close(where, #name, s->name, s->name##_64, s->name##_count, bound);
+    CHECK(coefficients)
+    CHECK(u)
+    CHECK(merged)
+    CHECK(d_x)
+    CHECK(d_z)
+    CHECK(d_fn)
+    CHECK(d_base)
+    CHECK(d_scale)
+    if (site_shifted(s))
+        CHECK(d_carried)
+#undef CHECK
+}
+
+static void test_against_oracle(void **state) {
+    (void)state;
+    const int streams[] = {1, 2, 3, 4, 5, 8, 11};
+    const int64_t tokens[] = {0, 1, 17, 70}, channels[] = {1, 5, 16, 40, 131};
+    const char *name;
+    for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++)
+        for (int k = 0; k < 7; k++) {
+            mhc_spec spec;
+            if (mhc_spec_preset(&spec, name, streams[k], channels[(p + k) % 5], NULL) != MHC_OK)
+                continue;
+            for (int t = 0; t < 4; t++) {
+                site s = site_open(&spec, tokens[t], (uint64_t)(100 * p + 10 * k + t), 1.0f);
+                site_oracle(&s);
+                site_forward(&s, 2);
+                site_backward(&s, 2);
+                char where[128];
+                snprintf(where, sizeof where, "%s n=%d C=%lld T=%lld", name, spec.streams, (long long)spec.channels,
+                         (long long)tokens[t]);
+                compare(&s, where);
+                site_close(&s);
+            }
+        }
+}
+
+/* The largest sizes: 32 streams, 1000 iterations, which replay from checkpoints. */
+static void test_large(void **state) {
+    (void)state;
+    const struct {
+        const char *name;
+        int streams, iterations;
+    } cases[] = {{"paper", 32, 20}, {"deepseek-v4", 32, 1000}, {"reproducing-mhc", 8, 1000},
+                 {"paper", 6, 400}, {"mhc-poc", 32, 20},       {"hc", 32, 20}};
+    for (int k = 0; k < 6; k++) {
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, cases[k].name, cases[k].streams, 6, error));
+        spec.sinkhorn.iterations = cases[k].iterations;
+        site s = site_open(&spec, 2, 5, 0.5f);
+        site_oracle(&s);
+        site_forward(&s, 2);
+        site_backward(&s, 2);
+        compare(&s, cases[k].name);
+        site_close(&s);
+    }
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    const char *name;
+    for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++) {
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, name, strcmp(name, "residual") == 0 ? 1 : 4, 67, error));
+        site one = site_open(&spec, 101, 9, 2.0f);
+        site_forward(&one, 1);
+        site_backward(&one, 1);
+        for (int threads = 2; threads <= 3; threads++) {
+            site more = site_open(&spec, 101, 9, 2.0f);
+            site_forward(&more, threads);
+            site_backward(&more, threads);
+#define EQUAL(tensor)                                                                                                  \
+    if (memcmp(one.tensor, more.tensor, (size_t)one.tensor##_count * sizeof(float)) != 0)                              \
+        fail_msg("%s: " #tensor " depends on the number of threads", name);
+            SITE_TENSORS(EQUAL)
+#undef EQUAL
+            site_close(&more);
+        }
+        site_close(&one);
+    }
+}
+
+/* Two ranges of rows give the rows of the whole, bit for bit, and gradients that add up to the whole's. */
+static void test_ranges(void **state) {
+    (void)state;
+    const char *names[] = {"paper", "hc", "reproducing-mhc", "mhc-poc"};
+    for (int p = 0; p < 4; p++) {
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, names[p], 4, 19, error));
+        site whole = site_open(&spec, 53, 21, 1.0f);
+        site_forward(&whole, 2);
+        site_backward(&whole, 2);
+        site part = site_open(&spec, 53, 21, 1.0f), view = part;
+        for (int k = 0; k < 2; k++) {
+            int64_t first = k == 0 ? 0 : 18, end = k == 0 ? 18 : 53;
+            bool dynamic = spec.mapping == MHC_MAPPING_DYNAMIC;
+            view = part;
+            view.tokens = end - first;
+            OK(mhc_site_sizes_query(&spec, view.tokens, &view.sizes, error));
+            site_count(&view);
+            view.x += first * 76, view.merged += first * 76, view.d_merged += first * 76, view.d_x += first * 76;
+            view.z += first * 19, view.u += first * 19, view.d_u += first * 19, view.d_z += first * 19;
+            view.coefficients += dynamic ? first * 24 : 0;
+            view.d_coefficients += dynamic ? first * 24 : 0;
+            site_forward(&view, 2);
+            site_backward(&view, 2);
+        }
+        assert_memory_equal(whole.merged, part.merged, (size_t)whole.merged_count * sizeof(float));
+        assert_memory_equal(whole.u, part.u, (size_t)whole.u_count * sizeof(float));
+        assert_memory_equal(whole.d_x, part.d_x, (size_t)whole.d_x_count * sizeof(float));
+        widen(whole.d_base, whole.d_base_64, whole.d_base_count);
+        widen(whole.d_fn, whole.d_fn_64, whole.d_fn_count);
+        assert_close(names[p], "d_base over ranges", part.d_base, whole.d_base_64, whole.d_base_count, 2e-6);
+        assert_close(names[p], "d_fn over ranges", part.d_fn, whole.d_fn_64, whole.d_fn_count, 2e-6);
+        site_close(&whole);
+        site_close(&part);
+    }
+}
+
+/* Views with gaps: the same result, and nothing outside the view is touched. */
+static void test_strides(void **state) {
+    (void)state;
+    enum { TOKENS = 9, STREAMS = 3, CHANNELS = 21, STREAM = CHANNELS + 5, TOKEN = STREAMS * STREAM + 7, ROW = 30 };
+    mhc_spec spec;
+    OK(mhc_spec_preset(&spec, "deepseek-v4", STREAMS, CHANNELS, error));
+    site s = site_open(&spec, TOKENS, 2, 1.0f);
+    site_forward(&s, 2);
+    site_backward(&s, 2);
+    float *wide[4], *rows[4]; /* x, merged, d_merged, d_x; z, u, d_u, d_z */
+    float *dense[4] = {s.x, s.merged, s.d_merged, s.d_x}, *dense_rows[4] = {s.z, s.u, s.d_u, s.d_z};
+    for (int k = 0; k < 4; k++) {
+        wide[k] = some(TOKENS * TOKEN, sizeof(float));
+        rows[k] = some(TOKENS * ROW, sizeof(float));
+        for (int i = 0; i < TOKENS * TOKEN; i++)
+            wide[k][i] = 77.0f;
+        for (int i = 0; i < TOKENS * ROW; i++)
+            rows[k][i] = 77.0f;
+        for (int t = 0; t < TOKENS && k % 2 == 0; t++) {
+            for (int i = 0; i < STREAMS; i++)
+                memcpy(wide[k] + t * TOKEN + i * STREAM, dense[k] + (t * STREAMS + i) * CHANNELS,
+                       CHANNELS * sizeof(float));
+            memcpy(rows[k] + t * ROW, dense_rows[k] + t * CHANNELS, CHANNELS * sizeof(float));
+        }
+    }
+    mhc_streams v[4];
+    mhc_rows r[4];
+    for (int k = 0; k < 4; k++) {
+        v[k] = (mhc_streams){wide[k], TOKEN, STREAM};
+        r[k] = (mhc_rows){rows[k], ROW};
+    }
+    mhc_context context = {MHC_DEVICE_CPU, NULL, 2};
+    site other = site_open(&spec, TOKENS, 2, 1.0f);
+    mhc_site_params params = {s.fn, s.base, s.scale}, gradients = {other.d_fn, other.d_base, other.d_scale};
+    OK(mhc_pre_forward(&context, &spec, &params, TOKENS, v[0], NULL, other.coefficients, other.saved, r[1],
+                       other.workspace, other.sizes.workspace, error));
+    OK(mhc_merge_forward(&context, &spec, TOKENS, v[0], r[0], other.coefficients, v[1], error));
+    OK(mhc_merge_backward(&context, &spec, TOKENS, v[0], r[0], other.coefficients, v[2], v[3], r[3],
+                          other.d_coefficients, other.workspace, other.sizes.workspace, error));
+    OK(mhc_pre_backward(&context, &spec, &params, TOKENS, v[0], NULL, other.coefficients, other.saved, r[2],
+                        other.d_coefficients, NULL, v[3], &gradients, other.workspace, other.sizes.workspace, error));
+    assert_memory_equal(other.d_fn, s.d_fn, (size_t)s.d_fn_count * sizeof(float));
+    for (int k = 0; k < 4; k++) {
+        for (int i = 0; i < TOKENS * TOKEN; i++) {
+            int t = i / TOKEN, stream = i % TOKEN / STREAM, c = i % TOKEN % STREAM;
+            bool inside = stream < STREAMS && c < CHANNELS;
+            assert_true(wide[k][i] == (inside ? dense[k][(t * STREAMS + stream) * CHANNELS + c] : 77.0f));
+        }
+        for (int i = 0; i < TOKENS * ROW; i++)
+            assert_true(rows[k][i] == (i % ROW < CHANNELS ? dense_rows[k][i / ROW * CHANNELS + i % ROW] : 77.0f));
+        free(wide[k]);
+        free(rows[k]);
+    }
+    site_close(&s);
+    site_close(&other);
+}
+
+static void test_in_place(void **state) {
+    (void)state;
+    for (int n = 1; n <= 9; n++) {
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, "paper", n, 37, error));
+        site s = site_open(&spec, 11, 4, 1.0f);
+        mhc_context context = {MHC_DEVICE_CPU, NULL, 2};
+        site_forward(&s, 2);
+        OK(mhc_merge_backward(&context, &spec, 11, site_streams(&s, s.x), site_rows(&s, s.z), s.coefficients,
+                              site_streams(&s, s.d_merged), site_streams(&s, s.d_x), site_rows(&s, s.d_z),
+                              s.d_coefficients, s.workspace, s.sizes.workspace, error));
+        OK(mhc_merge_backward(&context, &spec, 11, site_streams(&s, s.x), site_rows(&s, s.z), s.coefficients,
+                              site_streams(&s, s.d_merged), site_streams(&s, s.d_merged), site_rows(&s, s.d_z),
+                              s.d_coefficients, s.workspace, s.sizes.workspace, error));
+        assert_memory_equal(s.d_merged, s.d_x, (size_t)s.d_x_count * sizeof(float));
+        OK(mhc_merge_forward(&context, &spec, 11, site_streams(&s, s.x), site_rows(&s, s.z), s.coefficients,
+                             site_streams(&s, s.x), error));
+        assert_memory_equal(s.x, s.merged, (size_t)s.x_count * sizeof(float));
+        site_close(&s);
+    }
+}
+
+/* Without `saved` the coefficients are the same; without u they are too. */
+static void test_inference(void **state) {
+    (void)state;
+    mhc_spec spec;
+    OK(mhc_spec_preset(&spec, "liger", 4, 24, error));
+    site s = site_open(&spec, 13, 4, 1.0f), bare = site_open(&spec, 13, 4, 1.0f);
+    site_forward(&s, 2);
+    mhc_context context = {MHC_DEVICE_CPU, NULL, 2};
+    mhc_site_params params = {s.fn, s.base, s.scale};
+    OK(mhc_pre_forward(&context, &spec, &params, 13, site_streams(&s, s.x), NULL, bare.coefficients, NULL,
+                       (mhc_rows){NULL, 0}, bare.workspace, bare.sizes.workspace, error));
+    assert_memory_equal(s.coefficients, bare.coefficients, (size_t)s.coefficients_count * sizeof(float));
+    site_close(&s);
+    site_close(&bare);
+}
+
+/* Identical streams and zero logits: the problem is symmetric under exchange of streams, so the gradient of every logit
+ * is exactly zero, in fp32 too. AdamW would turn a last bit of noise into whole steps. */
+static void test_symmetry(void **state) {
+    (void)state;
+    const char *names[] = {"reproducing-mhc", "mhc-poc"};
+    const int streams[] = {2, 3, 4, 5, 7, 8, 16};
+    for (int p = 0; p < 2; p++)
+        for (int k = 0; k < 7; k++) {
+            int n = streams[k];
+            mhc_spec spec;
+            OK(mhc_spec_preset(&spec, names[p], n, 45, error));
+            site s = site_open(&spec, 101, 8, 1.0f);
+            memset(s.base, 0, (size_t)s.base_count * sizeof(float));
+            for (int64_t t = 0; t < 101; t++)
+                for (int i = 1; i < n; i++) {
+                    memcpy(s.x + (t * n + i) * 45, s.x + t * n * 45, 45 * sizeof(float));
+                    memcpy(s.d_merged + (t * n + i) * 45, s.d_merged + t * n * 45, 45 * sizeof(float));
+                }
+            site_forward(&s, 2);
+            site_backward(&s, 2);
+            for (int64_t i = 0; i < s.d_base_count; i++)
+                if (s.d_base[i] != 0.0f)
+                    fail_msg("%s, n = %d: d_base[%lld] = %g, expected exactly 0", names[p], n, (long long)i,
+                             (double)s.d_base[i]);
+            site_close(&s);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_large),    cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_ranges),         cmocka_unit_test(test_strides),  cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_inference),      cmocka_unit_test(test_symmetry),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
