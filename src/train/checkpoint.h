@@ -8,13 +8,14 @@
 #include "model/model.h"
 
 typedef struct mhc__checkpoint_state {
-    int64_t step;            /* updates done */
-    int64_t optimizer_steps; /* AdamW's t */
-    int64_t rollbacks;
-    uint64_t seed;
+    int64_t step;      /* updates done; also AdamW's t */
+    int64_t shift;     /* batches skipped by rollbacks: batch number = step * accumulate + micro + shift */
+    int64_t rollbacks; /* made so far */
+    uint64_t seed;     /* of the run */
 } mhc__checkpoint_state;
 
-/* first, second: AdamW's moments, laid out like the weights. */
+/* first, second: AdamW's moments, laid out like the weights. config_json NULL writes {}. An existing folder is
+ * replaced. */
 mhc_status mhc__checkpoint_save(const char *folder, const mhc__model *model, const float *first, const float *second,
                                 const mhc__checkpoint_state *state, const char *config_json, mhc_error *error);
 /* Loads into a model of the same shape. first and second NULL: weights alone (evaluation, sampling). Everything is
