@@ -1,0 +1,89 @@
+#include "config/field.h"
+
+static const char *const norms[] = {"layernorm", "rmsnorm", NULL};
+static const char *const positions[] = {"learned", "rope", NULL};
+static const char *const mlps[] = {"gelu", "swiglu", NULL};
+static const char *const wraps[] = {"sublayer", "block", NULL};
+static const char *const contracts[] = {"native", "mean", "sum", "head", "carried", NULL};
+static const char *const decays[] = {"matrices", "all", NULL};
+static const char *const schedules[] = {"constant", "cosine", "step", NULL};
+static const char *const on_nans[] = {"stop", "rollback", NULL};
+static const char *const samplings[] = {"windows", "shuffled", "rows", NULL};
+
+const mhc__section mhc__sections[MHC__MAX_SECTIONS] = {
+    {"model", "The network and its connection."},
+    {"train", "How it is trained."},
+    {"data", "What it is trained on."},
+};
+
+#define FIELD(section, member, kind, names, comment)                                                                   \
+    {                                                                                                                  \
+#section, #member, MHC__FIELD_##kind, offsetof(mhc__config, section.member),                                   \
+            sizeof(((mhc__config *)0)->section.member), names, comment                                                 \
+    }
+
+const mhc__field mhc__fields[] = {
+    FIELD(model, vocabulary, INT, NULL, "number of token ids; 0: what the data needs"),
+    FIELD(model, sequence, INT, NULL, "tokens of one training row, and the longest context"),
+    FIELD(model, channels, INT, NULL, "width of one stream"),
+    FIELD(model, blocks, INT, NULL, "transformer blocks: attention and feed-forward each"),
+    FIELD(model, heads, INT, NULL, "attention heads; must divide channels"),
+    FIELD(model, kv_heads, INT, NULL, "key/value heads; must divide heads; 0: as many as heads"),
+    FIELD(model, ffn, INT, NULL, "hidden width of the feed-forward; 0: 4 channels"),
+    FIELD(model, norm, ENUM, norms, NULL),
+    FIELD(model, norm_eps, FLOAT, NULL, "0: 1e-5 for layernorm, 1e-6 for rmsnorm"),
+    FIELD(model, position, ENUM, positions, NULL),
+    FIELD(model, rope_theta, FLOAT, NULL, "base of rope's frequencies"),
+    FIELD(model, mlp, ENUM, mlps, NULL),
+    FIELD(model, bias, BOOL, NULL, "biases in the linear layers of the blocks"),
+    FIELD(model, tied, BOOL, NULL, "the output head is the token embedding"),
+    FIELD(model, dropout_embedding, FLOAT, NULL, "dropout rates, 0 to below 1"),
+    FIELD(model, dropout_attention, FLOAT, NULL, "of attention probabilities"),
+    FIELD(model, dropout_output, FLOAT, NULL, "of what attention and feed-forward add to the streams"),
+    FIELD(model, init_std, FLOAT, NULL, "standard deviation of weights at the start"),
+    FIELD(model, connection, STRING, NULL,
+          "residual, hc, hc-static, paper, deepseek-v4, deepseek-v4.1, megatron, liger, mhc-lite, reproducing-mhc, "
+          "mhc-poc, …"),
+    FIELD(model, streams, INT, NULL, "residual streams, 1 to 32; residual always has one"),
+    FIELD(model, wrap, ENUM, wraps, NULL),
+    FIELD(model, contract, ENUM, contracts, NULL),
+    FIELD(model, sinkhorn_iterations, INT, NULL, "0: the connection's own number"),
+
+    FIELD(train, steps, INT64, NULL, "updates of the whole run"),
+    FIELD(train, batch, INT, NULL, "rows of one micro-batch"),
+    FIELD(train, accumulate, INT, NULL, "micro-batches of one update"),
+    FIELD(train, seed, UINT64, NULL, "of weights, order of the data and dropout"),
+    FIELD(train, lr, FLOAT, NULL, "the highest learning rate"),
+    FIELD(train, beta1, FLOAT, NULL, "AdamW"),
+    FIELD(train, beta2, FLOAT, NULL, NULL),
+    FIELD(train, eps, FLOAT, NULL, NULL),
+    FIELD(train, weight_decay, FLOAT, NULL, NULL),
+    FIELD(train, decay, ENUM, decays, "which tensors decay"),
+    FIELD(train, clip, FLOAT, NULL, "global L2 norm of the gradient; 0: off"),
+    FIELD(train, schedule, ENUM, schedules, "of the learning rate, after warm-up"),
+    FIELD(train, warmup, INT64, NULL, "steps of linear warm-up"),
+    FIELD(train, floor, FLOAT, NULL, "where the cosine ends, as a factor of lr"),
+    FIELD(train, step_at_1, FLOAT, NULL, "step schedule: from this share of the steps on …"),
+    FIELD(train, step_factor_1, FLOAT, NULL, "… lr is multiplied by this"),
+    FIELD(train, step_at_2, FLOAT, NULL, NULL),
+    FIELD(train, step_factor_2, FLOAT, NULL, NULL),
+    FIELD(train, on_nan, ENUM, on_nans, "when loss or gradient is NaN or Inf"),
+    FIELD(train, max_rollbacks, INT, NULL, NULL),
+    FIELD(train, eval_every, INT64, NULL, "steps between evaluations; 0: none"),
+    FIELD(train, checkpoint_every, INT64, NULL, "steps between checkpoints; 0: one at the end"),
+    FIELD(train, log_every, INT64, NULL, "steps between progress lines where there is no terminal"),
+    FIELD(train, eval_batches, INT, NULL, "batches of one evaluation"),
+    FIELD(train, keep_checkpoints, INT, NULL, "older ones are removed; 0: keep all"),
+    FIELD(train, threads, INT, NULL, "0: all; results don't depend on it"),
+
+    FIELD(data, path, STRING, NULL, "a text file, a folder of them, a packed token file, builtin, or increment"),
+    FIELD(data, eval_path, STRING, NULL, "held-out text; empty: the last eval_share of path"),
+    FIELD(data, tokenizer, STRING, NULL, "byte, char or gpt2"),
+    FIELD(data, tokenizer_dir, STRING, NULL, "gpt2: the folder of encoder.json and vocab.bpe"),
+    FIELD(data, skip_invalid, BOOL, NULL, "char: skip bytes that aren't UTF-8 instead of failing"),
+    FIELD(data, sampling, ENUM, samplings,
+          "random windows, every offset once per epoch in shuffled order, or consecutive rows"),
+    FIELD(data, eval_share, FLOAT, NULL, "share of path held out for evaluation, 0 to 0.5"),
+};
+
+const int mhc__field_count = sizeof mhc__fields / sizeof *mhc__fields;
