@@ -51,9 +51,9 @@ static void check(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha
 
 static void products_match_sums_in_double(void **state) {
     (void)state;
-    static const int sizes[][3] = {{1, 1, 1},    {1, 7, 3},      {5, 1, 9},     {3, 4, 0},
-                                   {0, 4, 3},    {4, 0, 3},      {17, 33, 5},   {64, 48, 31},
-                                   {130, 70, 1}, {300, 24, 257}, {40, 523, 16}, {513, 129, 20}};
+    static const int sizes[][3] = {{1, 1, 1},     {1, 7, 3},       {5, 1, 9},     {3, 4, 0},     {0, 4, 3},
+                                   {4, 0, 3},     {17, 33, 5},     {64, 48, 31},  {130, 70, 1},  {300, 24, 257},
+                                   {40, 523, 16}, {128, 256, 600}, {256, 72, 70}, {513, 129, 20}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
         for (int t = 0; t < 4; t++) {
             check(t & 1, t & 2, sizes[s][0], sizes[s][1], sizes[s][2], 1, 0, 0);
