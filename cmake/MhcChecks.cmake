@@ -1,0 +1,21 @@
+# Checks of the tree itself (tests/house) and of what is installed (tests/install).
+if(NOT MHC_TESTS)
+  return()
+endif()
+
+foreach(check includes paths format)
+  add_test(NAME house_${check} COMMAND sh tests/house/${check}.sh WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(house_${check} PROPERTIES SKIP_RETURN_CODE 77)
+endforeach()
+add_test(NAME house_includes_catches COMMAND sh tests/house/includes_catches.sh ${CMAKE_CURRENT_BINARY_DIR}/house
+  WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+
+# A sanitized libmhc can't be linked by a program that isn't sanitized.
+if(NOT MHC_SANITIZE AND NOT MHC_FUZZ)
+  add_test(NAME install_symbols COMMAND sh tests/install/symbols.sh $<TARGET_FILE:mhc_shared>
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  add_test(NAME install_consumer
+    COMMAND sh tests/install/consumer.sh ${CMAKE_CURRENT_BINARY_DIR}/tests-install ${CMAKE_C_COMPILER} "${CMAKE_GENERATOR}" ${CMAKE_COMMAND}
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(install_symbols install_consumer PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
+endif()
