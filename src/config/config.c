@@ -41,7 +41,7 @@ static const mhc__field *assigned(const char *assignment, mhc_error *error) {
 }
 
 static mhc_status set_in(mhc_error *error, mhc_status status, const char *assignment) {
-    return mhc__fail_in(error, status, "--set %.200s", assignment);
+    return mhc__one_line(mhc__fail_in(error, status, "--set %.200s", assignment), error);
 }
 
 mhc_status mhc__config_set(mhc__config *config, const char *assignment, mhc_error *error) {
@@ -128,7 +128,8 @@ mhc_status mhc__config_load(const char *path, const char *const *overrides, int 
         status = load(text, size, &origin, &places, &config, error);
     mhc__places_free(&places);
     free(text);
-    if (status == MHC_OK)
-        *out = config;
-    return status;
+    if (status != MHC_OK)
+        return mhc__one_line(status, error);
+    *out = config;
+    return MHC_OK;
 }

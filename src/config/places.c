@@ -6,7 +6,8 @@
 
 typedef struct scanner {
     yaml_parser_t parser;
-    const char *file;
+    const char *text, *file;
+    size_t size;
     mhc__places *places;
     mhc_error *error;
     int depth;       /* of open mappings */
@@ -98,6 +99,16 @@ static mhc_status on_event(scanner *scan, const yaml_event_t *event) {
                      event->type == YAML_SEQUENCE_START_EVENT ? "list" : "mapping");
 }
 
+/* Encoding errors have an offset in place of a mark. */
+static size_t problem_line(const scanner *scan) {
+    if (scan->parser.error != YAML_READER_ERROR)
+        return scan->parser.problem_mark.line;
+    size_t line = 0;
+    for (size_t i = 0; i < scan->parser.problem_offset && i < scan->size; i++)
+        line += scan->text[i] == '\n';
+    return line;
+}
+
 static mhc_status scan_events(scanner *scan) {
     for (;;) {
         yaml_event_t event;
@@ -105,8 +116,7 @@ static mhc_status scan_events(scanner *scan) {
             const yaml_parser_t *parser = &scan->parser;
             if (parser->error == YAML_MEMORY_ERROR)
                 return mhc__fail(scan->error, MHC_OUT_OF_MEMORY, "%s: no memory to parse it", scan->file);
-            /* Encoding errors come without a mark, at the place that was read up to. */
-            size_t line = parser->error == YAML_READER_ERROR ? parser->mark.line : parser->problem_mark.line;
+            size_t line = problem_line(scan);
             return mhc__fail(scan->error, MHC_INVALID_ARGUMENT, "%s:%zu: not YAML: %s", scan->file, line + 1,
                              parser->problem ? parser->problem : "unknown problem");
         }
@@ -119,7 +129,7 @@ static mhc_status scan_events(scanner *scan) {
 }
 
 mhc_status mhc__places_scan(const char *text, size_t size, const char *file, mhc__places *places, mhc_error *error) {
-    scanner scan = {.file = file, .places = places, .error = error};
+    scanner scan = {.text = text, .size = size, .file = file, .places = places, .error = error};
     if (!yaml_parser_initialize(&scan.parser))
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory to parse it", file);
     yaml_parser_set_input_string(&scan.parser, (const unsigned char *)text, size);
