@@ -78,8 +78,8 @@ static task task_of(const mhc__attention *attention, const layout *at, int64_t n
 }
 
 /* rows x width floats, `stride` apart, times `scale` into [padded rows, d], zeros around. */
-static void pack(int64_t rows, int64_t width, const float *x, int64_t stride, float scale, int64_t padded, int64_t d,
-                 float *out) {
+MHC__CLONES static void pack(int64_t rows, int64_t width, const float *x, int64_t stride, float scale, int64_t padded,
+                             int64_t d, float *out) {
     for (int64_t r = 0; r < padded; r++, out += d) {
         int64_t used = r < rows ? width : 0;
         for (int64_t i = 0; i < used; i++)
@@ -121,18 +121,51 @@ static void begin_block(task *t, int64_t head_in_group, int64_t row, const float
          1.0f / sqrtf((float)t->width), ROWS, t->at.d, t->memory + t->at.q);
 }
 
-MHC__CLONES static void scores(const task *t) {
+/* S = A B^T for a block, A [ROWS, d], B in panels; tiles above the diagonal are left as they are. */
+MHC__INLINE void causal_scores(const task *t, int64_t a, int64_t panels, int64_t result) {
     float *m = t->memory;
-    mhc__block_product(ROWS, t->columns, t->at.d, m + t->at.q, t->at.d, 1, m + t->at.keys_across, 16 * t->at.d, 16, 0,
-                       m + t->at.scores, t->at.s);
+    int64_t d = t->at.d, s = t->at.s;
+    for (int64_t j = 0; j < t->columns; j += MHC__BLOCK_COLUMNS)
+        for (int64_t i = mhc__max(j - t->row, 0) / MHC__BLOCK_ROWS * MHC__BLOCK_ROWS; i < ROWS; i += MHC__BLOCK_ROWS)
+            mhc__block_4x16(d, m + a + i * d, d, 1, m + panels + j * d, 16, 0, m + result + i * s + j, s);
 }
 
-/* Row of scores to probabilities without their common factor: s_c = e^(s_c - shift) for c <= last, 0 up to columns. */
-MHC__INLINE void exponentials(int64_t last, int64_t columns, float shift, float *s) {
+/* R = S B for a block, B [s, d]: a row uses the columns up to its own. */
+MHC__INLINE void causal_weigh(const task *t, int64_t scores, int64_t b, int64_t result) {
+    float *m = t->memory;
+    int64_t d = t->at.d, s = t->at.s;
+    for (int64_t j = 0; j < d; j += MHC__BLOCK_COLUMNS)
+        for (int64_t i = 0; i < ROWS; i += MHC__BLOCK_ROWS)
+            mhc__block_4x16(t->row + i + MHC__BLOCK_ROWS, m + scores + i * s, s, 1, m + b + j, d, 0,
+                            m + result + i * d + j, d);
+}
+
+/* R += S^T B for a block, B [ROWS, d]: a column is used by the rows from its own on. */
+MHC__INLINE void causal_collect(const task *t, int64_t scores, int64_t b, int64_t result) {
+    float *m = t->memory;
+    int64_t d = t->at.d, s = t->at.s;
+    for (int64_t j = 0; j < d; j += MHC__BLOCK_COLUMNS)
+        for (int64_t c = 0; c < t->columns; c += MHC__BLOCK_ROWS) {
+            int64_t r = mhc__max(c - t->row, 0);
+            mhc__block_4x16(ROWS - r, m + scores + r * s + c, 1, s, m + b + r * d + j, d, 1, m + result + c * d + j, d);
+        }
+}
+
+MHC__CLONES static void forward_scores(const task *t) {
+    causal_scores(t, t->at.q, t->at.keys_across, t->at.scores);
+}
+
+MHC__CLONES static void backward_scores(const task *t) {
+    causal_scores(t, t->at.q, t->at.keys_across, t->at.scores);
+    causal_scores(t, t->at.o, t->at.values_across, t->at.dscores);
+}
+
+/* Row of scores to probabilities without their common factor: s_c = e^(s_c - shift) for c < used, 0 up to columns. */
+MHC__INLINE void exponentials(int64_t used, int64_t columns, float shift, float *s) {
 #pragma omp simd
-    for (int64_t c = 0; c <= last; c++)
+    for (int64_t c = 0; c < used; c++)
         s[c] = mhc__expf(s[c] - shift);
-    for (int64_t c = last + 1; c < columns; c++)
+    for (int64_t c = used; c < columns; c++)
         s[c] = 0.0f;
 }
 
@@ -152,42 +185,36 @@ MHC__INLINE float sum_of(int64_t columns, const float *s) {
     return mhc__v8_sum(low, high);
 }
 
-MHC__INLINE void multiply(int64_t count, const float *a, float *x) {
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-        x[i] *= a[i];
-}
-
 static void drop(const task *t, int64_t row, float *keep) {
     int64_t sequence = t->attention->sequence;
     int64_t first = ((t->batch * t->attention->heads + t->head) * sequence + row) * sequence;
     mhc__dropout_mask(&t->attention->dropout, first, row + 1, keep);
-    memset(keep + row + 1, 0, (size_t)(t->columns - row - 1) * sizeof *keep);
 }
 
 /* Scores to e^(s - max), dropped; lse per row and 1 / sum into `scale`. */
 MHC__CLONES static void softmax_rows(const task *t, float *lse, float *scale) {
     for (int64_t r = 0; r < t->rows; r++) {
         float *s = t->memory + t->at.scores + r * t->at.s, *keep = t->memory + t->at.keep;
-        int64_t row = t->row + r;
-        for (int64_t c = row + 1; c < t->columns; c++)
+        int64_t used = t->row + r + 1, whole = mhc__blocks(used, 16) * 16;
+        for (int64_t c = used; c < whole; c++)
             s[c] = -INFINITY;
-        float largest = largest_of(t->columns, s);
-        exponentials(row, t->columns, largest, s);
-        float sum = sum_of(t->columns, s);
+        float largest = largest_of(whole, s);
+        exponentials(used, t->columns, largest, s);
+        float sum = sum_of(whole, s);
         lse[r] = largest + mhc__logf(sum);
         scale[r] = 1.0f / sum;
         if (t->attention->dropout.rate > 0.0f) {
-            drop(t, row, keep);
-            multiply(t->columns, keep, s);
+            drop(t, t->row + r, keep);
+#pragma omp simd
+            for (int64_t c = 0; c < used; c++)
+                s[c] *= keep[c];
         }
     }
 }
 
 MHC__CLONES static void weigh_values(const task *t, const float *scale, float *out, int64_t stride) {
-    float *m = t->memory, *o = m + t->at.o;
-    mhc__block_product(ROWS, t->at.d, t->columns, m + t->at.scores, t->at.s, 1, m + t->at.values, 16, t->at.d, 0, o,
-                       t->at.d);
+    const float *o = t->memory + t->at.o;
+    causal_weigh(t, t->at.scores, t->at.values, t->at.o);
     for (int64_t r = 0; r < t->rows; r++)
         for (int64_t i = 0; i < t->width; i++)
             out[r * stride + i] = o[r * t->at.d + i] * scale[r];
@@ -215,7 +242,7 @@ mhc_status mhc__attention_forward(int threads, const mhc__attention *attention, 
             for (int64_t row = 0; row < sequence; row += ROWS) {
                 float scale[ROWS];
                 begin_block(&t, head, row, qkv);
-                scores(&t);
+                forward_scores(&t);
                 softmax_rows(&t, lse + (t.batch * attention->heads + t.head) * sequence + row, scale);
                 clear_rows(&t, at.scores);
                 weigh_values(&t, scale, out + (t.batch * sequence + row) * out_stride + t.head * t.width, out_stride);
@@ -225,12 +252,19 @@ mhc_status mhc__attention_forward(int threads, const mhc__attention *attention, 
 }
 
 /* D_r = sum_c P_rc dP_rc = out_r . dout_r, with dropout as without. */
-static void row_products(const task *t, const float *out, const float *dout, int64_t stride, float *products) {
-    for (int64_t r = 0; r < t->rows; r++) {
-        float sum = 0;
-        for (int64_t i = 0; i < t->width; i++)
-            sum = __builtin_fmaf(out[r * stride + i], dout[r * stride + i], sum);
-        products[r] = sum;
+MHC__CLONES static void row_products(const task *t, const float *out, const float *dout, int64_t stride,
+                                     float *products) {
+    for (int64_t r = 0; r < t->rows; r++, out += stride, dout += stride) {
+        mhc__v8 low = {0}, high = {0};
+        float rest = 0;
+        int64_t i = 0;
+        for (; i + 16 <= t->width; i += 16) {
+            low = mhc__v8_fma(mhc__v8_load(out + i), mhc__v8_load(dout + i), low);
+            high = mhc__v8_fma(mhc__v8_load(out + i + 8), mhc__v8_load(dout + i + 8), high);
+        }
+        for (; i < t->width; i++)
+            rest = __builtin_fmaf(out[i], dout[i], rest);
+        products[r] = mhc__v8_sum(low, high) + rest;
     }
 }
 
@@ -239,39 +273,34 @@ MHC__CLONES static void softmax_rows_backward(const task *t, const float *lse, c
     for (int64_t r = 0; r < t->rows; r++) {
         float *s = t->memory + t->at.scores + r * t->at.s, *ds = t->memory + t->at.dscores + r * t->at.s;
         float *keep = t->memory + t->at.keep, product = products[r];
-        exponentials(t->row + r, t->columns, lse[r], s);
+        int64_t used = t->row + r + 1;
+        exponentials(used, t->columns, lse[r], s);
         if (t->attention->dropout.rate > 0.0f) {
             drop(t, t->row + r, keep);
-            multiply(t->columns, keep, ds);
 #pragma omp simd
-            for (int64_t c = 0; c < t->columns; c++) {
-                ds[c] = s[c] * (ds[c] - product);
+            for (int64_t c = 0; c < used; c++) {
+                ds[c] = s[c] * (ds[c] * keep[c] - product);
                 s[c] *= keep[c];
             }
         } else {
 #pragma omp simd
-            for (int64_t c = 0; c < t->columns; c++)
+            for (int64_t c = 0; c < used; c++)
                 ds[c] = s[c] * (ds[c] - product);
         }
+        for (int64_t c = used; c < t->columns; c++)
+            ds[c] = 0.0f;
     }
 }
 
 /* dS and P of a block to dV += P^T dO, dK += dS^T q / sqrt(d), dQ = dS K / sqrt(d). */
 MHC__CLONES static void block_gradients(const task *t) {
-    float *m = t->memory;
-    int64_t d = t->at.d, s = t->at.s;
-    mhc__block_product(t->columns, d, ROWS, m + t->at.scores, 1, s, m + t->at.o, 16, d, 1, m + t->at.dvalues, d);
-    mhc__block_product(t->columns, d, ROWS, m + t->at.dscores, 1, s, m + t->at.q, 16, d, 1, m + t->at.dkeys, d);
-    mhc__block_product(ROWS, d, t->columns, m + t->at.dscores, s, 1, m + t->at.keys, 16, d, 0, m + t->at.dq, d);
+    causal_collect(t, t->at.scores, t->at.o, t->at.dvalues);
+    causal_collect(t, t->at.dscores, t->at.q, t->at.dkeys);
+    causal_weigh(t, t->at.dscores, t->at.keys, t->at.dq);
 }
 
-MHC__CLONES static void scores_backward(const task *t) {
-    float *m = t->memory;
-    mhc__block_product(ROWS, t->columns, t->at.d, m + t->at.o, t->at.d, 1, m + t->at.values_across, 16 * t->at.d, 16, 0,
-                       m + t->at.dscores, t->at.s);
-}
-
-static void unpack(int64_t rows, int64_t width, const float *x, int64_t d, float scale, float *out, int64_t stride) {
+MHC__CLONES static void unpack(int64_t rows, int64_t width, const float *x, int64_t d, float scale, float *out,
+                               int64_t stride) {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t i = 0; i < width; i++)
             out[r * stride + i] = x[r * d + i] * scale;
@@ -298,8 +327,7 @@ mhc_status mhc__attention_backward(int threads, const mhc__attention *attention,
                 int64_t from = (t.batch * sequence + row) * out_stride + t.head * t.width;
                 pack(t.rows, t.width, dout + from, out_stride, 1.0f, ROWS, at.d, m + at.o);
                 row_products(&t, out + from, dout + from, out_stride, products);
-                scores(&t);
-                scores_backward(&t);
+                backward_scores(&t);
                 softmax_rows_backward(&t, lse + (t.batch * attention->heads + t.head) * sequence + row, products);
                 clear_rows(&t, at.scores);
                 clear_rows(&t, at.dscores);

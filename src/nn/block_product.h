@@ -50,14 +50,4 @@ MHC__INLINE void mhc__block_4x16(int64_t k, const float *a, int64_t row, int64_t
     mhc__v8_store(c + 3 * ldc + 8, c31);
 }
 
-/* C [m, n] = A [m, k] B [k, n] + add C; m a multiple of 4, n of 16. Columns j.. of B start at b + j / 16 * panel:
- * packed panels of 16 columns (ldb = 16), or a plain row-major matrix (panel = 16, ldb its row). */
-MHC__INLINE void mhc__block_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t row, int64_t column,
-                                    const float *b, int64_t panel, int64_t ldb, int add, float *c, int64_t ldc) {
-    for (int64_t j = 0; j < n; j += MHC__BLOCK_COLUMNS)
-        for (int64_t i = 0; i < m; i += MHC__BLOCK_ROWS)
-            mhc__block_4x16(k, a + i * row, row, column, b + j / MHC__BLOCK_COLUMNS * panel, ldb, add, c + i * ldc + j,
-                            ldc);
-}
-
 #endif
