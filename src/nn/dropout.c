@@ -8,7 +8,7 @@
 #include "simd/math.h"
 
 #define LANES MHC__LANES
-#define GROUP (4 * LANES) /* elements of one vectorised turn: 16 counters of four words */
+#define GROUP (8 * LANES) /* elements of one vectorised turn: 16 counters of four words of two halves */
 #define BLOCK 4096        /* elements of one piece of parallel work */
 
 /* One round of Philox on (c0, c1, c2, c3), then its keys move on. Written out rather than looped: then the loop over
@@ -24,8 +24,8 @@
         k1 += 0xBB67AE85u;                                                                                             \
     } while (0)
 
-/* keep[16 w + l] for word w of counter 16 * group + l: a multiple of 16 plus a lane never carries into the high half.
- */
+/* keep[64 h + 16 w + l] for half h of word w of counter 16 * group + l: a multiple of 16 plus a lane never carries into
+ * the high half of a counter. */
 MHC__INLINE void group_mask(uint64_t key, uint64_t high, uint64_t group, int32_t least, float scale, float *keep) {
     uint64_t first = group * LANES;
     uint32_t first_low = (uint32_t)first, first_high = (uint32_t)(first >> 32);
@@ -43,10 +43,14 @@ MHC__INLINE void group_mask(uint64_t key, uint64_t high, uint64_t group, int32_t
         ROUND();
         ROUND();
         ROUND();
-        keep[l] = (int32_t)(c0 >> 8) >= least ? scale : 0.0f;
-        keep[LANES + l] = (int32_t)(c1 >> 8) >= least ? scale : 0.0f;
-        keep[2 * LANES + l] = (int32_t)(c2 >> 8) >= least ? scale : 0.0f;
-        keep[3 * LANES + l] = (int32_t)(c3 >> 8) >= least ? scale : 0.0f;
+        keep[l] = (int32_t)(c0 & 0xFFFF) >= least ? scale : 0.0f;
+        keep[LANES + l] = (int32_t)(c1 & 0xFFFF) >= least ? scale : 0.0f;
+        keep[2 * LANES + l] = (int32_t)(c2 & 0xFFFF) >= least ? scale : 0.0f;
+        keep[3 * LANES + l] = (int32_t)(c3 & 0xFFFF) >= least ? scale : 0.0f;
+        keep[4 * LANES + l] = (int32_t)(c0 >> 16) >= least ? scale : 0.0f;
+        keep[5 * LANES + l] = (int32_t)(c1 >> 16) >= least ? scale : 0.0f;
+        keep[6 * LANES + l] = (int32_t)(c2 >> 16) >= least ? scale : 0.0f;
+        keep[7 * LANES + l] = (int32_t)(c3 >> 16) >= least ? scale : 0.0f;
     }
 }
 
@@ -60,8 +64,9 @@ static uint64_t key_of(const mhc__dropout *dropout) {
 }
 
 MHC__CLONES static void mask(uint64_t key, uint64_t high, float rate, uint64_t first, int64_t count, float *keep) {
-    float scale = 1.0f / (1.0f - rate), spare[GROUP];
-    int32_t least = (int32_t)ceilf(rate * 0x1p24f); /* of 24 uniform bits */
+    float spare[GROUP];
+    int32_t least = (int32_t)fminf(rintf(rate * 0x1p16f), 0xFFFF); /* of 16 uniform bits, to be kept */
+    float scale = 1.0f / (1.0f - (float)least * 0x1p-16f);         /* of the rate as rounded: no bias */
     int64_t i = 0;
     while (i < count) {
         uint64_t element = first + (uint64_t)i;

@@ -12,8 +12,9 @@ typedef struct mhc__dropout {
     uint32_t place; /* which dropout of the model: embedding, block 3's attention probabilities, … */
 } mhc__dropout;
 
-/* Word (e / 16) mod 4 of Philox counter 16 (e / 64) + e mod 16 decides on element e: sixteen counters make the masks of
- * 64 consecutive elements without a shuffle.
+/* Element e is decided by 16 bits: half (e / 64) mod 2 of word (e / 16) mod 4 of Philox counter 16 (e / 128) + e mod
+ * 16, so that sixteen counters make the masks of 128 consecutive elements without a shuffle. The rate is rounded to a
+ * multiple of 2^-16, and so is the factor.
  * keep_i / (1 - rate), 0 or 1 / (1 - rate), of elements first.. into keep[0..count). rate > 0. */
 void mhc__dropout_mask(const mhc__dropout *dropout, int64_t first, int64_t count, float *keep);
 
