@@ -78,8 +78,8 @@ static task task_of(const mhc__attention *attention, const layout *at, int64_t n
 }
 
 /* rows x width floats, `stride` apart, times `scale` into [padded rows, d], zeros around. */
-MHC__CLONES static void pack(int64_t rows, int64_t width, const float *x, int64_t stride, float scale, int64_t padded,
-                             int64_t d, float *out) {
+MHC__CLONES static void pack(int64_t rows, int64_t width, const float *restrict x, int64_t stride, float scale,
+                             int64_t padded, int64_t d, float *restrict out) {
     for (int64_t r = 0; r < padded; r++, out += d) {
         int64_t used = r < rows ? width : 0;
         for (int64_t i = 0; i < used; i++)
@@ -212,8 +212,8 @@ MHC__CLONES static void softmax_rows(const task *t, float *lse, float *scale) {
     }
 }
 
-MHC__CLONES static void weigh_values(const task *t, const float *scale, float *out, int64_t stride) {
-    const float *o = t->memory + t->at.o;
+MHC__CLONES static void weigh_values(const task *t, const float *scale, float *restrict out, int64_t stride) {
+    const float *restrict o = t->memory + t->at.o;
     causal_weigh(t, t->at.scores, t->at.values, t->at.o);
     for (int64_t r = 0; r < t->rows; r++)
         for (int64_t i = 0; i < t->width; i++)
@@ -299,8 +299,8 @@ MHC__CLONES static void block_gradients(const task *t) {
     causal_weigh(t, t->at.dscores, t->at.keys, t->at.dq);
 }
 
-MHC__CLONES static void unpack(int64_t rows, int64_t width, const float *x, int64_t d, float scale, float *out,
-                               int64_t stride) {
+MHC__CLONES static void unpack(int64_t rows, int64_t width, const float *restrict x, int64_t d, float scale,
+                               float *restrict out, int64_t stride) {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t i = 0; i < width; i++)
             out[r * stride + i] = x[r * d + i] * scale;

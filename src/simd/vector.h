@@ -15,6 +15,7 @@
 #endif
 
 typedef float mhc__v8 __attribute__((vector_size(32)));
+typedef int32_t mhc__v8_bits __attribute__((vector_size(32)));
 
 MHC__INLINE mhc__v8 mhc__v8_load(const float *x) {
     mhc__v8 v;
@@ -38,10 +39,14 @@ MHC__INLINE mhc__v8 mhc__v8_fma(mhc__v8 a, mhc__v8 b, mhc__v8 c) {
     return v;
 }
 
+/* a where a > b, else b */
 MHC__INLINE mhc__v8 mhc__v8_max(mhc__v8 a, mhc__v8 b) {
+    mhc__v8_bits above = a > b, x, y;
     mhc__v8 v;
-    for (int l = 0; l < MHC__V8; l++)
-        v[l] = a[l] > b[l] ? a[l] : b[l];
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    x = (x & above) | (y & ~above);
+    memcpy(&v, &x, sizeof v);
     return v;
 }
 
