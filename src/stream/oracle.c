@@ -6,6 +6,14 @@
 
 #include "base/memory.h"
 
+double mhc__oracle_eps(float eps) {
+    double value = (double)eps;
+    if (value == 0.0 || !isfinite(value))
+        return value;
+    double scale = pow(10.0, 5.0 - floor(log10(fabs(value))));
+    return rint(value * scale) / scale;
+}
+
 /* Coefficients of one token (or of the site, when static) and everything needed to go back through them. */
 typedef struct scratch {
     double *memory;

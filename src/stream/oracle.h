@@ -6,6 +6,10 @@
 #include "mhc/oracle.h"
 #include "stream/shape.h"
 
+/* The decimal that a float of a spec stands for, to the 6 digits that a float always holds: 1e-6, where (double)1e-6f
+ * is 9.99999997e-7, which 40 half steps turn into 4e-11 of the gradients. oracle.c. */
+double mhc__oracle_eps(float eps);
+
 /* constraint/constraint_oracle.c. history: scratch of mhc__oracle_history doubles. */
 int64_t mhc__oracle_history(const mhc_spec *spec);
 void mhc__oracle_constraint(const mhc_spec *spec, const double *logits, double *res, double *history);

@@ -33,8 +33,8 @@ static double line_sum(double *m, int n, bool sources, int line) {
 }
 
 static double divisor_of(const mhc_sinkhorn *s, double sum) {
-    double d = s->eps_mode == MHC_EPS_ADD     ? sum + (double)s->eps
-               : s->eps_mode == MHC_EPS_CLAMP ? (sum < (double)s->eps ? (double)s->eps : sum)
+    double d = s->eps_mode == MHC_EPS_ADD     ? sum + mhc__oracle_eps(s->eps)
+               : s->eps_mode == MHC_EPS_CLAMP ? (sum < mhc__oracle_eps(s->eps) ? mhc__oracle_eps(s->eps) : sum)
                                               : sum;
     return d == 0.0 ? 1.0 : d;
 }
@@ -73,7 +73,7 @@ static void run(const mhc_spec *spec, const double *logits, double *history) {
     oriented(spec, logits, history);
     exponentials(spec, history, s->start != MHC_START_EXP, s->start == MHC_START_SOFTMAX_EPS);
     for (int e = 0; e < size && s->start == MHC_START_SOFTMAX_EPS; e++)
-        history[e] += (double)s->eps;
+        history[e] += mhc__oracle_eps(s->eps);
     for (int h = 0; h < half_steps(spec); h++) {
         double *x = history + (size_t)h * size, *y = x + size;
         for (int line = 0; line < n; line++) {
@@ -90,7 +90,7 @@ static void step_back(const mhc_sinkhorn *s, int n, bool sources, double *x, dou
         double sum = line_sum(x, n, sources, line), d = divisor_of(s, sum), product = 0.0;
         for (int k = 0; k < n; k++)
             product += *entry(g, n, sources, line, k) * *entry(x, n, sources, line, k) / d;
-        if ((s->eps_mode == MHC_EPS_CLAMP && sum < (double)s->eps) || sum == 0.0)
+        if ((s->eps_mode == MHC_EPS_CLAMP && sum < mhc__oracle_eps(s->eps)) || sum == 0.0)
             product = 0.0;
         for (int k = 0; k < n; k++)
             *entry(g, n, sources, line, k) = (*entry(g, n, sources, line, k) - product) / d;

@@ -19,7 +19,7 @@ static void token_weights(const mhc_spec *spec, const mhc__shape *s, const mhc_o
             w[i] = 1.0;
             break;
         case MHC_CONTRACT_HEAD:
-            w[i] = 1.0 / (1.0 + exp(-(head->scale[0] * mix[i] + head->base[i]))) + (double)spec->head_eps;
+            w[i] = 1.0 / (1.0 + exp(-(head->scale[0] * mix[i] + head->base[i]))) + mhc__oracle_eps(spec->head_eps);
             break;
         case MHC_CONTRACT_CARRIED:
             w[i] = carried[(s->dynamic ? t : 0) * s->coefficients + i];

@@ -42,7 +42,7 @@ void mhc__oracle_gate(const mhc_gate *gate, int n, const double *logits, double 
         break;
     }
     for (int k = 0; k < n; k++)
-        value[k] = (double)gate->multiplier * f[k] + (double)gate->eps;
+        value[k] = (double)gate->multiplier * f[k] + mhc__oracle_eps(gate->eps);
 }
 
 void mhc__oracle_gate_back(const mhc_gate *gate, int n, const double *logits, const double *d_value, double *d_logits) {

@@ -11,7 +11,7 @@ static double mean_of_squares(int64_t count, const double *x) {
 }
 
 double mhc__oracle_norm(const mhc_spec *spec, int64_t count, const double *x) {
-    double s = mean_of_squares(count, x), eps = (double)spec->norm_eps;
+    double s = mean_of_squares(count, x), eps = mhc__oracle_eps(spec->norm_eps);
     double under = spec->norm_eps_place == MHC_EPS_INSIDE ? sqrt(s + eps) : sqrt(s) + eps;
     return under == 0.0 ? 0.0 : 1.0 / under;
 }
