@@ -20,13 +20,16 @@ MHC__CLONES static void turn(int64_t pairs, const float *cosine, const float *si
 void mhc__rope(int threads, int64_t tokens, int64_t sequence, int heads, int width, float theta, bool inverse, float *x,
                int64_t stride) {
     int half = width / 2;
+    for (int first = 0; first < half; first += PAIRS) {
+        int pairs = (int)mhc__min(PAIRS, half - first);
+        double frequency[PAIRS];
+        for (int i = 0; i < pairs; i++)
+            frequency[i] = pow((double)theta, -2.0 * (first + i) / width);
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t position = 0; position < mhc__min(sequence, tokens); position++)
-        for (int first = 0; first < half; first += PAIRS) {
-            int pairs = (int)mhc__min(PAIRS, half - first);
+        for (int64_t position = 0; position < mhc__min(sequence, tokens); position++) {
             float cosine[PAIRS], sine[PAIRS];
             for (int i = 0; i < pairs; i++) {
-                double angle = (double)position * pow((double)theta, -2.0 * (first + i) / width);
+                double angle = (double)position * frequency[i];
                 cosine[i] = (float)cos(angle);
                 sine[i] = (float)(inverse ? -sin(angle) : sin(angle));
             }
@@ -36,4 +39,5 @@ void mhc__rope(int threads, int64_t tokens, int64_t sequence, int heads, int wid
                     turn(pairs, cosine, sine, a, a + half);
                 }
         }
+    }
 }

@@ -2,7 +2,7 @@
  *
  * No branches, no tables, no library calls: only IEEE add, multiply, divide, fused multiply-add, integer operations and
  * selections. So a result is the same bits on every instruction set, in vector and in scalar code.
- * Largest error against the exact value, in units of the last place (tests/simd/test_math.c measures all 2^32 inputs):
+ * Bounds of the error against the exact value, in units of the last place (tests/simd/test_math.c measures it):
  *   mhc__expf 1.1   mhc__logf 1.0   mhc__sigmoidf 2.5   mhc__tanhf 2.75   mhc__erff 1.5
  * Limits are those of the functions; NaN gives NaN; subnormal results are rounded, not flushed. Polynomials are
  * interpolations at Chebyshev nodes of the reduced interval. */
