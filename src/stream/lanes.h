@@ -8,6 +8,16 @@
 #include "base/compiler.h"
 #include "simd/math.h" /* MHC__INLINE: MHC__CLONES functions compile what they inline for each instruction set */
 
+/* In front of a loop whose iterations touch different elements even where arrays are the same: it may be vectorised
+ * without looking for overlap. */
+#if defined(__clang__)
+#define MHC__INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define MHC__INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define MHC__INDEPENDENT
+#endif
+
 MHC__INLINE float mhc__lanes_sum(const float *lane) {
     float s[MHC__LANES];
     for (int l = 0; l < MHC__LANES; l++)

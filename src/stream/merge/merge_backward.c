@@ -13,24 +13,17 @@ typedef struct job {
     float *d_coefficients, *partials;
 } job;
 
-/* Lane sums of <dout_i, z> (n of them), then <dout_i, x_j>. */
+/* Floats of a row of coefficients without its pre: post and res. */
 #define SUMS(n) ((n) * ((n) + 1))
 
-/* All streams of a column group are read before any is written: dx may be dout. acc: [n * (n + 1)] lanes. */
-MHC__INLINE void back_lanes(int n, int w, const float *x, int64_t x_stride, const float *z, const float *post,
-                            const float *res, const float *dout, int64_t dout_stride, float *dx, int64_t dx_stride,
-                            float *dz, float (*acc)[MHC__LANES]) {
+/* dx_j = sum_i res_ij dout_i and dz = sum_i post_i dout_i of w columns. All streams are read before any is written: dx
+ * may be dout. */
+MHC__INLINE void spread_lanes(int n, int w, const float *post, const float *res, const float *dout, int64_t dout_stride,
+                              float *dx, int64_t dx_stride, float *dz) {
     float d[MHC_MAX_STREAMS][MHC__LANES], sum[MHC__LANES];
     for (int i = 0; i < n; i++)
         for (int l = 0; l < w; l++)
             d[i][l] = dout[i * dout_stride + l];
-    for (int i = 0; i < n; i++) {
-        for (int l = 0; l < w; l++)
-            acc[i][l] = __builtin_fmaf(d[i][l], z[l], acc[i][l]);
-        for (int j = 0; j < n; j++)
-            for (int l = 0; l < w; l++)
-                acc[n + i * n + j][l] = __builtin_fmaf(d[i][l], x[j * x_stride + l], acc[n + i * n + j][l]);
-    }
     for (int j = 0; j < n; j++) {
         for (int l = 0; l < w; l++)
             sum[l] = res[j] * d[0][l];
@@ -49,18 +42,82 @@ MHC__INLINE void back_lanes(int n, int w, const float *x, int64_t x_stride, cons
         dz[l] = sum[l];
 }
 
+MHC__INLINE float weighted(const float *weights, int step, float a, float b, float c, float d) {
+    float sum = __builtin_fmaf(weights[step], b, weights[0] * a);
+    return __builtin_fmaf(weights[3 * step], d, __builtin_fmaf(weights[2 * step], c, sum));
+}
+
+/* The same arithmetic for the usual n = 4; element c of the outputs depends on element c of dout alone. */
+MHC__INLINE void spread_four(int64_t channels, const float *post, const float *res, const float *dout,
+                             int64_t dout_stride, float *dx, int64_t dx_stride, float *dz) {
+    const float *g0 = dout, *g1 = g0 + dout_stride, *g2 = g1 + dout_stride, *g3 = g2 + dout_stride;
+    float *x0 = dx, *x1 = x0 + dx_stride, *x2 = x1 + dx_stride, *x3 = x2 + dx_stride;
+    MHC__INDEPENDENT
+    for (int64_t c = 0; c < channels; c++) {
+        float a = g0[c], b = g1[c], d = g2[c], e = g3[c];
+        x0[c] = weighted(res, 4, a, b, d, e);
+        x1[c] = weighted(res + 1, 4, a, b, d, e);
+        x2[c] = weighted(res + 2, 4, a, b, d, e);
+        x3[c] = weighted(res + 3, 4, a, b, d, e);
+        dz[c] = weighted(post, 1, a, b, d, e);
+    }
+}
+
+/* acc[0..4] += lanes of <d, z>, <d, x_0>, … <d, x_3>: one pass over d. */
+MHC__INLINE void dots_four(int64_t channels, const float *d, const float *z, const float *x, int64_t x_stride,
+                           float (*acc)[MHC__LANES]) {
+    const float *x0 = x, *x1 = x + x_stride, *x2 = x1 + x_stride, *x3 = x2 + x_stride;
+    float s[5][MHC__LANES];
+    memcpy(s, acc, sizeof s);
+    int64_t c = 0;
+    for (; c + MHC__LANES <= channels; c += MHC__LANES)
+        for (int l = 0; l < MHC__LANES; l++) {
+            s[0][l] = __builtin_fmaf(d[c + l], z[c + l], s[0][l]);
+            s[1][l] = __builtin_fmaf(d[c + l], x0[c + l], s[1][l]);
+            s[2][l] = __builtin_fmaf(d[c + l], x1[c + l], s[2][l]);
+            s[3][l] = __builtin_fmaf(d[c + l], x2[c + l], s[3][l]);
+            s[4][l] = __builtin_fmaf(d[c + l], x3[c + l], s[4][l]);
+        }
+    memcpy(acc, s, sizeof s);
+    mhc__lanes_dot(acc[0], d + c, z + c, channels - c);
+    for (int j = 0; j < 4; j++)
+        mhc__lanes_dot(acc[j + 1], d + c, x + j * x_stride + c, channels - c);
+}
+
+/* acc: for each i, lanes of <dout_i, z> and of <dout_i, x_j>: n + 1 of them. */
 MHC__INLINE void back_token(const job *j, int n, int64_t t, float (*acc)[MHC__LANES]) {
     const float *x = j->x.data + t * j->x.token_stride, *z = j->z.data + t * j->z.stride,
-                *dout = j->dout.data + t * j->dout.token_stride, *post = j->coefficients + t * j->stride + n,
-                *res = post + n;
+                *dout = j->dout.data + t * j->dout.token_stride, *row = j->coefficients + t * j->stride + n;
     float *dx = j->dx.data + t * j->dx.token_stride, *dz = j->dz.data + t * j->dz.stride;
-    int64_t c = 0, channels = j->s.channels;
-    for (; c + MHC__LANES <= channels; c += MHC__LANES)
-        back_lanes(n, MHC__LANES, x + c, j->x.stream_stride, z + c, post, res, dout + c, j->dout.stream_stride, dx + c,
-                   j->dx.stream_stride, dz + c, acc);
-    if (c < channels)
-        back_lanes(n, (int)(channels - c), x + c, j->x.stream_stride, z + c, post, res, dout + c, j->dout.stream_stride,
-                   dx + c, j->dx.stream_stride, dz + c, acc);
+    int64_t channels = j->s.channels, xs = j->x.stream_stride, gs = j->dout.stream_stride;
+    float local[SUMS(MHC_MAX_STREAMS)];
+    memcpy(local, row, (size_t)SUMS(n) * sizeof *local);
+    const float *post = local, *res = local + n;
+    for (int i = 0; i < n; i++) {
+        if (n == 4) {
+            dots_four(channels, dout + i * gs, z, x, xs, acc + i * 5);
+            continue;
+        }
+        mhc__lanes_dot(acc[i * (n + 1)], dout + i * gs, z, channels);
+        for (int k = 0; k < n; k++)
+            mhc__lanes_dot(acc[i * (n + 1) + 1 + k], dout + i * gs, x + k * xs, channels);
+    }
+    if (n == 4) {
+        spread_four(channels, post, res, dout, gs, dx, j->dx.stream_stride, dz);
+        return;
+    }
+    for (int64_t c = 0; c < channels; c += MHC__LANES) {
+        int w = (int)mhc__min(MHC__LANES, channels - c);
+        if (w == MHC__LANES)
+            spread_lanes(n, MHC__LANES, post, res, dout + c, gs, dx + c, j->dx.stream_stride, dz + c);
+        else
+            spread_lanes(n, w, post, res, dout + c, gs, dx + c, j->dx.stream_stride, dz + c);
+    }
+}
+
+/* Sum k of a row of coefficients from the lanes: post_i, then res_ij. */
+MHC__INLINE float sum_of(int n, int k, float (*acc)[MHC__LANES]) {
+    return mhc__lanes_sum(k < n ? acc[k * (n + 1)] : acc[(k - n) / n * (n + 1) + 1 + (k - n) % n]);
 }
 
 MHC__INLINE void back_block(const job *j, int n, int64_t first, int64_t end, float *partial) {
@@ -71,12 +128,12 @@ MHC__INLINE void back_block(const job *j, int n, int64_t first, int64_t end, flo
         if (j->stride == 0)
             continue;
         for (int k = 0; k < SUMS(n); k++)
-            j->d_coefficients[t * j->stride + n + k] = mhc__lanes_sum(acc[k]);
+            j->d_coefficients[t * j->stride + n + k] = sum_of(n, k, acc);
         memset(acc, 0, (size_t)SUMS(n) * sizeof acc[0]);
     }
     if (j->stride == 0 && partial)
         for (int k = 0; k < SUMS(n); k++)
-            partial[k] = mhc__lanes_sum(acc[k]);
+            partial[k] = sum_of(n, k, acc);
 }
 
 MHC__CLONES static void backward(const job *j, int64_t block, int64_t tokens) {
