@@ -13,7 +13,7 @@ for folder in include src cli tests bench examples fuzz; do
     fi
 done
 
-# shellcheck disable=SC2086 # a list of folders
+# shellcheck disable=SC2086,SC2016 # a list of folders; awk's dollars
 find $folders -name '*.[ch]' -type f | sort | xargs awk -v order="$order" '
 BEGIN {
     modules = split(order "cli", name, " ")

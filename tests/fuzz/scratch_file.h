@@ -1,0 +1,30 @@
+/* For readers that take a path: the input as a file of this process, written anew for each run. */
+#ifndef MHC_FUZZ_SCRATCH_FILE_H
+#define MHC_FUZZ_SCRATCH_FILE_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char scratch_path[256];
+
+static void scratch_remove(void) {
+    unlink(scratch_path);
+}
+
+static inline const char *scratch_write(const uint8_t *data, size_t size) {
+    if (!*scratch_path) {
+        const char *folder = getenv("TMPDIR");
+        snprintf(scratch_path, sizeof scratch_path, "%s/mhc-fuzz-%ld", folder ? folder : P_tmpdir, (long)getpid());
+        atexit(scratch_remove);
+    }
+    FILE *file = fopen(scratch_path, "wb");
+    if (!file || fwrite(data, 1, size, file) != size || fclose(file) != 0) {
+        perror(scratch_path);
+        exit(1);
+    }
+    return scratch_path;
+}
+
+#endif

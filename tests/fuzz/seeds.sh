@@ -1,0 +1,57 @@
+#!/bin/sh
+# A few small inputs to start from, so that a short run is past the first checks already.   seeds.sh TARGET FOLDER
+set -eu
+target=$1
+cd "$2"
+
+# A safetensors file: u64 length of the header, the header, the data.   tensors HEADER DATA
+tensors() {
+    printf '%b' "$(printf '\\%03o\\%03o\\0\\0\\0\\0\\0\\0' $((${#1} % 256)) $((${#1} / 256)))"
+    printf '%s%b' "$1" "$2"
+}
+two='{"__metadata__":{"format":"mhc"},"a":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},"b":{"dtype":"I16","shape":[],"data_offsets":[8,10]}}'
+
+case $target in
+fuzz_safetensors)
+    tensors '{}' '' >empty
+    tensors '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' '\001\002\003\004' >one
+    tensors "$two" '0123456789' >two_tensors
+    tensors '{"a":{"dtype":"U8","shape":[0,9],"data_offsets":[0,0]}}' '' >none
+    ;;
+fuzz_config)
+    printf 'ymodel:\n  channels: 64\n  streams: 4 # four\n  connection: paper\ntrain:\n  steps: 10\n  lr: 1e-3\n' >yaml
+    printf 'ydata:\n  path: "a b.txt"\n  tokenizer: char\n' >data
+    printf '{"model":{"channels":64,"tied":true},"train":{"lr":0.001}}' >json
+    printf '=train.steps=100' >override
+    ;;
+fuzz_char)
+    printf 'plain text plain text' >plain
+    printf 'h\303\251 \342\202\254 \360\237\230\200 h\303\251 \342\202\254 \360\237\230\200' >points
+    printf 'a\300\257\355\240\200\364\220\200\200' >invalid
+    ;;
+fuzz_gpt2)
+    printf "the thing's and 12 34  \n\n the aaaaaaa don't" >text
+    printf ' \302\240\343\200\200 \342\204\252 x\314\201 \377\376' >unicode
+    ;;
+fuzz_bpe_files)
+    printf '{"a":0,"b":1,"n":2,"an":3,"<|endoftext|>":4}\0#version: 0.2\na n\n' >small
+    printf '{"a":0,"a":1}\0a a a\n' >wrong
+    ;;
+fuzz_tokenizer_file)
+    printf '{"format":"mhc-tokenizer","version":1,"kind":"byte"}' >byte
+    printf '{"format":"mhc-tokenizer","version":1,"kind":"char","code_points":[32,97,98,233]}' >char
+    printf '{"format":"mhc-tokenizer","version":1,"kind":"gpt2","encoder":"{\\"a\\":0}","merges":"#version: 0.2\\n"}' >gpt2
+    ;;
+fuzz_corpus)
+    printf 'A text that is long enough for a few rows of five tokens, and for a held-out part as well. It goes on a little.' >text
+    tensors '{"__metadata__":{"format":"mhc-tokens","vocabulary":"256"},"tokens":{"dtype":"U8","shape":[40],"data_offsets":[0,40]}}' \
+        '0123456789012345678901234567890123456789' >packed
+    ;;
+fuzz_checkpoint)
+    printf 's{"format":1,"step":3,"shift":0,"rollbacks":0,"seed":"1","files":{},"checksum":1}' >state
+    {
+        printf w
+        tensors "$two" '0123456789'
+    } >weights
+    ;;
+esac
