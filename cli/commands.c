@@ -1,0 +1,131 @@
+/* The table of commands: what each accepts and how it is explained. */
+#include <string.h>
+
+#include "command.h"
+
+#define SET                                                                                                            \
+    { "set", MHC__OPTION_LIST, "FIELD=VALUE", "overrides a field, e.g. train.steps=100; any number of times", 0, 0 }
+#define END                                                                                                            \
+    { NULL, MHC__OPTION_FLAG, NULL, NULL, 0, 0 }
+
+static const mhc__option train_options[] = {
+    {"data", MHC__OPTION_TEXT, "TEXT", "a text file or folder to learn; the same as --set data.path=TEXT", 0, 0},
+    {"out", MHC__OPTION_TEXT, "DIR", "the run's folder (default: runs/CONNECTION-TIME)", 0, 0},
+    SET,
+    {"resume", MHC__OPTION_TEXT, "DIR", "go on with the run in DIR from its newest checkpoint", 0, 0},
+    {"quiet", MHC__OPTION_FLAG, NULL, "no progress line", 0, 0},
+    END};
+
+static const mhc__option eval_options[] = {
+    {"data", MHC__OPTION_TEXT, "TEXT", "evaluate on all of this text instead of the run's held-out part", 0, 0},
+    {"batches", MHC__OPTION_INTEGER, "N", "stop after N batches (default: the whole text)", 1, 1e9},
+    {"threads", MHC__OPTION_INTEGER, "N", "worker threads (default: all)", 1, 4096},
+    END};
+
+static const mhc__option sample_options[] = {
+    {"prompt", MHC__OPTION_TEXT, "TEXT", "what the text begins with (default: a line feed)", 0, 0},
+    {"tokens", MHC__OPTION_INTEGER, "N", "how many tokens to write (default: 256)", 0, 1e9},
+    {"temperature", MHC__OPTION_NUMBER, "T", "0 takes the likeliest token, 1 the model's own spread (default: 0.8)", 0,
+     1000},
+    {"top-k", MHC__OPTION_INTEGER, "K", "choose among the K likeliest tokens; 0: among all (default: 0)", 0, 1e9},
+    {"seed", MHC__OPTION_INTEGER, "S", "of the choices; the same seed writes the same text (default: 42)", 0, 1e15},
+    {"threads", MHC__OPTION_INTEGER, "N", "worker threads (default: all)", 1, 4096},
+    END};
+
+static const mhc__option study_options[] = {
+    {"steps", MHC__OPTION_INTEGER, "N", "updates of each model (default: the study's own)", 1, 1e12},
+    {"data", MHC__OPTION_TEXT, "TEXT", "the text to train on (default: the study's own)", 0, 0},
+    {"seeds", MHC__OPTION_INTEGER, "N", "repeat with N seeds, and give mean and spread", 1, 1000},
+    {"seed", MHC__OPTION_INTEGER, "S", "the first seed (default: 42)", 0, 1e15},
+    {"out", MHC__OPTION_TEXT, "DIR", "where results go (default: runs/NAME)", 0, 0},
+    {"threads", MHC__OPTION_INTEGER, "N", "worker threads (default: all)", 1, 4096},
+    SET,
+    {"quiet", MHC__OPTION_FLAG, NULL, "notes, but no progress line", 0, 0},
+    END};
+
+static const mhc__option data_options[] = {
+    {"out", MHC__OPTION_TEXT, "PATH", "get: the folder (default: data); pack: the file (default: TEXT.tokens)", 0, 0},
+    {"tokenizer", MHC__OPTION_TEXT, "KIND", "pack: byte, char or gpt2 (default: byte)", 0, 0},
+    {"tokenizer-dir", MHC__OPTION_TEXT, "DIR", "pack: where gpt2's encoder.json and vocab.bpe are", 0, 0},
+    {"skip-invalid", MHC__OPTION_FLAG, NULL, "pack: char skips bytes that aren't UTF-8 instead of failing", 0, 0},
+    {"quiet", MHC__OPTION_FLAG, NULL, "no progress line", 0, 0},
+    END};
+
+static const mhc__option config_options[] = {SET, {"plain", MHC__OPTION_FLAG, NULL, "without comments", 0, 0}, END};
+
+static const mhc__option inspect_options[] = {
+    {"h", MHC__OPTION_FLAG, NULL, "print the mixing matrices H of each site as well", 0, 0}, END};
+
+static const mhc__option check_options[] = {
+    {"threads", MHC__OPTION_INTEGER, "N", "worker threads (default: all)", 1, 4096}, END};
+
+#define TRAIN "Train"
+#define LOOK  "Use and look"
+#define STUDY "Study"
+#define ROUND "Around it"
+
+static const mhc__command commands[] = {
+    {"train", TRAIN, "train a language model, or go on with a run", "[FILE.yaml]", 0, 1, train_options,
+     "Trains the model that FILE.yaml describes (`mhc config` prints one to start from; without\n"
+     "FILE: the defaults, a small byte-level model with four streams and the paper's mHC).\n"
+     "    mhc train --data book.txt\n"
+     "is enough to start.\n"
+     "\n"
+     "The run's folder holds config.yaml (as resolved), tokenizer.json, metrics.jsonl (one line\n"
+     "per step) and checkpoints/. Ctrl-C or SIGTERM finishes the step, saves and says how to go\n"
+     "on; a second one ends at once. A run that was stopped or killed goes on with --resume DIR\n"
+     "and ends with exactly the weights that it would have had without the stop. --resume takes\n"
+     "--set too, e.g. --set train.steps=5000 to train longer; the model itself can't change.\n"
+     "\n"
+     "Exit code: 0 when all steps are done; 1 when stopped before that, saved or not, so that\n"
+     "`mhc train … && mhc sample …` does not sample from half a run.\n",
+     mhc__command_train},
+    {"eval", LOOK, "loss of a trained model on held-out text", "DIR", 1, 1, eval_options,
+     "DIR is a run's folder (its newest checkpoint is taken) or a checkpoint. Prints the mean\n"
+     "cross-entropy per token in nats and bits, and the perplexity.\n",
+     mhc__command_eval},
+    {"sample", LOOK, "write text with a trained model", "DIR", 1, 1, sample_options,
+     "Writes to the standard output as it goes. The model sees at most model.sequence tokens:\n"
+     "beyond that the window slides, and the beginning is forgotten.\n",
+     mhc__command_sample},
+    {"inspect", LOOK, "tensors, norms and mixing matrices of a checkpoint", "DIR|FILE.safetensors", 1, 1,
+     inspect_options,
+     "Lists every tensor with type, shape, L2 norm, smallest and largest value, and the number of\n"
+     "NaN and Inf. With --h, and a run or checkpoint folder: pre, post and res of each site.\n"
+     "Static connections have one set per site, and it is exact. Dynamic ones have another set\n"
+     "for each token: what is shown then comes from their base alone, as if fn were 0.\n",
+     mhc__command_inspect},
+    {"study", STUDY, "repeat an experiment, from training to the report", "[NAME]", 0, 1, study_options,
+     NULL, /* written from the table of studies */
+     mhc__command_study},
+    {"check", STUDY, "compare with another program's dump, tensor by tensor", "FILE", 1, 1, check_options,
+     "FILE is a safetensors file in which another program has stored a model's weights, batches,\n"
+     "gradients and losses, or single sites with their inputs, outputs and gradients; docs/tensors.md\n"
+     "has the names. Prints one row per tensor. Exit code 1 when anything disagrees.\n",
+     mhc__command_check},
+    {"data", ROUND, "download, pack and list data", "list | get NAME | pack TEXT", 1, 2, data_options,
+     "list        the data sets that `get` knows\n"
+     "get NAME    downloads one, goes on where a download was cut, checks its SHA-256, unpacks it\n"
+     "pack TEXT   tokenizes a text file or folder once, so that training maps the tokens into memory\n",
+     mhc__command_data},
+    {"config", ROUND, "print a configuration, resolved and commented", "[FILE.yaml]", 0, 1, config_options,
+     "Defaults, then FILE.yaml, then --set, checked. The output is itself a FILE.yaml:\n"
+     "    mhc config > mine.yaml\n",
+     mhc__command_config},
+    {"doctor", ROUND, "what was found on this machine", "", 0, 0, NULL,
+     "Instruction set, threads, measured memory bandwidth, libraries and their versions, gnuplot,\n"
+     "GPU. Put its output into a bug report.\n",
+     mhc__command_doctor},
+    {"help", ROUND, "this page, or that of a command", "[COMMAND]", 0, 1, NULL, "", mhc__command_help},
+};
+
+const mhc__command *mhc__command_at(int index) {
+    return index >= 0 && index < (int)(sizeof commands / sizeof *commands) ? &commands[index] : NULL;
+}
+
+const mhc__command *mhc__command_find(const char *name) {
+    for (int i = 0; mhc__command_at(i); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}

@@ -1,0 +1,303 @@
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "data/corpus.h"
+#include "file/atomic.h"
+#include "report/run_log.h"
+#include "run_folder.h"
+#include "stop.h"
+#include "train/checkpoint.h"
+#include "train/train.h"
+
+/* Everything that a run holds; freed by close_run. */
+typedef struct training {
+    const mhc__arguments *arguments;
+    char *folder;
+    bool resumed;
+    mhc__config config;
+    mhc__tokenizer *tokenizer; /* of a run that goes on; NULL: the corpus makes one */
+    mhc__corpus *corpus;
+    mhc__model *model;
+    mhc__trainer *trainer;
+    mhc__run_log *log;
+    mhc__text json;
+    mhc__train_record last; /* of the last step; its step is -1 before the first */
+    double eval_loss;       /* the newest, NaN when there was none */
+} training;
+
+static mhc_status remember(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error) {
+    (void)model;
+    (void)error;
+    training *run = self;
+    run->last = *record;
+    if (!isnan(record->eval_loss))
+        run->eval_loss = record->eval_loss;
+    return MHC_OK;
+}
+
+static void close_run(training *run) {
+    if (run->trainer)
+        mhc__trainer_destroy(run->trainer);
+    if (run->log)
+        mhc__run_log_close(run->log);
+    if (run->model)
+        mhc__model_destroy(run->model);
+    if (run->corpus)
+        mhc__corpus_close(run->corpus);
+    if (run->tokenizer)
+        mhc__tokenizer_destroy(run->tokenizer);
+    mhc__text_free(&run->json);
+    free(run->folder);
+}
+
+static bool exists(const char *folder, const char *name) {
+    char *path = mhc__format("%s/%s", folder, name);
+    bool there = path && access(path, F_OK) == 0;
+    free(path);
+    return there;
+}
+
+/* FILE, then --data, then --set. */
+static mhc_status load_config(const mhc__arguments *arguments, const char *file, mhc__config *config,
+                              mhc_error *error) {
+    int count, used = 0;
+    const char *const *sets = mhc__option_list(arguments, "set", &count);
+    const char *data = mhc__option_text(arguments, "data");
+    const char **all = malloc(((size_t)count + 1) * sizeof *all);
+    char *path = data ? mhc__format("data.path=%s", data) : NULL;
+    mhc_status status = MHC_OK;
+    if (!all || (data && !path))
+        status = mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the overrides");
+    else if (path)
+        all[used++] = path;
+    for (int i = 0; i < count && status == MHC_OK; i++)
+        all[used++] = sets[i];
+    if (status == MHC_OK)
+        status = mhc__config_load(file, all, used, config, error);
+    free(path);
+    free(all);
+    return status;
+}
+
+static char *default_folder(const mhc__config *config) {
+    char when[32];
+    time_t now = time(NULL);
+    struct tm local;
+    if (!localtime_r(&now, &local) || !strftime(when, sizeof when, "%Y%m%d-%H%M%S", &local))
+        return NULL;
+    char *folder = mhc__format("runs/%s-%s", config->model.connection, when);
+    for (int i = 2; folder && access(folder, F_OK) == 0 && i < 1000; i++) {
+        free(folder);
+        folder = mhc__format("runs/%s-%s-%d", config->model.connection, when, i);
+    }
+    return folder;
+}
+
+/* The vocabulary of the text, unless the configuration asks for a larger one. */
+static mhc_status resolve_vocabulary(training *run, mhc_error *error) {
+    int needed = mhc__corpus_vocabulary(run->corpus), *vocabulary = &run->config.model.vocabulary;
+    if (*vocabulary == 0)
+        *vocabulary = needed;
+    if (*vocabulary < needed)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.vocabulary: expected at least %d, what %s needs, found %d",
+                         needed, run->config.data.path, *vocabulary);
+    return MHC_OK;
+}
+
+static mhc_status write_config(training *run, mhc_error *error) {
+    mhc__text yaml = {0};
+    char *path = NULL;
+    mhc_status status = mhc__config_yaml(&run->config, true, &yaml, error);
+    if (status == MHC_OK)
+        status = mhc__join(run->folder, "config.yaml", &path, error);
+    if (status == MHC_OK)
+        status = mhc__write_file(path, yaml.data, yaml.length, error);
+    free(path);
+    mhc__text_free(&yaml);
+    return status;
+}
+
+/* config.yaml comes last: a folder that has one is a run that can go on. */
+static mhc_status write_folder(training *run, mhc_error *error) {
+    MHC__TRY(mhc__make_folders(run->folder, error));
+    char *path;
+    MHC__TRY(mhc__join(run->folder, "tokenizer.json", &path, error));
+    mhc_status status = mhc__tokenizer_save(mhc__corpus_tokenizer(run->corpus), path, error);
+    free(path);
+    return status == MHC_OK ? write_config(run, error) : status;
+}
+
+static mhc_status prepare(training *run, mhc_error *error) {
+    MHC__TRY(mhc__corpus_open(&run->config.data, run->config.model.sequence, run->config.train.seed, run->tokenizer,
+                              &run->corpus, error));
+    MHC__TRY(resolve_vocabulary(run, error));
+    MHC__TRY(mhc__model_create(&run->config.model, run->config.train.seed, &run->model, error));
+    return mhc__config_json(&run->config, &run->json, error);
+}
+
+static mhc_status start_fresh(training *run, mhc_error *error) {
+    const char *out = mhc__option_text(run->arguments, "out");
+    MHC__TRY(load_config(run->arguments, mhc__operand(run->arguments, 0), &run->config, error));
+    run->folder = out ? mhc__format("%s", out) : default_folder(&run->config);
+    if (!run->folder)
+        return mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the run's folder");
+    if (exists(run->folder, "config.yaml"))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "%s: holds a run already; go on with it (mhc train --resume %s) or choose another --out",
+                         run->folder, run->folder);
+    MHC__TRY(prepare(run, error));
+    return write_folder(run, error);
+}
+
+static mhc_status start_resumed(training *run, mhc_error *error) {
+    char *path;
+    run->resumed = true;
+    run->folder = mhc__format("%s", mhc__option_text(run->arguments, "resume"));
+    if (!run->folder)
+        return mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the run's folder");
+    MHC__TRY(mhc__join(run->folder, "config.yaml", &path, error));
+    mhc_status status =
+        access(path, F_OK) == 0
+            ? load_config(run->arguments, path, &run->config, error)
+            : mhc__fail(error, MHC_IO, "%s: expected a run's folder, with config.yaml in it", run->folder);
+    free(path);
+    MHC__TRY(status);
+    MHC__TRY(mhc__join(run->folder, "tokenizer.json", &path, error));
+    status = mhc__tokenizer_load(path, &run->tokenizer, error);
+    free(path);
+    MHC__TRY(status);
+    return prepare(run, error);
+}
+
+/* A run that was killed before its first checkpoint goes on from the start. */
+static mhc_status has_checkpoint(const char *folder, bool *has, mhc_error *error) {
+    char *path;
+    MHC__TRY(mhc__join(folder, "checkpoints", &path, error));
+    DIR *directory = opendir(path);
+    free(path);
+    *has = false;
+    if (!directory)
+        return MHC_OK;
+    for (const struct dirent *entry; !*has && (entry = readdir(directory));)
+        *has = strncmp(entry->d_name, "step-", 5) == 0;
+    closedir(directory);
+    return MHC_OK;
+}
+
+static mhc_status load_checkpoint(training *run, mhc_error *error) {
+    bool has;
+    char *checkpoint;
+    MHC__TRY(has_checkpoint(run->folder, &has, error));
+    if (!has)
+        return MHC_OK;
+    MHC__TRY(mhc__checkpoint_find(run->folder, &checkpoint, error));
+    mhc_status status = mhc__trainer_resume(run->trainer, checkpoint, error);
+    free(checkpoint);
+    return status;
+}
+
+static mhc_status open_log(training *run, int64_t from_step, mhc_error *error) {
+    char *path;
+    MHC__TRY(mhc__join(run->folder, "metrics.jsonl", &path, error));
+    FILE *progress = mhc__option_given(run->arguments, "quiet") ? NULL : stderr;
+    mhc_status status = mhc__run_log_open(path, from_step, progress, run->config.model.connection,
+                                          run->config.train.log_every, &run->log, error);
+    free(path);
+    return status;
+}
+
+/* The log's observer is needed to create the trainer, and the log must know the step that the trainer resumes at: it is
+ * reached through one more step of indirection. */
+static mhc_status log_step(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error) {
+    training *run = self;
+    mhc__train_observer observer = mhc__run_log_observer(run->log);
+    return observer.after_step ? observer.after_step(observer.self, model, record, error) : MHC_OK;
+}
+
+static mhc_status log_note(void *self, const char *text, mhc_error *error) {
+    training *run = self;
+    mhc__train_observer observer = mhc__run_log_observer(run->log);
+    return observer.note ? observer.note(observer.self, text, error) : MHC_OK;
+}
+
+static mhc_status train(training *run, mhc_error *error) {
+    mhc__train_observer observers[] = {{run, NULL, remember, NULL}, {run, NULL, log_step, log_note}};
+    mhc__trainer_options options = {.model = run->model,
+                                    .config = &run->config.train,
+                                    .train = mhc__corpus_train(run->corpus),
+                                    .eval = mhc__corpus_eval(run->corpus),
+                                    .folder = run->folder,
+                                    .config_json = run->json.data,
+                                    .observers = observers,
+                                    .observer_count = 2,
+                                    .stop = mhc__stop_on_signals()};
+    MHC__TRY(mhc__trainer_create(&options, &run->trainer, error));
+    if (run->resumed) {
+        MHC__TRY(load_checkpoint(run, error));
+        MHC__TRY(write_config(run, error));
+    }
+    MHC__TRY(open_log(run, mhc__trainer_steps_done(run->trainer), error));
+    mhc_status status = mhc__trainer_run(run->trainer, error);
+    /* Ends the progress line before anything else is printed. */
+    mhc__run_log_close(run->log);
+    run->log = NULL;
+    return status;
+}
+
+static void print_result(const training *run) {
+    printf("%s: %lld steps", run->folder, (long long)mhc__trainer_steps_done(run->trainer));
+    if (run->last.step >= 0)
+        printf(", loss %.4f", run->last.loss);
+    if (!isnan(run->eval_loss))
+        printf(", held-out loss %.4f", run->eval_loss);
+    printf("\n");
+    if (run->last.step < 0)
+        printf("All of its steps were done before; --set train.steps=N trains longer.\n");
+    else
+        printf("Try: mhc sample %s\n", run->folder);
+}
+
+static int check_use(const mhc__arguments *arguments) {
+    int count;
+    const char *const *sets = mhc__option_list(arguments, "set", &count);
+    if (!mhc__option_given(arguments, "resume"))
+        return MHC__EXIT_FINE;
+    if (mhc__operand(arguments, 0))
+        return mhc__misused(arguments->command, "--resume takes the run's own config.yaml: leave %s out",
+                            mhc__operand(arguments, 0));
+    if (mhc__option_given(arguments, "out"))
+        return mhc__misused(arguments->command, "--resume goes on in the run's own folder: leave --out out");
+    for (int i = 0; i < count; i++)
+        if (strncmp(sets[i], "model.", 6) == 0 || strncmp(sets[i], "data.tokenizer", 14) == 0)
+            return mhc__misused(arguments->command, "--set %.80s: the model of a run that goes on can't change",
+                                sets[i]);
+    return MHC__EXIT_FINE;
+}
+
+int mhc__command_train(const mhc__arguments *arguments) {
+    int code = check_use(arguments);
+    if (code != MHC__EXIT_FINE)
+        return code;
+    training run = {.arguments = arguments, .last = {.step = -1}, .eval_loss = NAN};
+    mhc_error error = {0};
+    mhc_status status =
+        mhc__option_given(arguments, "resume") ? start_resumed(&run, &error) : start_fresh(&run, &error);
+    if (status == MHC_OK)
+        status = train(&run, &error);
+    if (status == MHC_OK)
+        print_result(&run);
+    else if (status == MHC_INTERRUPTED)
+        fprintf(stderr, "mhc: %s, and saved; go on with: mhc train --resume %s\n", error.message, run.folder);
+    else
+        code = mhc__failed(&error);
+    if (status == MHC_INTERRUPTED)
+        code = MHC__EXIT_FAILED;
+    close_run(&run);
+    return code;
+}
