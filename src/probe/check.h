@@ -3,7 +3,9 @@
  *   model   initial weights, batches, gradients of step 0, losses and gradient norms of every step
  *   site    inputs, coefficients, outputs and gradients of single sites, for named conventions
  * A gradient agrees when its L2 error is at most 1e-4 of its own norm, or 1e-6 of the norm of all gradients together
- * (one that vanishes by symmetry is pure rounding, on either side). */
+ * (one that vanishes by symmetry is pure rounding, on either side). Losses agree within 1e-4, gradient norms within
+ * 1e-3 of themselves; beyond that, within twice what rounding alone does to this program's own run, which is then
+ * measured (the row says "own spread"). */
 #ifndef MHC_PROBE_CHECK_H
 #define MHC_PROBE_CHECK_H
 
@@ -13,8 +15,9 @@
 #include "mhc/context.h"
 
 typedef struct mhc__check_row {
-    char name[112];   /* the tensor: "blocks.0.attn.qkv.weight", "losses", "paper.calm.d_x" */
-    const char *what; /* "gradient", "zero gradient", "loss", "gradient norm", "fp32", "fp64 oracle". Static storage */
+    char name[112]; /* the tensor: "blocks.0.attn.qkv.weight", "losses", "paper.calm.d_x" */
+    const char
+        *what; /* "gradient", "zero gradient", "loss", "gradient norm", "fp32", "fp64 oracle", … Static storage */
     double relative;  /* ||found - expected||_2 / ||expected||_2; of a zero gradient: / norm of all gradients */
     double absolute;  /* max |found - expected| */
     double tolerance; /* of the measure that decides */

@@ -25,9 +25,9 @@ static void print_worst(const char *name, const mhc__check_report *report) {
         const mhc__check_row *row = &report->rows[i];
         if (strcmp(row->what, "gradient") == 0)
             gradient = fmax(gradient, row->relative);
-        else if (strcmp(row->what, "loss") == 0)
+        else if (strcmp(row->name, "losses") == 0)
             loss = row->absolute;
-        else if (strcmp(row->what, "gradient norm") == 0)
+        else if (strcmp(row->name, "grad_norms") == 0)
             norm = row->relative;
         else
             other[strcmp(row->what, "fp32") != 0] = fmax(other[strcmp(row->what, "fp32") != 0], row->relative);
