@@ -10,6 +10,10 @@
 /* Tokens of one block of a parallel loop, and of one partial sum of a static gradient. */
 #define MHC__TOKEN_BLOCK 32
 
+/* A row whose norm (eps included) is below this counts as zeros: r = 0, no gradient through it. Only a convention
+ * without eps gets there; without the bound r, and with it the gradient, would overflow. */
+#define MHC__SMALLEST_RMS 0x1p-100
+
 typedef struct mhc__shape {
     int n;
     int64_t channels;

@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#include "base/threads.h"
 #include "stream/lanes.h"
+#include "stream/shape.h"
 
 /* Rows and rows of fn that share their loads: ROWS x FN accumulators of MHC__LANES floats. */
 enum { ROWS = 4, FN = 4, ROW_BLOCK = 16 };
@@ -35,14 +35,9 @@ static void norm_of(const mhc__projection *p, mhc_streams x, int64_t row, float 
     if (!(sum > 1e-30f && sum < 1e38f))
         mean = careful_mean(p, x, row);
     double root = sqrt(mean), eps = (double)p->eps;
-    *g = 1.0f;
-    if (p->eps_place == MHC_EPS_INSIDE) {
-        double under = mean + eps;
-        *r = under == 0.0 ? 0.0f : (float)(1.0 / sqrt(under));
-        return;
-    }
-    *r = root + eps == 0.0 ? 0.0f : (float)(1.0 / (root + eps));
-    *g = root == 0.0 ? 0.0f : (float)((root + eps) / root);
+    double under = p->eps_place == MHC_EPS_INSIDE ? sqrt(mean + eps) : root + eps;
+    *r = under < MHC__SMALLEST_RMS ? 0.0f : (float)(1.0 / under);
+    *g = p->eps_place == MHC_EPS_INSIDE ? 1.0f : root < MHC__SMALLEST_RMS ? 0.0f : (float)(under / root);
 }
 
 MHC__INLINE void dots(int rows, int fns, int64_t channels, const float *const *x, const float *fn, int64_t fn_stride,

@@ -19,7 +19,7 @@ typedef struct mhc__projection {
 } mhc__projection;
 
 /* mix [T, groups * width], r and g [T, groups]; token t's at + t * stride in each. g = (sqrt(s) + eps) / sqrt(s) with
- * eps outside the root, else 1: backward needs it. A row of zeros with eps = 0 gets r = 0. */
+ * eps outside the root, else 1: backward needs it. r = 0 below MHC__SMALLEST_RMS. */
 void mhc__projection_forward(int threads, const mhc__projection *p, int64_t tokens, mhc_streams x, const float *fn,
                              float *mix, float *r, float *g, int64_t stride);
 

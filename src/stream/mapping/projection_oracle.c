@@ -13,7 +13,7 @@ static double mean_of_squares(int64_t count, const double *x) {
 double mhc__oracle_norm(const mhc_spec *spec, int64_t count, const double *x) {
     double s = mean_of_squares(count, x), eps = mhc__oracle_eps(spec->norm_eps);
     double under = spec->norm_eps_place == MHC_EPS_INSIDE ? sqrt(s + eps) : sqrt(s) + eps;
-    return under == 0.0 ? 0.0 : 1.0 / under;
+    return under < MHC__SMALLEST_RMS ? 0.0 : 1.0 / under;
 }
 
 void mhc__oracle_project(const mhc_spec *spec, int64_t count, const double *x, int width, const double *fn,
@@ -40,7 +40,7 @@ void mhc__oracle_project_back(const mhc_spec *spec, int64_t count, const double 
             if (d_fn)
                 d_fn[k * count + c] += r * d_mix[k] * x[c];
         }
-    if (!d_x || root == 0.0)
+    if (!d_x || root < MHC__SMALLEST_RMS)
         return;
     double slope = spec->norm_eps_place == MHC_EPS_INSIDE ? r * r * r : r * r / root;
     for (int64_t c = 0; c < count; c++)
