@@ -109,6 +109,11 @@ mhc_status mhc__field_parse(const mhc__field *field, mhc__config *config, const 
 
 static void print_float(float value, mhc__text *text) {
     char digits[40];
+    /* %g would turn 10000 into 1e+04. */
+    if (value == truncf(value) && fabsf(value) < 1e7f && (value != 0.0f || !signbit(value))) {
+        mhc__text_format(text, "%.0f", (double)value);
+        return;
+    }
     for (int precision = 1; precision <= 9; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, (double)value);
         if (strtof(digits, NULL) == value)

@@ -1,0 +1,69 @@
+# A tiny run from training to text.
+. "${0%/*}/lib/common.sh"
+
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    echo "The quick brown fox jumps over the lazy dog, $i times in all; then it sleeps."
+done >book.txt
+
+# shellcheck disable=SC2086
+expect 0 train $tiny --data book.txt --out run --set train.steps=4 --set data.eval_share=0.2
+says out "run: 4 steps, loss "
+says out "Try: mhc sample run"
+for file in config.yaml tokenizer.json metrics.jsonl checkpoints/step-00000004/model.safetensors; do
+    [ -s "run/$file" ] || fail "run/$file is missing"
+done
+[ "$(wc -l <run/metrics.jsonl | tr -d ' ')" = 4 ] || fail "metrics.jsonl: expected 4 lines"
+expect 0 config run/config.yaml
+
+expect 0 eval run
+says out "perplexity"
+expect 0 eval run --data book.txt --batches 2
+expect 0 eval run/checkpoints/step-00000004
+
+# Longer than the window of 16 tokens; the same seed writes the same text, another one another.
+expect 0 sample run --tokens 40 --prompt "The quick" --seed 7
+cp out first
+expect 0 sample run --tokens 40 --prompt "The quick" --seed 7
+cmp -s out first || fail "sample: expected the same text from the same seed"
+expect 0 sample run --tokens 40 --prompt "The quick" --seed 8
+cmp -s out first && fail "sample: expected another text from another seed"
+expect 0 sample run --tokens 20 --temperature 0 --prompt x
+cp out first
+expect 0 sample run --tokens 20 --top-k 1 --prompt x --seed 3
+cmp -s out first || fail "sample: expected --top-k 1 to be --temperature 0"
+expect 0 sample run --tokens 0 --prompt "The quick"
+[ "$(cat out)" = "The quick" ] || fail "sample: expected the prompt alone"
+
+expect 0 inspect run
+says out "embed.token.weight"
+expect 0 inspect run --h
+says out "blocks.0.attn"
+says out "Dynamic"
+expect 0 inspect run/checkpoints/step-00000004/optimizer.safetensors
+
+# The character tokenizer has the characters of the text; a prompt of others is an error.
+# shellcheck disable=SC2086
+expect 0 train $tiny --data book.txt --out chars --set train.steps=1 --set data.tokenizer=char --set model.connection=residual
+expect 0 sample chars --tokens 5 --prompt fox
+expect 1 sample chars --tokens 5 --prompt "€"
+says err "--prompt"
+expect 0 inspect chars --h
+says out "one stream"
+
+expect 0 data pack book.txt --out book.tokens
+says out "book.tokens: "
+# shellcheck disable=SC2086
+expect 0 train $tiny --data book.tokens --out packed --set train.steps=1
+
+# A run never overwrites another, and goes on for longer when asked to.
+before=$(fingerprint run)
+# shellcheck disable=SC2086
+expect 1 train $tiny --data book.txt --out run --set train.steps=4
+says err "--resume run"
+[ "$before" = "$(fingerprint run)" ] || fail "train --out of another run: expected it to be left alone"
+expect 0 train --quiet --resume run
+says out "All of its steps were done before"
+expect 0 train --quiet --resume run --set train.steps=6
+says out "run: 6 steps"
+[ "$(wc -l <run/metrics.jsonl | tr -d ' ')" = 6 ] || fail "metrics.jsonl: expected 6 lines"
+finish
