@@ -38,6 +38,8 @@ static void check_gradients(const mhc__model_config *config, const char *what) {
     mhc__pass pass = training(tokens);
     gradients_of(model, &pass, 2);
     float *gradients = copy_of(mhc__model_gradients(model), mhc__model_size(model));
+    gradients_of(model, &pass, 2); /* memory is kept: nothing of the last pass may leak into this one */
+    assert_memory_equal(mhc__model_gradients(model), gradients, (size_t)mhc__model_size(model) * sizeof *gradients);
     int alive = 0;
     for (int i = 0; i < mhc__model_parameter_count(model); i++) {
         const mhc__parameter *p = mhc__model_parameter(model, i);
