@@ -13,7 +13,7 @@ static void round_trip(const mhc__tokenizer *tokenizer, const char *text, size_t
     int64_t count = 0;
     mhc_error error;
     mhc__text back = {0};
-    if (mhc__tokenizer_encode(tokenizer, text, size, &ids, &count, &error) != MHC_OK)
+    if (mhc__tokenizer_encode(tokenizer, text, size, false, &ids, &count, &error) != MHC_OK)
         abort();
     for (int64_t i = 0; i < count; i++)
         if (ids[i] < 0 || ids[i] >= mhc__tokenizer_vocabulary(tokenizer))
@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             continue;
         int32_t *ids = NULL;
         int64_t count = 0;
-        if (mhc__tokenizer_encode(tokenizer, (const char *)data + half, size - half, &ids, &count, &error) == MHC_OK)
+        if (mhc__tokenizer_encode(tokenizer, (const char *)data + half, size - half, skip, &ids, &count, &error) ==
+            MHC_OK)
             free(ids);
         if (!skip)
             round_trip(tokenizer, (const char *)data, half);

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     mhc__text_free(&text);
     int32_t *ids = NULL;
     int64_t count = 0;
-    if (mhc__tokenizer_encode(tokenizer, "ab \xC3\xA9", 5, &ids, &count, &error) == MHC_OK)
+    if (mhc__tokenizer_encode(tokenizer, "ab \xC3\xA9", 5, false, &ids, &count, &error) == MHC_OK)
         free(ids);
     mhc__tokenizer_destroy(tokenizer);
     return 0;
