@@ -1,18 +1,15 @@
 /* A corpus: tokens, their tokenizer, a train and a held-out part, as batch sources.
- *   path      a text file, a folder of text files (read in name order, joined by line feeds), a packed token file of
- * `mhc data pack`, or one of the built-in names "builtin" (generated language-like text) and "increment" (the depth
- * sweep's task) sampling  windows: random start per row, with replacement; shuffled: every offset once per epoch in
- * keyed pseudo-random order (reproducing-mhc); rows: consecutive rows, one after another, wrapping (torch_lm.py's
- * batch()) */
+ *   path  a text file, a folder of text files (read in the order of their paths, joined by line feeds), a packed token
+ * file of `mhc data pack`, or one of the built-in names "builtin" (generated language-like text, data/builtin.h) and
+ * "increment" (rows start, start + 1, … mod 256 from a random start: the depth sweep's task, mhc-poc) */
 #ifndef MHC_DATA_CORPUS_H
 #define MHC_DATA_CORPUS_H
 
 #include <stdint.h>
 
+#include "data/sampling.h"
 #include "data/tokenizer.h"
 #include "train/source.h"
-
-typedef enum mhc__sampling { MHC__SAMPLING_WINDOWS, MHC__SAMPLING_SHUFFLED, MHC__SAMPLING_ROWS } mhc__sampling;
 
 typedef struct mhc__data_config {
     char path[1024];          /* "builtin" by default */

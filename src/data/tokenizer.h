@@ -5,6 +5,8 @@
 #ifndef MHC_DATA_TOKENIZER_H
 #define MHC_DATA_TOKENIZER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -23,10 +25,10 @@ void mhc__tokenizer_destroy(mhc__tokenizer *tokenizer);
 
 mhc__tokenizer_kind mhc__tokenizer_kind_of(const mhc__tokenizer *tokenizer);
 int mhc__tokenizer_vocabulary(const mhc__tokenizer *tokenizer);
-/* malloc'd ids. char: a code point outside the vocabulary is MHC_INVALID_ARGUMENT (the message names it and its
- * offset). */
-mhc_status mhc__tokenizer_encode(const mhc__tokenizer *tokenizer, const char *text, size_t size, int32_t **ids,
-                                 int64_t *count, mhc_error *error);
+/* malloc'd ids. char: invalid UTF-8 is skipped or MHC_INVALID_ARGUMENT, a code point outside the vocabulary always the
+ * latter (the message names it and its offset). */
+mhc_status mhc__tokenizer_encode(const mhc__tokenizer *tokenizer, const char *text, size_t size, bool skip_invalid,
+                                 int32_t **ids, int64_t *count, mhc_error *error);
 /* Appends the bytes of the ids to text. */
 mhc_status mhc__tokenizer_decode(const mhc__tokenizer *tokenizer, const int32_t *ids, int64_t count, mhc__text *text,
                                  mhc_error *error);
@@ -34,5 +36,8 @@ mhc_status mhc__tokenizer_decode(const mhc__tokenizer *tokenizer, const int32_t 
  */
 mhc_status mhc__tokenizer_save(const mhc__tokenizer *tokenizer, const char *path, mhc_error *error);
 mhc_status mhc__tokenizer_load(const char *path, mhc__tokenizer **out, mhc_error *error);
+/* The same over bytes in memory; `name` is for messages. */
+mhc_status mhc__tokenizer_parse(const char *bytes, size_t size, const char *name, mhc__tokenizer **out,
+                                mhc_error *error);
 
 #endif

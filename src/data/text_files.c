@@ -1,0 +1,70 @@
+#include "data/text_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "file/atomic.h"
+
+static int visible(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static mhc_status append_path(const char *path, mhc__text *text, mhc_error *error);
+
+static mhc_status append_folder(const char *path, mhc__text *text, mhc_error *error) {
+    struct dirent **entries = NULL;
+    int count = scandir(path, &entries, visible, by_name);
+    if (count < 0)
+        return mhc__fail(error, MHC_IO, "%s: can't open the folder: %s", path, strerror(errno));
+    mhc_status status = MHC_OK;
+    for (int i = 0; i < count; i++) {
+        char *child = status == MHC_OK ? mhc__format("%s/%s", path, entries[i]->d_name) : NULL;
+        if (status == MHC_OK)
+            status =
+                child ? append_path(child, text, error) : mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", path);
+        free(child);
+        free(entries[i]);
+    }
+    free(entries);
+    return status;
+}
+
+static mhc_status append_path(const char *path, mhc__text *text, mhc_error *error) {
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return mhc__fail(error, MHC_IO, "%s: can't open: %s", path, strerror(errno));
+    if (S_ISDIR(info.st_mode))
+        return append_folder(path, text, error);
+    if (!S_ISREG(info.st_mode))
+        return MHC_OK;
+    char *bytes = NULL;
+    size_t size = 0;
+    MHC__TRY(mhc__read_file(path, &bytes, &size, error));
+    if (text->length)
+        mhc__text_append(text, "\n", 1);
+    mhc__text_append(text, bytes, size);
+    free(bytes);
+    return text->failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", path) : MHC_OK;
+}
+
+mhc_status mhc__text_files_read(const char *path, mhc__token_array *bytes, mhc_error *error) {
+    struct stat info;
+    if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
+        return mhc__token_array_map(path, bytes, error);
+    mhc__text text = {0};
+    mhc_status status = append_folder(path, &text, error);
+    if (status != MHC_OK) {
+        mhc__text_free(&text);
+        return status;
+    }
+    *bytes = (mhc__token_array){.data = text.data, .width = 1, .count = (int64_t)text.length, .owned = text.data};
+    return MHC_OK;
+}

@@ -1,0 +1,186 @@
+#include "data/tokenizer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/tokenizer_internal.h"
+#include "data/utf8.h"
+
+#define CODE_POINTS 0x110000
+
+static mhc_status no_memory(mhc_error *error) {
+    return mhc__fail(error, MHC_OUT_OF_MEMORY, "tokenizer: no memory");
+}
+
+static mhc_status make(mhc__tokenizer_kind kind, int vocabulary, mhc__tokenizer **out, mhc_error *error) {
+    *out = calloc(1, sizeof **out);
+    if (!*out)
+        return no_memory(error);
+    (*out)->kind = kind;
+    (*out)->vocabulary = vocabulary;
+    return MHC_OK;
+}
+
+mhc_status mhc__tokenizer_byte(mhc__tokenizer **out, mhc_error *error) {
+    return make(MHC__TOKENIZER_BYTE, 256, out, error);
+}
+
+static mhc_status mark_code_points(const char *text, size_t size, bool skip_invalid, unsigned char *seen,
+                                   mhc_error *error) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    int length;
+    for (size_t at = 0; at < size; at += (size_t)length) {
+        int32_t code = mhc__utf8_decode(bytes + at, size - at, &length);
+        if (code >= 0)
+            seen[code] = 1;
+        else if (!skip_invalid)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "byte %zu (0x%02X) is not UTF-8: use the byte tokenizer, or data.skip_invalid=true", at,
+                             bytes[at]);
+    }
+    return MHC_OK;
+}
+
+mhc_status mhc__tokenizer_char(const char *text, size_t size, bool skip_invalid, mhc__tokenizer **out,
+                               mhc_error *error) {
+    *out = NULL;
+    unsigned char *seen = calloc(CODE_POINTS, 1);
+    if (!seen)
+        return no_memory(error);
+    mhc_status status = mark_code_points(text, size, skip_invalid, seen, error);
+    int vocabulary = 0;
+    for (int32_t code = 0; code < CODE_POINTS; code++)
+        vocabulary += seen[code];
+    if (status == MHC_OK && vocabulary == 0)
+        status = mhc__fail(error, MHC_INVALID_ARGUMENT, "the text has no character: expected at least one");
+    if (status == MHC_OK)
+        status = make(MHC__TOKENIZER_CHAR, vocabulary, out, error);
+    if (status == MHC_OK && !((*out)->code_points = malloc((size_t)vocabulary * sizeof(int32_t)))) {
+        mhc__tokenizer_destroy(*out);
+        *out = NULL;
+        status = no_memory(error);
+    }
+    if (status == MHC_OK)
+        for (int32_t code = 0, id = 0; code < CODE_POINTS; code++)
+            if (seen[code])
+                (*out)->code_points[id++] = code;
+    free(seen);
+    return status;
+}
+
+mhc_status mhc__tokenizer_gpt2(const char *encoder_json, const char *vocab_bpe, mhc__tokenizer **out,
+                               mhc_error *error) {
+    mhc__bpe *bpe = NULL;
+    *out = NULL;
+    MHC__TRY(mhc__bpe_read(encoder_json, vocab_bpe, &bpe, error));
+    mhc_status status = make(MHC__TOKENIZER_GPT2, mhc__bpe_vocabulary(bpe), out, error);
+    if (status == MHC_OK)
+        (*out)->bpe = bpe;
+    else
+        mhc__bpe_destroy(bpe);
+    return status;
+}
+
+void mhc__tokenizer_destroy(mhc__tokenizer *tokenizer) {
+    if (!tokenizer)
+        return;
+    mhc__bpe_destroy(tokenizer->bpe);
+    free(tokenizer->code_points);
+    free(tokenizer);
+}
+
+mhc__tokenizer_kind mhc__tokenizer_kind_of(const mhc__tokenizer *tokenizer) {
+    return tokenizer->kind;
+}
+
+int mhc__tokenizer_vocabulary(const mhc__tokenizer *tokenizer) {
+    return tokenizer->vocabulary;
+}
+
+/* The id of a code point, -1 when the vocabulary lacks it. */
+static int32_t id_of(const mhc__tokenizer *tokenizer, int32_t code) {
+    int low = 0, high = tokenizer->vocabulary - 1;
+    while (low <= high) {
+        int middle = (low + high) / 2;
+        if (tokenizer->code_points[middle] == code)
+            return middle;
+        if (tokenizer->code_points[middle] < code)
+            low = middle + 1;
+        else
+            high = middle - 1;
+    }
+    return -1;
+}
+
+static mhc_status encode_char(const mhc__tokenizer *tokenizer, const char *text, size_t size, bool skip_invalid,
+                              int32_t *ids, int64_t *count, mhc_error *error) {
+    const unsigned char *bytes = (const unsigned char *)text;
+    int length;
+    *count = 0;
+    for (size_t at = 0; at < size; at += (size_t)length) {
+        int32_t code = mhc__utf8_decode(bytes + at, size - at, &length);
+        if (code < 0 && skip_invalid)
+            continue;
+        if (code < 0)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "byte %zu (0x%02X) is not UTF-8: use the byte tokenizer, or data.skip_invalid=true", at,
+                             bytes[at]);
+        int32_t id = id_of(tokenizer, code);
+        if (id < 0)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "byte %zu: U+%04" PRIX32 " is not in the vocabulary of %d characters", at, (uint32_t)code,
+                             tokenizer->vocabulary);
+        ids[(*count)++] = id;
+    }
+    return MHC_OK;
+}
+
+mhc_status mhc__tokenizer_encode(const mhc__tokenizer *tokenizer, const char *text, size_t size, bool skip_invalid,
+                                 int32_t **ids, int64_t *count, mhc_error *error) {
+    *ids = NULL;
+    *count = 0;
+    if (tokenizer->kind == MHC__TOKENIZER_GPT2)
+        return mhc__bpe_encode(tokenizer->bpe, text, size, ids, count, error);
+    int32_t *out = malloc((size ? size : 1) * sizeof *out);
+    if (!out)
+        return no_memory(error);
+    mhc_status status = MHC_OK;
+    if (tokenizer->kind == MHC__TOKENIZER_BYTE) {
+        for (size_t i = 0; i < size; i++)
+            out[i] = (unsigned char)text[i];
+        *count = (int64_t)size;
+    } else {
+        status = encode_char(tokenizer, text, size, skip_invalid, out, count, error);
+    }
+    if (status != MHC_OK) {
+        free(out);
+        *count = 0;
+        return status;
+    }
+    *ids = out;
+    return MHC_OK;
+}
+
+mhc_status mhc__tokenizer_decode(const mhc__tokenizer *tokenizer, const int32_t *ids, int64_t count, mhc__text *text,
+                                 mhc_error *error) {
+    for (int64_t i = 0; i < count; i++) {
+        if (ids[i] < 0 || ids[i] >= tokenizer->vocabulary)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "token %" PRId32 " at place %" PRId64 " is not in 0..%d",
+                             ids[i], i, tokenizer->vocabulary - 1);
+        char bytes[4];
+        switch (tokenizer->kind) {
+        case MHC__TOKENIZER_BYTE:
+            bytes[0] = (char)ids[i];
+            mhc__text_append(text, bytes, 1);
+            break;
+        case MHC__TOKENIZER_CHAR:
+            mhc__text_append(text, bytes, (size_t)mhc__utf8_encode(tokenizer->code_points[ids[i]], bytes));
+            break;
+        case MHC__TOKENIZER_GPT2:
+            mhc__bpe_decode(tokenizer->bpe, ids[i], text);
+            break;
+        }
+    }
+    return text->failed ? no_memory(error) : MHC_OK;
+}
