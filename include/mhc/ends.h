@@ -37,7 +37,8 @@ MHC_API mhc_status mhc_head_init(const mhc_spec *spec, uint64_t seed, const mhc_
 MHC_API mhc_status mhc_contract_forward(const mhc_context *context, const mhc_spec *spec, const mhc_head_params *params,
                                         int64_t tokens, mhc_streams x, const float *carried, float *saved, mhc_rows y,
                                         void *workspace, size_t workspace_size, mhc_error *error);
-/* Writes dx; adds to gradients; carried: writes the pre part of d_carried. */
+/* Writes dx; adds to gradients; carried: writes the pre part of d_carried, the d_coefficients of the last site. saved,
+ * carried, d_carried and gradients may be NULL where the contraction has no use for them. */
 MHC_API mhc_status mhc_contract_backward(const mhc_context *context, const mhc_spec *spec,
                                          const mhc_head_params *params, int64_t tokens, mhc_streams x,
                                          const float *carried, const float *saved, mhc_rows dy, float *d_carried,

@@ -1,5 +1,39 @@
 /* libmhc: manifold-constrained hyper-connections, forward and backward, behind a plain C interface.
  *
+ * A residual network carries one stream: x' = x + F(x). A hyper-connection carries n of them and lets the network
+ * choose how a layer reads them (pre), writes them (post) and how they mix (res); mHC keeps res doubly stochastic, so
+ * that signals neither grow nor vanish with depth. libmhc does everything around your layer F; F itself stays yours.
+ *
+ *     tokens -> embed -> expand -> ( pre -> F -> merge ) x sites -> contract -> norm -> logits
+ *
+ * One site, forward and backward (error handling left out; examples/wrap_layer.c is complete):
+ *
+ *     mhc_context context = mhc_context_cpu(0);                        // all threads
+ *     mhc_spec spec;
+ *     mhc_spec_preset(&spec, "paper", 4, C, &error);                   // 4 streams of C channels
+ *     mhc_site_sizes sizes;
+ *     mhc_site_sizes_query(&spec, T, &sizes, &error);                  // T tokens; allocate what it says
+ *     mhc_site_init(&spec, site, seed, &params, &error);               // fn, base, scale
+ *
+ *     mhc_pre_forward(&context, &spec, &params, T, X, NULL, coefficients, saved, u,
+ *                     workspace, sizes.workspace, &error);
+ *     your_layer_forward(u, z);
+ *     mhc_merge_forward(&context, &spec, T, X, z, coefficients, X_next, &error);
+ *
+ *     mhc_merge_backward(&context, &spec, T, X, z, coefficients, dX_next, dX, dz, d_coefficients,
+ *                        workspace, sizes.workspace, &error);
+ *     your_layer_backward(dz, du);
+ *     mhc_pre_backward(&context, &spec, &params, T, X, NULL, coefficients, saved, du, d_coefficients, NULL, dX,
+ *                      &gradients, workspace, sizes.workspace, &error);
+ *
+ * X is an mhc_streams view, u and z are mhc_rows views: pointers with strides, see mhc_streams_of and mhc_rows_of. For
+ * the backward pass keep X, z, coefficients and saved of every site; the workspace is scratch: one serves
+ * all sites.
+ *
+ * Rules that hold everywhere. Memory is the caller's and nothing is allocated (the oracle excepted). Calls return a
+ * status and leave one line in the error. There is no global state: calls on different data may run at the same time.
+ * T = 0 is fine. Results are the same bits for any number of threads.
+ *
  * Include this file for everything; read the others in this order, they are the manual:
  *   mhc/status.h    status codes and messages          mhc/site.h    pre and merge, forward and backward: the heart
  *   mhc/context.h   device and threads                 mhc/ends.h    expand and contract

@@ -23,8 +23,8 @@ MHC_API mhc_status mhc_oracle_site_forward(const mhc_spec *spec, const mhc_oracl
                                            double *coefficients, double *u, double *merged, mhc_error *error);
 
 /* Gradients of sum(u d_u) + sum(merged d_merged) + sum(pre d_pre); all outputs are written, not added; any may be NULL.
- * d_pre [T or 1, n]: upstream gradient of this site's pre under the shifted schedule, else NULL. d_carried: [.., n] pre
- * part only. */
+ * d_pre [T or 1, n]: upstream gradient of this site's pre under the shifted schedule, else NULL. d_carried: shaped
+ * like coefficients; only its pre part is written. */
 MHC_API mhc_status mhc_oracle_site_backward(const mhc_spec *spec, const mhc_oracle_params *params, int64_t tokens,
                                             const double *x, const double *z, const double *carried, const double *d_u,
                                             const double *d_merged, const double *d_pre, double *d_x, double *d_z,

@@ -58,7 +58,8 @@ typedef struct mhc_site_sizes {
     int64_t coefficients;        /* floats for T tokens: rows of n (n + 2): pre [n] | post [n] | res [dst, src];
                                     T rows when dynamic, one row when static or residual */
     int64_t saved;               /* floats that pre_forward hands to pre_backward for T tokens; 0 when static */
-    size_t workspace;            /* bytes that any of the four calls needs for T tokens, for any thread count */
+    size_t workspace;            /* bytes that any of the four calls needs for T tokens, for any thread count; any
+                                    alignment that malloc gives */
 } mhc_site_sizes;
 
 /* All sizes of a site for T tokens. Errors: as mhc_spec_check; T < 0. */
@@ -70,9 +71,12 @@ MHC_API mhc_status mhc_site_init(const mhc_spec *spec, int site, uint64_t seed, 
                                  mhc_error *error);
 
 /* Mapping and collapse: coefficients from X and params; u_t = sum_j pre_tj X_tj.
- *   carried  shifted schedule only: the coefficients of the site before (their pre collapses the streams), or NULL at
- * the first site (one-hot on stream 0). NULL otherwise. saved    for pre_backward; NULL when there will be none. u may
- * be empty ({NULL, 0}) to compute coefficients alone. */
+ *   carried   shifted schedule only: the coefficients of the site before (their pre collapses the streams), or NULL at
+ *             the first site (one-hot on stream 0). NULL otherwise.
+ *   saved     for pre_backward; NULL when there will be none (then the workspace is used instead).
+ *   u         {NULL, 0} computes the coefficients alone. For the residual u is a copy of X: skip it the same way and
+ *             give X to the layer.
+ * coefficients may be NULL for the residual. */
 MHC_API mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
                                    int64_t tokens, mhc_streams x, const float *carried, float *coefficients,
                                    float *saved, mhc_rows u, void *workspace, size_t workspace_size, mhc_error *error);
@@ -83,17 +87,19 @@ MHC_API mhc_status mhc_merge_forward(const mhc_context *context, const mhc_spec 
 
 /* Gradient of merge. Writes dx_tj = sum_i res_tij dout_ti, dz_t = sum_i post_ti dout_ti, and into d_coefficients
  * (shaped like coefficients) the parts post_i = <dout_i, z> and res_ij = <dout_i, x_j>, summed over tokens when static;
- * its pre part is left alone. dx may be dout itself. */
+ * its pre part is left alone. dx may be dout itself. For the residual dx = dz = dout, and x, z, coefficients and
+ * d_coefficients are not looked at. */
 MHC_API mhc_status mhc_merge_backward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x,
                                       mhc_rows z, const float *coefficients, mhc_streams dout, mhc_streams dx,
                                       mhc_rows dz, float *d_coefficients, void *workspace, size_t workspace_size,
                                       mhc_error *error);
 
 /* Gradient of pre: the gradient of the finite computation that pre_forward did (its iterations, not their limit).
- * Adds pre_tj du_t and the mapping's share to dx; adds to gradients->fn, base, scale.
- *   same site  d_coefficients.pre is computed here from du; d_carried is NULL.
- *   shifted    d_coefficients.pre comes from the site after (or the contraction); <du, X_j> is written to the pre part
- * of d_carried, the d_coefficients of the site before (NULL at the first site). */
+ * Adds pre_tj du_t and the mapping's share to dx; adds to gradients->fn, base, scale. Call it after merge_backward,
+ * which filled the post and res parts of d_coefficients. same site  the pre part of d_coefficients is written here,
+ * from du; d_carried is NULL. shifted    the pre part of d_coefficients comes from the site after, or from
+ * contract_backward (clear it where neither writes it); <du, X_j> is written to the pre part of d_carried, the
+ * d_coefficients of the site before. carried and d_carried are NULL at the first site. */
 MHC_API mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
                                     int64_t tokens, mhc_streams x, const float *carried, const float *coefficients,
                                     const float *saved, mhc_rows du, float *d_coefficients, float *d_carried,

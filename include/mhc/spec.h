@@ -152,21 +152,28 @@ typedef struct mhc_spec {
     mhc_precision precision;
 } mhc_spec;
 
+/* clang-format off */
 /* Fills spec with the named convention for n streams of C channels. Names: mhc_spec_preset_name(0..).
+ *
  *   residual         one stream (streams must be 1)
- *   hc               dynamic hyper-connections: per-stream norm, tanh, no constraint    arXiv 2512.24880 eq. 5,
- * 2409.19606 hc-static        free pre, post, res; pre starts at 1/n, post at 1, res at I        the baseline of
- * `reproducing-mhc` paper            exp; 20 x (columns, rows); no eps                                  arXiv
- * 2512.24880 eq. 7-9 deepseek-v4      softmax + eps start, transposed comb, eps 1e-6 added everywhere    arXiv
- * 2606.19348, kernels of DeepSeek-V4 deepseek-v4.1    the same with the shifted schedule and the carried contraction
- * arXiv 2609.19969 megatron         exp(x - row max); 20 x (rows, columns); sums clamped at 1e-6; norm eps outside the
- * root liger            softmax over sources + eps; destination exact mhc-lite         convex combination of all
- * permutations: exactly doubly stochastic  arXiv 2601.05732 reproducing-mhc  static; softmax pre and post; 20 x (rows,
- * columns), sums + 1e-8    github.com/yaoshengzhe/reproducing-mhc mhc-poc          static, wraps whole blocks; 20 x
- * (rows, columns), sums >= 1e-12    github.com/softwarewrighter/mHC-poc mhc-poc-hc       mhc-poc's own "HC": res =
- * exp(logits), no constraint boolq-100        static; sigmoid, 2 sigmoid; 40 x (rows, columns), sums + 1e-8
- * github.com/ApurvPujari/mHC-implementation boolq-100-hc     boolq-100's own "baseline": free, Xavier start Errors:
- * MHC_INVALID_ARGUMENT for an unknown name (the message lists the names), n or C out of range. */
+ *   hc               dynamic hyper-connections: per-stream norm, tanh, no constraint; arXiv 2512.24880 eq. 5, 2409.19606
+ *   hc-static        free pre, post, res; pre starts at 1/n, post at 1, res at I: the baseline of `reproducing-mhc`
+ *   paper            exp; 20 x (columns, rows); no eps; arXiv 2512.24880 eq. 7-9
+ *   deepseek-v4      softmax + eps start, transposed comb, eps 1e-6 added everywhere; arXiv 2606.19348
+ *   deepseek-v4.1    the same with the shifted schedule and the carried contraction; arXiv 2609.19969
+ *   megatron         exp(x - row max); 20 x (rows, columns); sums clamped at 1e-6; norm eps outside the root
+ *   liger            softmax over sources + eps; destination sums exact
+ *   mhc-lite         convex combination of all permutations: exactly doubly stochastic; arXiv 2601.05732
+ *   reproducing-mhc  static; softmax pre and post; 20 x (rows, columns), sums + 1e-8; github.com/yaoshengzhe/reproducing-mhc
+ *   mhc-poc          static, wraps whole blocks; 20 x (rows, columns), sums >= 1e-12; github.com/softwarewrighter/mHC-poc
+ *   mhc-poc-hc       mhc-poc's own "HC": res = exp(logits), no constraint
+ *   boolq-100        static; sigmoid, 2 sigmoid; 40 x (rows, columns), sums + 1e-8; github.com/ApurvPujari/mHC-implementation
+ *   boolq-100-hc     boolq-100's own "baseline": free, Xavier start
+ *
+ * Contraction: sum for hc and mhc-lite, head for deepseek-v4, carried for deepseek-v4.1, mean for the others. What the
+ * presets choose where their sources are silent: docs/decisions/0012-choices-of-the-presets.md.
+ * Errors: MHC_INVALID_ARGUMENT for an unknown name (the message lists the names), n or C out of range. */
+/* clang-format on */
 MHC_API mhc_status mhc_spec_preset(mhc_spec *spec, const char *name, int streams, int64_t channels, mhc_error *error);
 
 /* The name of preset number index, or NULL past the last. */
