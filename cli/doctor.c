@@ -77,10 +77,10 @@ int mhc__command_doctor(const mhc__arguments *arguments) {
     if (warning)
         line("  warning", warning);
     print_libraries();
-#ifdef MHC_CUDA
-    line("GPU", "CUDA kernels are built in");
+#ifdef MHC_HAVE_CUDA
+    line("GPU", "the CUDA toolkit was found by this build (MHC_CUDA=ON), but there are no CUDA kernels yet");
 #else
-    line("GPU", "not in this build (MHC_CUDA=OFF)");
+    line("GPU", "not used: there are no CUDA kernels yet");
 #endif
     return MHC__EXIT_FINE;
 }
