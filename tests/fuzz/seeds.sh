@@ -44,8 +44,25 @@ fuzz_tokenizer_file)
     ;;
 fuzz_corpus)
     printf 'A text that is long enough for a few rows of five tokens, and for a held-out part as well. It goes on a little.' >text
-    tensors '{"__metadata__":{"format":"mhc-tokens","vocabulary":"256"},"tokens":{"dtype":"U8","shape":[40],"data_offsets":[0,40]}}' \
-        '0123456789012345678901234567890123456789' >packed
+    ;;
+fuzz_unpack)
+    # one stored member: local header, name, data, central directory, end
+    {
+        printf 'zPK\003\004\012\0\0\0\0\0\0\0\0\0'
+        printf '%b' '\0203\0334\0276\0163\02\0\0\0\02\0\0\0\01\0\0\0ahi'
+        printf 'PK\001\002'
+    } >zip
+    if command -v gzip >/dev/null; then
+        { printf g; printf 'some text some text' | gzip -c; } >gzip
+    fi
+    if command -v xz >/dev/null; then
+        { printf x; printf 'some text some text' | xz -c; } >xz
+    fi
+    ;;
+fuzz_packed)
+    # header: version 1, tokens of 2 bytes, vocabulary 256, no checksum yet, 2 tokens
+    printf 'MHCTOKEN\001\0\0\0\002\0\0\0\0\001\0\0\0\0\0\0\002\0\0\0\0\0\0\0' >packed
+    printf '%b' '\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0A\0B\0' >>packed
     ;;
 fuzz_checkpoint)
     printf 's{"format":1,"step":3,"shift":0,"rollbacks":0,"seed":"1","files":{},"checksum":1}' >state
