@@ -53,10 +53,10 @@ fuzz_unpack)
         printf 'PK\001\002'
     } >zip
     if command -v gzip >/dev/null; then
-        { printf g; printf 'some text some text' | gzip -c; } >gzip
+        { printf g; printf 'some text some text' | gzip -c; } >text.gz
     fi
     if command -v xz >/dev/null; then
-        { printf x; printf 'some text some text' | xz -c; } >xz
+        { printf x; printf 'some text some text' | xz -c; } >text.xz
     fi
     ;;
 fuzz_packed)
