@@ -49,7 +49,7 @@ fuzz_unpack)
     # one stored member: local header, name, data, central directory, end
     {
         printf 'zPK\003\004\012\0\0\0\0\0\0\0\0\0'
-        printf '%b' '\0203\0334\0276\0163\02\0\0\0\02\0\0\0\01\0\0\0ahi'
+        printf '%b' '\0254\052\0223\0330\02\0\0\0\02\0\0\0\01\0\0\0ahi'
         printf 'PK\001\002'
     } >zip
     if command -v gzip >/dev/null; then
