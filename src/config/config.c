@@ -129,7 +129,7 @@ mhc_status mhc__config_load(const char *path, const char *const *overrides, int 
     mhc__places_free(&places);
     free(text);
     if (status != MHC_OK)
-        return mhc__one_line(status, error);
+        return mhc__one_line(status, error); /* the name of the file may be anything */
     *out = config;
     return MHC_OK;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/nearest.h"
+#include "data/utf8.h"
 
 const mhc__field *mhc__field_find(const char *section, size_t section_length, const char *name, size_t name_length) {
     for (int i = 0; i < mhc__field_count; i++) {
@@ -79,6 +80,14 @@ static mhc_status parse_string(const mhc__field *field, char *at, const char *te
     if (length >= field->size)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s.%s: expected at most %zu bytes, found %zu", field->section,
                          field->name, field->size - 1, length);
+    /* Files of other bytes can be opened, but config.yaml and config.json couldn't name them. */
+    for (size_t i = 0; i < length;) {
+        int bytes;
+        if (mhc__utf8_decode((const unsigned char *)text + i, length - i, &bytes) < 0)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s.%s: expected UTF-8, found byte 0x%02X at offset %zu",
+                             field->section, field->name, (unsigned)(unsigned char)text[i], i);
+        i += (size_t)bytes;
+    }
     memset(at, 0, field->size);
     memcpy(at, text, length);
     return MHC_OK;

@@ -1,6 +1,13 @@
 #include <string.h>
 
 #include "config/field.h"
+#include "data/utf8.h"
+
+/* Control characters, YAML's line breaks beyond ASCII, and code points that YAML doesn't allow as they are. */
+static bool needs_escape(int32_t point) {
+    return (point >= 0 && point < 0x20) || (point >= 0x7F && point <= 0xA0) || point == 0x2028 || point == 0x2029 ||
+           point == 0xFEFF || point == 0xFFFE || point == 0xFFFF;
+}
 
 /* Plain where YAML reads it back as the same text, else in double quotes. */
 static void print_string(const char *value, mhc__text *text) {
@@ -11,14 +18,16 @@ static void print_string(const char *value, mhc__text *text) {
         return;
     }
     mhc__text_append(text, "\"", 1);
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)value[i];
-        if (c == '"' || c == '\\')
-            mhc__text_format(text, "\\%c", c);
-        else if (c < 0x20 || c == 0x7F)
-            mhc__text_format(text, "\\x%02x", c);
+    for (size_t i = 0; i < length;) {
+        int bytes;
+        int32_t point = mhc__utf8_decode((const unsigned char *)value + i, length - i, &bytes);
+        if (point == '"' || point == '\\')
+            mhc__text_format(text, "\\%c", (int)point);
+        else if (needs_escape(point))
+            mhc__text_format(text, "\\u%04X", (unsigned)point);
         else
-            mhc__text_append(text, value + i, 1);
+            mhc__text_append(text, value + i, (size_t)bytes);
+        i += (size_t)bytes;
     }
     mhc__text_append(text, "\"", 1);
 }

@@ -28,7 +28,10 @@ for signal in TERM INT; do
     says err "saved; go on with: mhc train --resume stopped"
     [ "$(wc -l <err | tr -d ' ')" = 1 ] || fail "SIG$signal: expected one line, found $(cat err)"
     [ -d "stopped/$final" ] && fail "SIG$signal: expected the run to stop before its end"
+    first=$(head -n 1 stopped/metrics.jsonl)
     expect 0 train --quiet --resume stopped
+    # Its time of the first step would be another if the run had begun anew.
+    [ "$first" = "$(head -n 1 stopped/metrics.jsonl)" ] || fail "SIG$signal: expected the run to go on, not to start again"
     for file in model.safetensors optimizer.safetensors state.json; do
         cmp "whole/$final/$file" "stopped/$final/$file" || fail "SIG$signal: $file differs from the run without a stop"
     done

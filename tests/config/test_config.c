@@ -59,38 +59,39 @@ static void assert_refused(const char *text, const char *message) {
 static mhc__config everything_changed(void) {
     mhc__config config = mhc__config_default();
     mhc_error error = {0};
-    static const char *const settings[] = {"model.vocabulary=300",
-                                           "model.sequence=77",
-                                           "model.channels=96",
-                                           "model.blocks=3",
-                                           "model.heads=6",
-                                           "model.kv_heads=2",
-                                           "model.ffn=100",
-                                           "model.norm=rmsnorm",
-                                           "model.norm_eps=3e-7",
-                                           "model.position=rope",
-                                           "model.rope_theta=5e5",
-                                           "model.mlp=swiglu",
-                                           "model.bias=true",
-                                           "model.tied=false",
-                                           "model.init_std=0.0123456789",
-                                           "model.connection=paper",
-                                           "model.streams=7",
-                                           "model.wrap=block",
-                                           "model.contract=sum",
-                                           "model.sinkhorn_iterations=9",
-                                           "train.seed=9223372036854775807",
-                                           "train.lr=1.17549435e-38",
-                                           "train.decay=all",
-                                           "train.schedule=step",
-                                           "train.on_nan=rollback",
-                                           "train.steps=123456789012",
-                                           "train.threads=3",
-                                           "data.path=a b: \"c\" # \\ \xC3\xA9\t.txt",
-                                           "data.eval_path=-x",
-                                           "data.skip_invalid=true",
-                                           "data.sampling=rows",
-                                           "data.eval_share=0.25"};
+    static const char *const settings[] = {
+        "model.vocabulary=300",
+        "model.sequence=77",
+        "model.channels=96",
+        "model.blocks=3",
+        "model.heads=6",
+        "model.kv_heads=2",
+        "model.ffn=100",
+        "model.norm=rmsnorm",
+        "model.norm_eps=3e-7",
+        "model.position=rope",
+        "model.rope_theta=5e5",
+        "model.mlp=swiglu",
+        "model.bias=true",
+        "model.tied=false",
+        "model.init_std=0.0123456789",
+        "model.connection=paper",
+        "model.streams=7",
+        "model.wrap=block",
+        "model.contract=sum",
+        "model.sinkhorn_iterations=9",
+        "train.seed=9223372036854775807",
+        "train.lr=1.17549435e-38",
+        "train.decay=all",
+        "train.schedule=step",
+        "train.on_nan=rollback",
+        "train.steps=123456789012",
+        "train.threads=3",
+        "data.path=a b: \"c\" # \\ \xC3\xA9\xC2\x85\xE2\x80\xA8\xEF\xBF\xBE\xF0\x9F\x98\x80\t\x01\x7F .txt ",
+        "data.eval_path=-x",
+        "data.skip_invalid=true",
+        "data.sampling=rows",
+        "data.eval_share=0.25"};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
         if (mhc__config_set(&config, settings[i], &error) != MHC_OK)
             fail_msg("%s", error.message);
@@ -239,6 +240,7 @@ static void test_overrides_are_named(void **state) {
         assert_string_equal(error.message, cases[i].message);
     }
     mhc__config config = mhc__config_default();
+    assert_int_equal(mhc__config_set(&config, "data.path=caf\xE9", NULL), MHC_INVALID_ARGUMENT);
     char huge[3000];
     memset(huge, 'a', sizeof huge);
     memcpy(huge, "data.path=", 10);
