@@ -1,0 +1,14 @@
+/* Whole files out of their compressed bytes: zip (its first member), gzip, xz. */
+#ifndef MHC_DATA_UNPACK_H
+#define MHC_DATA_UNPACK_H
+
+#include "base/text.h"
+
+typedef enum mhc__packing { MHC__PACKING_NONE, MHC__PACKING_ZIP, MHC__PACKING_GZIP, MHC__PACKING_XZ } mhc__packing;
+
+/* Appends the content to out: MHC_CORRUPT for damaged bytes, or for more than `limit` bytes of content (a small file
+ * may claim to hold terabytes). */
+mhc_status mhc__unpack(mhc__packing packing, const void *bytes, size_t size, size_t limit, mhc__text *out,
+                       mhc_error *error);
+
+#endif
