@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,15 +87,20 @@ mhc_status mhc__make_folders(const char *path, mhc_error *error) {
     if (!partial)
         return no_memory(error, path);
     mhc_status status = MHC_OK;
+    if (!*path)
+        status = mhc__fail(error, MHC_INVALID_ARGUMENT, "expected the path of a folder, found an empty one");
     for (char *slash = partial + 1; status == MHC_OK; slash++) {
         char here = *slash;
         if (here != '/' && here != '\0')
             continue;
         *slash = '\0';
         struct stat info;
-        if (mkdir(partial, 0777) != 0 && errno != EEXIST)
+        bool made = mkdir(partial, 0777) == 0;
+        if (made)
+            status = flush_parent(partial, error);
+        else if (errno != EEXIST)
             status = fail_errno(error, "make the folder", partial);
-        else if (stat(partial, &info) != 0 || !S_ISDIR(info.st_mode))
+        if (status == MHC_OK && (stat(partial, &info) != 0 || !S_ISDIR(info.st_mode)))
             status = mhc__fail(error, MHC_IO, "%s: expected a folder, found something else", partial);
         *slash = here;
         if (here == '\0')

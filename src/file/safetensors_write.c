@@ -1,44 +1,59 @@
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "file/atomic.h"
 #include "file/safetensors.h"
 
-static json_t *header_of(const mhc__tensor *tensors, int count, const mhc__metadata *metadata, int metadata_count) {
-    json_t *header = json_object();
-    if (metadata_count > 0) {
-        json_t *fields = json_object();
-        for (int i = 0; i < metadata_count; i++)
-            json_object_set_new(fields, metadata[i].key, json_string(metadata[i].value));
-        json_object_set_new(header, "__metadata__", fields);
-    }
+static bool shape_holds(const mhc__tensor *tensor) {
+    int64_t count = 1;
+    for (int d = 0; d < tensor->dims; d++)
+        count *= tensor->shape[d];
+    return tensor->dims >= 0 && tensor->dims <= MHC__TENSOR_MAX_DIMS && count == tensor->count;
+}
+
+static json_t *entry_of(const mhc__tensor *tensor, json_int_t begin, json_int_t end) {
+    json_t *shape = json_array();
+    for (int d = 0; d < tensor->dims; d++)
+        json_array_append_new(shape, json_integer(tensor->shape[d]));
+    return json_pack("{s:s,s:o,s:[I,I]}", "dtype", mhc__dtype_name(tensor->dtype), "shape", shape, "data_offsets",
+                     begin, end);
+}
+
+/* Into header, where a name that is there already, or isn't UTF-8, would leave a hole in the data: both are errors. */
+static mhc_status fill_header(json_t *header, const char *path, const mhc__tensor *tensors, int count,
+                              const mhc__metadata *metadata, int metadata_count, mhc_error *error) {
+    json_t *fields = metadata_count > 0 ? json_object() : NULL;
+    if (fields && json_object_set_new(header, "__metadata__", fields) != 0)
+        return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for the header", path);
+    for (int i = 0; i < metadata_count; i++)
+        if (json_object_set_new(fields, metadata[i].key, json_string(metadata[i].value)) != 0)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: metadata %s is not UTF-8", path, metadata[i].key);
     json_int_t at = 0;
     for (int i = 0; i < count; i++) {
-        json_t *shape = json_array();
-        for (int d = 0; d < tensors[i].dims; d++)
-            json_array_append_new(shape, json_integer(tensors[i].shape[d]));
-        json_int_t end = at + tensors[i].count * (json_int_t)mhc__dtype_size(tensors[i].dtype);
-        json_t *offsets = json_array();
-        json_array_append_new(offsets, json_integer(at));
-        json_array_append_new(offsets, json_integer(end));
-        json_t *entry = json_object();
-        json_object_set_new(entry, "dtype", json_string(mhc__dtype_name(tensors[i].dtype)));
-        json_object_set_new(entry, "shape", shape);
-        json_object_set_new(entry, "data_offsets", offsets);
-        json_object_set_new(header, tensors[i].name, entry);
+        const mhc__tensor *tensor = &tensors[i];
+        if (!shape_holds(tensor))
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: tensor %s: its shape does not have %lld elements", path,
+                             tensor->name, (long long)tensor->count);
+        json_int_t end = at + tensor->count * (json_int_t)mhc__dtype_size(tensor->dtype);
+        if (json_object_get(header, tensor->name) ||
+            json_object_set_new(header, tensor->name, entry_of(tensor, at, end)) != 0)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: tensor %s: the name is not UTF-8, or there twice", path,
+                             tensor->name);
         at = end;
     }
-    return header;
+    return MHC_OK;
 }
 
 mhc_status mhc__safetensors_write(const char *path, const mhc__tensor *tensors, int count,
                                   const mhc__metadata *metadata, int metadata_count, mhc_error *error) {
-    json_t *header = header_of(tensors, count, metadata, metadata_count);
-    char *json = json_dumps(header, JSON_COMPACT);
+    json_t *header = json_object();
+    mhc_status status = fill_header(header, path, tensors, count, metadata, metadata_count, error);
+    char *json = status == MHC_OK ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
     if (!json)
-        return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for the header", path);
+        return status != MHC_OK ? status : mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for the header", path);
     size_t length = strlen(json), padded = (length + 7) / 8 * 8, size = 8 + padded;
     for (int i = 0; i < count; i++)
         size += (size_t)tensors[i].count * mhc__dtype_size(tensors[i].dtype);
@@ -59,7 +74,7 @@ mhc_status mhc__safetensors_write(const char *path, const mhc__tensor *tensors, 
             memcpy(at, tensors[i].data, part);
         at += part;
     }
-    mhc_status status = mhc__write_file(path, bytes, size, error);
+    status = mhc__write_file(path, bytes, size, error);
     free(bytes);
     return status;
 }

@@ -90,12 +90,11 @@ static mhc_status write_state(const char *folder, const mhc__checkpoint_state *s
         free(bytes);
         free(path);
     }
-    json_t *root =
-        json_pack("{s:i,s:I,s:I,s:I,s:s+,s:o}", "format", FORMAT, "step", (json_int_t)state->step, "shift",
-                  (json_int_t)state->shift, "rollbacks", (json_int_t)state->rollbacks, "seed", "", "", "files", files);
-    char seed[32];
+    char seed[32]; /* text: a JSON integer ends at 2^63 */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)state->seed);
-    json_object_set_new(root, "seed", json_string(seed));
+    json_t *root =
+        json_pack("{s:i,s:I,s:I,s:I,s:s,s:o}", "format", FORMAT, "step", (json_int_t)state->step, "shift",
+                  (json_int_t)state->shift, "rollbacks", (json_int_t)state->rollbacks, "seed", seed, "files", files);
     char *body = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
     if (body)
         json_object_set_new(root, "checksum", json_integer(checksum(body, strlen(body))));
@@ -268,6 +267,14 @@ static mhc_status take(const mhc__safetensors *file, const char *where, const ch
     return MHC_OK;
 }
 
+static mhc_status check_config(const char *folder, const json_t *files, mhc_error *error) {
+    char *bytes = NULL;
+    size_t size = 0;
+    mhc_status status = read_checked(folder, files, FILES[2], &bytes, &size, error);
+    free(bytes);
+    return status;
+}
+
 static mhc_status parse_checked(const char *folder, const json_t *files, const char *name, char **bytes,
                                 mhc__safetensors **file, mhc_error *error) {
     size_t size = 0;
@@ -285,6 +292,8 @@ mhc_status mhc__checkpoint_load(const char *folder, mhc__model *model, float *fi
     char *model_bytes = NULL, *moment_bytes = NULL;
     mhc__safetensors *weights = NULL, *moments = NULL;
     mhc_status status = read_state(folder, &read, &files, error);
+    if (status == MHC_OK)
+        status = check_config(folder, files, error);
     if (status == MHC_OK)
         status = parse_checked(folder, files, FILES[0], &model_bytes, &weights, error);
     if (status == MHC_OK)

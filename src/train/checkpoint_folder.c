@@ -34,14 +34,21 @@ static int64_t step_of(const char *name, const char **rest) {
     return step;
 }
 
+static bool has_state(const char *folder, const char *name) {
+    char *path = mhc__format("%s/%s", folder, name);
+    bool found = path && is_file(path, "state.json");
+    free(path);
+    return found;
+}
+
 typedef struct found {
     int64_t oldest, newest;
     int count;
 } found;
 
 /* Looks through the step folders, bringing back those that a kill left set aside. A folder that can't be read has none.
- */
-static found scan(const char *folder) {
+ * oldest leaves out the step `spared`. */
+static found scan(const char *folder, int64_t spared) {
     found f = {-1, -1, 0};
     DIR *entries = opendir(folder);
     if (!entries)
@@ -56,11 +63,12 @@ static found scan(const char *folder) {
             if (whole)
                 mhc__recover_folder(whole, NULL);
             free(whole);
-        } else if (*rest) {
+        } else if (*rest || !has_state(folder, entry->d_name)) {
             continue;
         }
         f.count += *rest == '\0';
-        f.oldest = f.oldest < 0 || step < f.oldest ? step : f.oldest;
+        if (step != spared && (f.oldest < 0 || step < f.oldest))
+            f.oldest = step;
         f.newest = step > f.newest ? step : f.newest;
     }
     closedir(entries);
@@ -85,7 +93,7 @@ mhc_status mhc__checkpoint_find(const char *path, char **folder, mhc_error *erro
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", path);
     const char *places[] = {inside, path};
     for (int i = 0; !*folder && i < 2; i++) {
-        found f = scan(places[i]);
+        found f = scan(places[i], -1);
         if (f.newest >= 0)
             *folder = step_path(places[i], f.newest);
     }
@@ -112,12 +120,13 @@ static mhc_status remove_leftovers(const char *folder, mhc_error *error) {
     return status;
 }
 
-mhc_status mhc__checkpoint_prune(const char *run, int keep, mhc_error *error) {
+mhc_status mhc__checkpoint_prune(const char *run, int keep, int64_t newest, mhc_error *error) {
     char *folder = mhc__format("%s/checkpoints", run);
     if (!folder)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", run);
     mhc_status status = remove_leftovers(folder, error);
-    for (found f = scan(folder); status == MHC_OK && keep > 0 && f.count > keep; f = scan(folder)) {
+    for (found f = scan(folder, newest); status == MHC_OK && keep > 0 && f.count > keep && f.oldest >= 0;
+         f = scan(folder, newest)) {
         char *path = step_path(folder, f.oldest);
         /* Renamed first, so that a kill in the middle leaves no half folder with a whole one's name. */
         char *away = path ? mhc__format("%s.tmp", path) : NULL;

@@ -105,6 +105,11 @@ static mhc_status note(mhc__trainer *trainer, const char *text, mhc_error *error
 mhc_status mhc__trainer_save(mhc__trainer *trainer, mhc_error *error) {
     if (!trainer->folder)
         return MHC_OK;
+    /* A checkpoint of NaN would push out the last one that a run can go back to. */
+    if (!isfinite(mhc__norm_of(trainer->context.threads, mhc__model_size(trainer->model),
+                               mhc__model_weights(trainer->model))))
+        return mhc__fail(error, MHC_NOT_FINITE, "step %" PRId64 ": weights are not finite: no checkpoint written",
+                         trainer->state.step);
     char *path = mhc__checkpoint_path(trainer->folder, trainer->state.step);
     if (!path)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", trainer->folder);
@@ -112,7 +117,7 @@ mhc_status mhc__trainer_save(mhc__trainer *trainer, mhc_error *error) {
                                              trainer->config_json, error);
     if (status == MHC_OK) {
         trainer->saved_step = trainer->state.step;
-        status = mhc__checkpoint_prune(trainer->folder, trainer->config.keep_checkpoints, error);
+        status = mhc__checkpoint_prune(trainer->folder, trainer->config.keep_checkpoints, trainer->state.step, error);
     }
     free(path);
     return status;
@@ -249,7 +254,13 @@ static mhc_status after_step(mhc__trainer *trainer, mhc__train_record *record, m
     for (int i = 0; i < trainer->observer_count; i++)
         if (trainer->observers[i].after_step)
             MHC__TRY(trainer->observers[i].after_step(trainer->observers[i].self, trainer->model, record, error));
-    return last || due(trainer->config.checkpoint_every, done) ? mhc__trainer_save(trainer, error) : MHC_OK;
+    return MHC_OK;
+}
+
+static mhc_status save_when_due(mhc__trainer *trainer, mhc_error *error) {
+    bool last = trainer->state.step == trainer->config.steps;
+    bool now = last || due(trainer->config.checkpoint_every, trainer->state.step);
+    return now ? mhc__trainer_save(trainer, error) : MHC_OK;
 }
 
 mhc_status mhc__trainer_run(mhc__trainer *trainer, mhc_error *error) {
@@ -268,10 +279,12 @@ mhc_status mhc__trainer_run(mhc__trainer *trainer, mhc_error *error) {
         }
         mhc__train_record record;
         mhc_status status = mhc__trainer_step(trainer, &record, error);
+        if (status == MHC_OK) {
+            MHC__TRY(after_step(trainer, &record, error));
+            status = save_when_due(trainer, error);
+        }
         if (status == MHC_NOT_FINITE)
             status = roll_back(trainer, error);
-        else if (status == MHC_OK)
-            status = after_step(trainer, &record, error);
         MHC__TRY(status);
     }
     return MHC_OK;

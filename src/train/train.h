@@ -35,7 +35,7 @@ typedef struct mhc__train_observer {
 typedef struct mhc__trainer mhc__trainer;
 
 /* model stays the caller's and must outlive the trainer. folder: where checkpoints go
- * (FOLDER/checkpoints/step-NNNNNNNN, and FOLDER/checkpoints/latest names the last), NULL for none. config_json: text
+ * (FOLDER/checkpoints/step-NNNNNNNN; mhc__checkpoint_find gives the newest), NULL for none. config_json: text
  * saved as config.json in each checkpoint (NULL: the model's configuration alone). eval may be NULL. observers are
  * copied. */
 typedef struct mhc__trainer_options {
@@ -59,7 +59,8 @@ mhc_status mhc__trainer_resume(mhc__trainer *trainer, const char *checkpoint, mh
 mhc_status mhc__trainer_step(mhc__trainer *trainer, mhc__train_record *record, mhc_error *error);
 /* Steps until config.steps, evaluating, saving and guarding as configured. */
 mhc_status mhc__trainer_run(mhc__trainer *trainer, mhc_error *error);
-mhc_status mhc__trainer_save(mhc__trainer *trainer, mhc_error *error); /* a checkpoint now */
+/* A checkpoint now; nothing without a folder. MHC_NOT_FINITE, and nothing written, when a weight isn't finite. */
+mhc_status mhc__trainer_save(mhc__trainer *trainer, mhc_error *error);
 int64_t mhc__trainer_steps_done(const mhc__trainer *trainer);
 
 #endif
