@@ -45,6 +45,7 @@ static const mhc__option study_options[] = {
 
 static const mhc__option data_options[] = {
     {"out", MHC__OPTION_TEXT, "PATH", "get: the folder (default: data); pack: the file (default: TEXT.tokens)", 0, 0},
+    {"mirror", MHC__OPTION_TEXT, "URL", "get: fetch the same file names from this address instead", 0, 0},
     {"tokenizer", MHC__OPTION_TEXT, "KIND", "pack: byte, char or gpt2 (default: byte)", 0, 0},
     {"tokenizer-dir", MHC__OPTION_TEXT, "DIR", "pack: where gpt2's encoder.json and vocab.bpe are", 0, 0},
     {"skip-invalid", MHC__OPTION_FLAG, NULL, "pack: char skips bytes that aren't UTF-8 instead of failing", 0, 0},
@@ -105,7 +106,7 @@ static const mhc__command commands[] = {
      mhc__command_check},
     {"data", ROUND, "download, pack and list data", "list | get NAME | pack TEXT", 1, 2, data_options,
      "list        the data sets that `get` knows\n"
-     "get NAME    downloads one, goes on where a download was cut, checks its SHA-256, unpacks it\n"
+     "get NAME    downloads one, goes on where a download was cut, unpacks it, checks its SHA-256\n"
      "pack TEXT   tokenizes a text file or folder once, so that training maps the tokens into memory\n",
      mhc__command_data},
     {"config", ROUND, "print a configuration, resolved and commented", "[FILE.yaml]", 0, 1, config_options,

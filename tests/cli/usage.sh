@@ -51,6 +51,9 @@ expect 2 study stabilty
 says err "did you mean stability?"
 expect 2 data
 expect 2 data fetch x
+expect 2 data get xyzzy
+says err "unknown data set"
+expect 2 data pack
 expect 2 config a b
 expect 2 inspect x --h
 expect 1 eval no-such-folder
@@ -60,6 +63,8 @@ expect 1 check no-such-file
 expect 1 config no-such-file.yaml
 expect 1 train --resume no-such-folder
 
+expect 0 data list
+says out "enwik8"
 expect 0 study
 says out "stability"
 expect 0 config
