@@ -2,7 +2,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 const char *mhc_status_name(mhc_status status) {
     switch (status) {
@@ -42,14 +41,13 @@ mhc_status mhc__fail(mhc_error *error, mhc_status status, const char *format, ..
 mhc_status mhc__fail_in(mhc_error *error, mhc_status status, const char *format, ...) {
     if (!error)
         return status;
-    char inner[sizeof error->message];
-    memcpy(inner, error->message, sizeof inner);
-    inner[sizeof inner - 1] = '\0';
+    mhc_error inner = *error;
     va_list arguments;
     va_start(arguments, format);
     int used = vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
-    if (used >= 0 && (size_t)used < sizeof error->message)
-        snprintf(error->message + used, sizeof error->message - (size_t)used, ": %s", inner);
+    int room = (int)sizeof error->message - 3 - used; /* for ": " and the end */
+    if (used >= 0 && room > 0)
+        snprintf(error->message + used, sizeof error->message - (size_t)used, ": %.*s", room, inner.message);
     return error->status;
 }
