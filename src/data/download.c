@@ -12,7 +12,8 @@
 
 #include "file/atomic.h"
 
-#define LIMIT ((size_t)1 << 31) /* of a file whose size isn't known */
+#define RANGE_NOT_SATISFIABLE 416
+#define LIMIT                 ((size_t)1 << 31) /* of a file whose size isn't known */
 
 mhc_status mhc__sha256(const void *bytes, size_t size, char hex[65], mhc_error *error) {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -77,6 +78,11 @@ static mhc_status transfer_run(transfer *t, const char *url, const char *part, b
     if (curl) {
         set_options(curl, t, url, reason);
         *code = curl_easy_perform(curl);
+        long answer = 0;
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer);
+        /* Nothing lies after the part: it was whole before. The check of its content decides. */
+        if (*code == CURLE_HTTP_RETURNED_ERROR && answer == RANGE_NOT_SATISFIABLE && t->before > 0)
+            *code = CURLE_OK;
         curl_easy_cleanup(curl);
     }
     int closed = fclose(t->part);
