@@ -176,7 +176,8 @@ int main(void) {
     printf("libmhc %s, connection paper, %d streams of %d channels, %d tokens\n", mhc_version(), STREAMS, CHANNELS,
            TOKENS);
     printf("loss before the step        %.6f\n", before);
-    printf("gradient, largest error     %.1e  (against central differences in fp32: 1e-3 is within their noise)\n", worst);
+    printf("gradient, largest error     %.1e  (against central differences in fp32: 1e-3 is within their noise)\n",
+           worst);
     printf("loss after one step of SGD  %.6f\n", after);
     close_site(&s);
     bool right = worst < 2e-3 && after < before;

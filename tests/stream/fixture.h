@@ -29,7 +29,8 @@
 #define SITE_TENSORS(T)                                                                                                \
     T(x)                                                                                                               \
     T(z)                                                                                                               \
-    T(fn) T(base) T(scale) T(carried) T(d_u) T(d_merged) T(d_pre) T(coefficients) T(u) T(merged) T(d_x) T(d_z) T(d_fn) \
+    T(fn)                                                                                                              \
+    T(base) T(scale) T(carried) T(d_u) T(d_merged) T(d_pre) T(coefficients) T(u) T(merged) T(d_x) T(d_z) T(d_fn)       \
         T(d_base) T(d_scale) T(d_carried) T(d_coefficients)
 
 typedef struct site {

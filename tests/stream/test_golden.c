@@ -112,7 +112,8 @@ static void test_conventions(void **state) {
         LOAD(z)
         LOAD(fn)
         LOAD(base)
-        LOAD(scale) LOAD(d_merged) LOAD(d_u)
+        LOAD(scale)
+        LOAD(d_merged) LOAD(d_u)
 #undef LOAD
             site_oracle(&s);
         site_forward(&s, 2);
@@ -125,7 +126,8 @@ static void test_conventions(void **state) {
         COMPARE(merged)
         COMPARE(d_x)
         COMPARE(d_z)
-        COMPARE(d_fn) COMPARE(d_base) COMPARE(d_scale)
+        COMPARE(d_fn)
+        COMPARE(d_base) COMPARE(d_scale)
 #undef COMPARE
             site_close(&s);
     }
