@@ -32,11 +32,11 @@ static inline int remove_scratch(void **state) {
     return mhc__remove_tree(scratch, NULL) == MHC_OK ? 0 : -1;
 }
 
-/* A path in the scratch folder; eight of them live at a time. */
+/* A path in the scratch folder; 32 of them live at a time. */
 static inline const char *in_scratch(const char *name) {
-    static char paths[8][1024];
+    static char paths[32][1024];
     static int next;
-    char *path = paths[next++ % 8];
+    char *path = paths[next++ % 32];
     snprintf(path, sizeof paths[0], "%s/%s", scratch, name);
     return path;
 }
