@@ -175,6 +175,11 @@ static mhc_status start_resumed(training *run, mhc_error *error) {
     return prepare(run, error);
 }
 
+/* "step-" and digits alone: other names are those of a checkpoint that was being written when the run was killed. */
+static bool is_checkpoint(const char *name) {
+    return strncmp(name, "step-", 5) == 0 && name[5] && strspn(name + 5, "0123456789") == strlen(name + 5);
+}
+
 /* A run that was killed before its first checkpoint goes on from the start. */
 static mhc_status has_checkpoint(const char *folder, bool *has, mhc_error *error) {
     char *path;
@@ -185,7 +190,7 @@ static mhc_status has_checkpoint(const char *folder, bool *has, mhc_error *error
     if (!directory)
         return MHC_OK;
     for (const struct dirent *entry; !*has && (entry = readdir(directory));)
-        *has = strncmp(entry->d_name, "step-", 5) == 0;
+        *has = is_checkpoint(entry->d_name);
     closedir(directory);
     return MHC_OK;
 }

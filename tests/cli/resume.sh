@@ -36,4 +36,9 @@ for signal in TERM INT; do
         cmp "whole/$final/$file" "stopped/$final/$file" || fail "SIG$signal: $file differs from the run without a stop"
     done
 done
+# Killed while its first checkpoint was being written: the run begins again.
+rm -rf stopped/checkpoints
+mkdir -p stopped/checkpoints/step-00000002.tmp
+expect 0 train --quiet --resume stopped
+cmp "whole/$final/model.safetensors" "stopped/$final/model.safetensors" || fail "a run without a checkpoint: expected it to begin again"
 finish
