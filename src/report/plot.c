@@ -96,7 +96,8 @@ mhc_status mhc__plot_available(mhc_error *error) {
     return run_gnuplot(NULL, "--version", error);
 }
 
-/* The script draws both pictures by loading itself once per terminal, so that a person who edits it redraws with
+/* Line 1 is wider than the others: mHC often lies exactly on the baseline, which must stay visible under it. The script
+ * draws both pictures by loading itself once per terminal, so that a person who edits it redraws with
  * `gnuplot NAME.gp` and nothing else. */
 static void script(mhc__text *text, const char *name, const char *body, int width, int height) {
     mhc__text_format(text, "# Draws %s.png and %s.svg from %s.tsv:  gnuplot %s.gp\n", name, name, name, name);
@@ -114,8 +115,8 @@ static void script(mhc__text *text, const char *name, const char *body, int widt
     mhc__text_format(text, "    set output '%s.svg'; load '%s.gp'; unset output\n    exit\n}\n", name, name);
     mhc__text_format(text, "reset\nset datafile separator \"\\t\"\nset datafile missing \"NaN\"\n"
                            "set border 3 linecolor rgb \"#555555\"\nset tics nomirror textcolor rgb \"#333333\"\n"
-                           "set grid linecolor rgb \"#e4e4e4\" linewidth 1\nset key noopaque spacing 1.1\n"
-                           "set style line 1 linecolor rgb \"#2ecc71\" linewidth 2\n"
+                           "set grid linecolor rgb \"#d2d6da\" linewidth 1\nset key noopaque spacing 1.1\n"
+                           "set style line 1 linecolor rgb \"#2ecc71\" linewidth 4\n"
                            "set style line 2 linecolor rgb \"#e74c3c\" linewidth 2 dashtype (6,3)\n"
                            "set style line 3 linecolor rgb \"#3498db\" linewidth 2\n"
                            "set style line 4 linecolor rgb \"#9b59b6\" linewidth 2\n"

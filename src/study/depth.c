@@ -29,7 +29,7 @@ static mhc__config demo_config(void) {
     model->contract = MHC__CONTRACT_NATIVE;
     model->sinkhorn_iterations = 0;
     mhc__train_config *train = &config.train;
-    train->steps = 100;
+    train->steps = 150;
     train->batch = 8;
     train->accumulate = 1;
     train->lr = 2e-3f;
@@ -220,7 +220,7 @@ const mhc__study mhc__study_depth = {
     "are, how large the gradients that come back are, and what the connection's own matrices multiply to.\n"
     "This is the demo; it takes a few minutes on two cores.\n"
     "\n"
-    "  --steps N              100\n"
+    "  --steps N              150\n"
     "  --seeds N              1; the table is then the mean over seeds\n"
     "  --seed N               42, the first one\n"
     "  --data TEXT            text to train on instead of the built-in task\n"

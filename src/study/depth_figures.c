@@ -49,8 +49,7 @@ static void site_tsv(mhc__depth *study, by_site which, mhc__text *tsv) {
     }
 }
 
-/* Two rows of panels: at the start and after training; one column for each depth. All share their y range, so that the
- * eye compares depths. */
+/* Two rows of panels: at the start and after training; one column for each depth. */
 static mhc_status by_site_figure(mhc__depth *study, by_site which, mhc__figure *figure, const char *ylabel,
                                  mhc__html *html, mhc_error *error) {
     figure->width = PANEL_WIDTH * study->depth_count;
@@ -138,8 +137,8 @@ static mhc_status scaling(mhc__depth *study, mhc__html *html, mhc_error *error) 
         mhc__depth_value which;
         const char *title, *ylabel;
     } panels[] = {
-        {MHC__DEPTH_SIGNAL, "Signal at the start: out / in", "||x_L|| / ||x_0||"},
-        {MHC__DEPTH_GRADIENT, "Gradient at the start: first / last site", "||dL/dx_0|| / ||dL/dx_L||"},
+        {MHC__DEPTH_SIGNAL_END, "Signal after training: out / in", "||x_L|| / ||x_0||"},
+        {MHC__DEPTH_GRADIENT_END, "Gradient after training: first / last site", "||dL/dx_0|| / ||dL/dx_L||"},
         {MHC__DEPTH_COMPOSITE_MAX, "Composite gain: largest in training", "largest |row sum| of the product of H_res"},
     };
     mhc__figure figure = {.name = "depth_scaling",
@@ -163,8 +162,9 @@ static mhc_status scaling(mhc__depth *study, mhc__html *html, mhc_error *error) 
                 mhc__tsv_number(tsv, false, mhc__depth_mean(study, d, c, panels[p].which));
         mhc__text_format(tsv, "\n");
     }
-    mhc__text_format(gp, "set multiplot layout 1,3\nset logscale y\nset format y \"%%g\"\nset key top left\n"
-                         "set xlabel \"blocks\"\nset offsets graph 0.03, graph 0.03, graph 0.15, graph 0.05\n");
+    mhc__text_format(
+        gp, "set multiplot layout 1,3\nset logscale y\nset format y \"%%g\"\nset key top left\n"
+            "set xlabel \"blocks\"\nset xrange [0:*]\nset offsets graph 0.03, graph 0.03, graph 0.15, graph 0.05\n");
     for (int p = 0; p < 3; p++) {
         mhc__text_format(gp, "set title \"%s\"\nset ylabel \"%s\" noenhanced\nplot ", panels[p].title,
                          panels[p].ylabel);

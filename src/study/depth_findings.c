@@ -7,15 +7,19 @@
 /* Streams that differ by less than this share of their rms differ by rounding alone. */
 static const double ROUNDING = 1e-4;
 
-/* "baseline 24.8, HC 25.1 and mHC 24.9": one value of each connection at one depth. */
+static const char *name_of(mhc__depth *study, int c) {
+    return strcmp(study->connections[c], "residual") ? mhc__depth_label(study, c) : "plain residuals";
+}
+
+/* "24.8 with plain residuals, 25.1 with HC and 24.9 with mHC": one value of each connection at one depth. */
 static void values(mhc__depth *study, int depth, mhc__depth_value which, mhc__text *text) {
     for (int c = 0; c < study->connection_count; c++) {
         double value = mhc__depth_mean(study, depth, c, which);
         const char *join = c == 0 ? "" : c + 1 == study->connection_count ? " and " : ", ";
         if (isfinite(value))
-            mhc__text_format(text, "%s%.3g with %s", join, value, mhc__depth_label(study, c));
+            mhc__text_format(text, "%s%.3g with %s", join, value, name_of(study, c));
         else
-            mhc__text_format(text, "%snot a number with %s", join, mhc__depth_label(study, c));
+            mhc__text_format(text, "%snot a number with %s", join, name_of(study, c));
     }
 }
 
