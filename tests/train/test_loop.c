@@ -245,6 +245,41 @@ static void clip_and_decay_groups(void **state) {
     }
 }
 
+static mhc_status all_ones(void *self, mhc__model *model, int64_t step, mhc_error *error) {
+    (void)self, (void)step, (void)error;
+    for (int64_t i = 0; i < mhc__model_size(model); i++)
+        mhc__model_gradients(model)[i] = 1.0f;
+    return MHC_OK;
+}
+
+/* Under a constant gradient the corrected moments are exactly that gradient, so that every step is lr: but only with
+ * the right t. */
+static void bias_correction_follows_the_step(void **state) {
+    (void)state;
+    mhc__model_config shape = small_model();
+    mhc__model *model = make_model(&shape);
+    mhc__train_config config = short_run(5);
+    config.schedule = MHC__SCHEDULE_CONSTANT;
+    config.warmup = 0;
+    config.lr = 0.5f;
+    config.clip = config.weight_decay = 0.0f;
+    mhc__train_observer observer = {.before_update = all_ones};
+    mhc__trainer *trainer = make_trainer((mhc__trainer_options){.model = model,
+                                                                .config = &config,
+                                                                .train = {NULL, fill_numbered},
+                                                                .observers = &observer,
+                                                                .observer_count = 1});
+    float *weight = mhc__model_weights(model) + mhc__model_parameter(model, 0)->offset;
+    double start = (double)*weight;
+    for (int64_t step = 1; step <= 5; step++) {
+        mhc__train_record record;
+        assert_int_equal(mhc__trainer_step(trainer, &record, NULL), MHC_OK);
+        assert_true(fabs((double)*weight - (start - 0.5 * (double)step)) < 1e-4);
+    }
+    mhc__trainer_destroy(trainer);
+    mhc__model_destroy(model);
+}
+
 static void evaluates_without_disturbing(void **state) {
     (void)state;
     mhc__train_config config = short_run(5);
@@ -289,6 +324,7 @@ int main(void) {
         IN_SCRATCH(rollbacks_are_bounded),
         cmocka_unit_test(accumulation_is_one_big_batch),
         cmocka_unit_test(clip_and_decay_groups),
+        cmocka_unit_test(bias_correction_follows_the_step),
         IN_SCRATCH(evaluates_without_disturbing),
         cmocka_unit_test(a_failing_source_ends_the_run),
     };
