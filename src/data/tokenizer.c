@@ -9,6 +9,11 @@
 
 #define CODE_POINTS 0x110000
 
+/* A set of code points, one bit each. */
+typedef struct code_set {
+    uint64_t words[CODE_POINTS / 64];
+} code_set;
+
 static mhc_status no_memory(mhc_error *error) {
     return mhc__fail(error, MHC_OUT_OF_MEMORY, "tokenizer: no memory");
 }
@@ -26,14 +31,13 @@ mhc_status mhc__tokenizer_byte(mhc__tokenizer **out, mhc_error *error) {
     return make(MHC__TOKENIZER_BYTE, 256, out, error);
 }
 
-static mhc_status mark_code_points(const char *text, size_t size, bool skip_invalid, unsigned char *seen,
-                                   mhc_error *error) {
+static mhc_status mark_code_points(const char *text, size_t size, bool skip_invalid, code_set *seen, mhc_error *error) {
     const unsigned char *bytes = (const unsigned char *)text;
     int length;
     for (size_t at = 0; at < size; at += (size_t)length) {
         int32_t code = mhc__utf8_decode(bytes + at, size - at, &length);
         if (code >= 0)
-            seen[code] = 1;
+            seen->words[code / 64] |= (uint64_t)1 << code % 64;
         else if (!skip_invalid)
             return mhc__fail(error, MHC_INVALID_ARGUMENT,
                              "byte %zu (0x%02X) is not UTF-8: use the byte tokenizer, or data.skip_invalid=true", at,
@@ -42,30 +46,42 @@ static mhc_status mark_code_points(const char *text, size_t size, bool skip_inva
     return MHC_OK;
 }
 
+/* The set in order, malloc'd. */
+static mhc_status list_code_points(const code_set *seen, int32_t **out, int *count, mhc_error *error) {
+    int total = 0;
+    for (int word = 0; word < CODE_POINTS / 64; word++)
+        for (uint64_t bits = seen->words[word]; bits; bits &= bits - 1)
+            total++;
+    if (total == 0)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "the text has no character: expected at least one");
+    int32_t *list = malloc((size_t)total * sizeof *list), *end = list;
+    if (!list)
+        return no_memory(error);
+    for (int32_t word = 0; word < CODE_POINTS / 64; word++)
+        for (int32_t bit = 0; seen->words[word] && bit < 64; bit++)
+            if (seen->words[word] >> bit & 1)
+                *end++ = 64 * word + bit;
+    *out = list;
+    *count = total;
+    return MHC_OK;
+}
+
 mhc_status mhc__tokenizer_char(const char *text, size_t size, bool skip_invalid, mhc__tokenizer **out,
                                mhc_error *error) {
     *out = NULL;
-    unsigned char *seen = calloc(CODE_POINTS, 1);
-    if (!seen)
-        return no_memory(error);
-    mhc_status status = mark_code_points(text, size, skip_invalid, seen, error);
+    code_set *seen = calloc(1, sizeof *seen);
+    int32_t *code_points = NULL;
     int vocabulary = 0;
-    for (int32_t code = 0; code < CODE_POINTS; code++)
-        vocabulary += seen[code];
-    if (status == MHC_OK && vocabulary == 0)
-        status = mhc__fail(error, MHC_INVALID_ARGUMENT, "the text has no character: expected at least one");
+    mhc_status status = seen ? mark_code_points(text, size, skip_invalid, seen, error) : no_memory(error);
+    if (status == MHC_OK)
+        status = list_code_points(seen, &code_points, &vocabulary, error);
+    free(seen);
     if (status == MHC_OK)
         status = make(MHC__TOKENIZER_CHAR, vocabulary, out, error);
-    if (status == MHC_OK && !((*out)->code_points = malloc((size_t)vocabulary * sizeof(int32_t)))) {
-        mhc__tokenizer_destroy(*out);
-        *out = NULL;
-        status = no_memory(error);
-    }
     if (status == MHC_OK)
-        for (int32_t code = 0, id = 0; code < CODE_POINTS; code++)
-            if (seen[code])
-                (*out)->code_points[id++] = code;
-    free(seen);
+        (*out)->code_points = code_points;
+    else
+        free(code_points);
     return status;
 }
 
