@@ -5,7 +5,7 @@
 
 mhc_status mhc__allocate(void **out, int64_t count, size_t size, const char *what, mhc_error *error) {
     *out = NULL;
-    if (count < 0 || (count > 0 && size > (SIZE_MAX / 2) / (size_t)count))
+    if (count < 0 || (count > 0 && size > (SIZE_MAX / 2 - 63) / (size_t)count))
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: %lld elements of %zu bytes do not fit in memory", what,
                          (long long)count, size);
     size_t bytes = ((size_t)count * size + 63) / 64 * 64;

@@ -16,7 +16,7 @@ static void round_trip(void **state) {
     for (int i = 0; i < 64; i++)
         DATA[i] = (unsigned char)(i * 37 + 5);
     mhc__tensor tensors[MHC__BOOL + 4];
-    char names[MHC__BOOL + 1][8], *long_name = malloc(5001);
+    char names[MHC__BOOL + 1][16], *long_name = malloc(5001);
     int count = 0;
     for (int t = MHC__F32; t <= MHC__BOOL; t++) {
         snprintf(names[t], sizeof names[t], "t%d", t);
