@@ -112,7 +112,8 @@ static void how_it_was_run(mhc__depth *study, mhc__html *html) {
 static const char NEXT[] =
     "# on a text of your own, wider, longer\n"
     "mhc study depth --data TEXT --set model.channels=128 --steps 500 --out runs/depth-text\n"
-    "# the connections of github.com/softwarewrighter/mHC-poc: its HC overflows at 48 blocks before the first update\n"
+    "# the connections of github.com/softwarewrighter/mHC-poc, whose HC overflows at 48 blocks before the first "
+    "update\n"
     "mhc study depth --set study.connections=residual,mhc-poc-hc,mhc-poc --out runs/depth-poc\n"
     "# other constraints\n"
     "mhc study depth --set study.connections=residual,paper,megatron,mhc-lite --out runs/depth-more\n"

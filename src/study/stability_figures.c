@@ -258,13 +258,13 @@ static mhc_status sinkhorn_flow(mhc__stability *study, mhc__html *html, mhc_erro
                           .width = 1500,
                           .height = 370,
                           .caption =
-                              "A random matrix, exp of N(0, 2²) logits, after 0 to 20 Sinkhorn iterations (rows, "
+                              "A random matrix, exp of N(0, 1) logits, after 0 to 20 Sinkhorn iterations (rows, "
                               "then columns): the map that gives mHC its H_res. Below each: the largest distance "
                               "of a row or column sum from 1. In the model itself nothing like this happens "
                               "where the logits stay at 0."};
     float draw[FLOW_STREAMS * FLOW_STREAMS];
     double logits[FLOW_STREAMS * FLOW_STREAMS], res[FLOW_STREAMS * FLOW_STREAMS];
-    mhc__normal_fill(study->options->seed, mhc__philox_place(0x464c4f57u, 0), 2.0f, draw, FLOW_STREAMS * FLOW_STREAMS);
+    mhc__normal_fill(study->options->seed, mhc__philox_place(0x464c4f57u, 0), 1.0f, draw, FLOW_STREAMS * FLOW_STREAMS);
     mhc_spec spec;
     MHC__TRY(mhc_spec_preset(&spec, "reproducing-mhc", FLOW_STREAMS, 1, error));
     mhc__text *gp = &figure.gnuplot;
