@@ -26,12 +26,11 @@
     } while (0)
 
 /* The tensors of a site; those of one precision lie in one structure. Gradients are named d_. */
-#define SITE_TENSORS(T)                                                                                                \
-    T(x)                                                                                                               \
-    T(z)                                                                                                               \
-    T(fn)                                                                                                              \
-    T(base) T(scale) T(carried) T(d_u) T(d_merged) T(d_pre) T(coefficients) T(u) T(merged) T(d_x) T(d_z) T(d_fn)       \
-        T(d_base) T(d_scale) T(d_carried) T(d_coefficients)
+/* clang-format off */
+#define SITE_TENSORS(T) \
+    T(x) T(z) T(fn) T(base) T(scale) T(carried) T(d_u) T(d_merged) T(d_pre) T(coefficients) \
+    T(u) T(merged) T(d_x) T(d_z) T(d_fn) T(d_base) T(d_scale) T(d_carried) T(d_coefficients)
+/* clang-format on */
 
 typedef struct site {
     mhc_spec spec;

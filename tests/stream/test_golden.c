@@ -107,29 +107,31 @@ static void test_conventions(void **state) {
         OK(mhc_spec_preset(&spec, names[k / 2], n, (int64_t)number_after(f.header, "\"channels\""), error));
         spec.sinkhorn.iterations = (int)number_after(f.header, "\"iterations\"");
         site s = site_open(&spec, tokens, 1, 1.0f);
-#define LOAD(name) load(&f, prefix, #name, s.name, s.name##_64, s.name##_count);
-        LOAD(x)
-        LOAD(z)
-        LOAD(fn)
-        LOAD(base)
-        LOAD(scale)
-        LOAD(d_merged) LOAD(d_u)
+#define LOAD(name) load(&f, prefix, #name, s.name, s.name##_64, s.name##_count)
+        LOAD(x);
+        LOAD(z);
+        LOAD(fn);
+        LOAD(base);
+        LOAD(scale);
+        LOAD(d_merged);
+        LOAD(d_u);
 #undef LOAD
-            site_oracle(&s);
+        site_oracle(&s);
         site_forward(&s, 2);
         site_backward(&s, 2);
         compare_part(&f, prefix, "pre", &s, 0, n);
         compare_part(&f, prefix, "post", &s, n, n);
         compare_part(&f, prefix, "res", &s, 2 * n, n * n);
-#define COMPARE(name) compare(&f, prefix, #name, s.name, s.name##_64, s.name##_count);
-        COMPARE(u)
-        COMPARE(merged)
-        COMPARE(d_x)
-        COMPARE(d_z)
-        COMPARE(d_fn)
-        COMPARE(d_base) COMPARE(d_scale)
+#define COMPARE(name) compare(&f, prefix, #name, s.name, s.name##_64, s.name##_count)
+        COMPARE(u);
+        COMPARE(merged);
+        COMPARE(d_x);
+        COMPARE(d_z);
+        COMPARE(d_fn);
+        COMPARE(d_base);
+        COMPARE(d_scale);
 #undef COMPARE
-            site_close(&s);
+        site_close(&s);
     }
     free(f.bytes);
 }
