@@ -1,4 +1,4 @@
-/* A folder of the test's own under TMPDIR, and the reference data where there is any. */
+/* The reference data where there is any. */
 #ifndef TESTS_DATA_SUPPORT_H
 #define TESTS_DATA_SUPPORT_H
 
@@ -13,30 +13,7 @@
 #include <cmocka.h>
 
 #include "data/unpack.h"
-#include "file/atomic.h"
-
-static char scratch_folder[512];
-
-static inline int scratch_make(void **state) {
-    (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(scratch_folder, sizeof scratch_folder, "%s/mhc-test-XXXXXX", base && *base ? base : "/tmp");
-    return mkdtemp(scratch_folder) ? 0 : -1;
-}
-
-static inline int scratch_remove(void **state) {
-    (void)state;
-    return mhc__remove_tree(scratch_folder, NULL) == MHC_OK ? 0 : -1;
-}
-
-/* FOLDER/name, in one of a few rotating buffers. */
-static inline const char *scratch_path(const char *name) {
-    static char buffers[8][1024];
-    static int next;
-    char *buffer = buffers[next++ % 8];
-    snprintf(buffer, sizeof buffers[0], "%s/%s", scratch_folder, name);
-    return buffer;
-}
+#include "scratch.h"
 
 static inline void write_text(const char *path, const void *bytes, size_t size) {
     mhc_error error = {0};

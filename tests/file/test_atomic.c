@@ -3,17 +3,17 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "file/scratch.h"
+#include "file/support.h"
 
 static void write_and_read(void **state) {
     (void)state;
-    const char *path = in_scratch("file");
+    const char *path = scratch_path("file");
     assert_int_equal(mhc__write_file(path, "first", 5, NULL), MHC_OK);
     assert_int_equal(mhc__write_file(path, "second!", 7, NULL), MHC_OK);
     assert_content(path, "second!");
     assert_int_equal(mhc__write_file(path, "", 0, NULL), MHC_OK);
     assert_content(path, "");
-    assert_int_equal(entries_of(scratch), 1);
+    assert_int_equal(entries_of(scratch_folder), 1);
     size_t size = 200000;
     char *large = malloc(size), *back;
     for (size_t i = 0; i < size; i++)
@@ -33,17 +33,17 @@ static void clear_errors(void **state) {
     mhc_error error = {0};
     char *bytes;
     size_t size;
-    assert_int_equal(mhc__read_file(in_scratch("absent"), &bytes, &size, &error), MHC_IO);
+    assert_int_equal(mhc__read_file(scratch_path("absent"), &bytes, &size, &error), MHC_IO);
     assert_non_null(strstr(error.message, "absent"));
     assert_null(bytes);
-    assert_int_equal(mhc__read_file(scratch, &bytes, &size, &error), MHC_IO);
+    assert_int_equal(mhc__read_file(scratch_folder, &bytes, &size, &error), MHC_IO);
     assert_non_null(strstr(error.message, "folder"));
-    assert_int_equal(mhc__write_file(in_scratch("no/such/folder"), "x", 1, &error), MHC_IO);
-    assert_int_equal(mhc__make_folders(in_scratch("taken"), &error), MHC_OK);
-    assert_int_equal(mhc__write_file(in_scratch("taken"), "x", 1, &error), MHC_IO);
-    assert_int_equal(entries_of(scratch), 1);
-    put(in_scratch("plain"), "x", 1);
-    assert_int_equal(mhc__make_folders(in_scratch("plain/child"), &error), MHC_IO);
+    assert_int_equal(mhc__write_file(scratch_path("no/such/folder"), "x", 1, &error), MHC_IO);
+    assert_int_equal(mhc__make_folders(scratch_path("taken"), &error), MHC_OK);
+    assert_int_equal(mhc__write_file(scratch_path("taken"), "x", 1, &error), MHC_IO);
+    assert_int_equal(entries_of(scratch_folder), 1);
+    put(scratch_path("plain"), "x", 1);
+    assert_int_equal(mhc__make_folders(scratch_path("plain/child"), &error), MHC_IO);
     assert_int_equal(mhc__make_folders("", &error), MHC_INVALID_ARGUMENT);
 }
 
@@ -51,7 +51,7 @@ static void clear_errors(void **state) {
  * ends with it. */
 static void full_disk(void **state) {
     (void)state;
-    const char *path = in_scratch("file");
+    const char *path = scratch_path("file");
     assert_int_equal(mhc__write_file(path, "old", 3, NULL), MHC_OK);
     pid_t child = fork();
     if (child == 0) {
@@ -67,20 +67,20 @@ static void full_disk(void **state) {
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     assert_content(path, "old");
-    assert_int_equal(entries_of(scratch), 1);
+    assert_int_equal(entries_of(scratch_folder), 1);
 }
 
 static void folders(void **state) {
     (void)state;
-    assert_int_equal(mhc__make_folders(in_scratch("a/b//c/"), NULL), MHC_OK);
-    assert_int_equal(mhc__make_folders(in_scratch("a/b/c"), NULL), MHC_OK);
-    put(in_scratch("a/b/c/x"), "1", 1);
-    assert_int_equal(symlink(scratch, in_scratch("a/b/link")), 0);
-    put(in_scratch("kept"), "1", 1);
-    assert_int_equal(mhc__remove_tree(in_scratch("a"), NULL), MHC_OK);
-    assert_false(is_there(in_scratch("a")));
-    assert_true(is_there(in_scratch("kept"))); /* the link was not followed */
-    assert_int_equal(mhc__remove_tree(in_scratch("a"), NULL), MHC_OK);
+    assert_int_equal(mhc__make_folders(scratch_path("a/b//c/"), NULL), MHC_OK);
+    assert_int_equal(mhc__make_folders(scratch_path("a/b/c"), NULL), MHC_OK);
+    put(scratch_path("a/b/c/x"), "1", 1);
+    assert_int_equal(symlink(scratch_folder, scratch_path("a/b/link")), 0);
+    put(scratch_path("kept"), "1", 1);
+    assert_int_equal(mhc__remove_tree(scratch_path("a"), NULL), MHC_OK);
+    assert_false(is_there(scratch_path("a")));
+    assert_true(is_there(scratch_path("kept"))); /* the link was not followed */
+    assert_int_equal(mhc__remove_tree(scratch_path("a"), NULL), MHC_OK);
 }
 
 static void make_version(const char *folder, const char *content) {
@@ -92,36 +92,36 @@ static void make_version(const char *folder, const char *content) {
 
 static void replace(void **state) {
     (void)state;
-    make_version(in_scratch("new"), "1");
-    assert_int_equal(mhc__replace_folder(in_scratch("new"), in_scratch("it"), NULL), MHC_OK);
-    make_version(in_scratch("new"), "2");
-    assert_int_equal(mhc__replace_folder(in_scratch("new"), in_scratch("it"), NULL), MHC_OK);
-    assert_content(in_scratch("it/x"), "2");
-    assert_int_equal(entries_of(scratch), 1);
+    make_version(scratch_path("new"), "1");
+    assert_int_equal(mhc__replace_folder(scratch_path("new"), scratch_path("it"), NULL), MHC_OK);
+    make_version(scratch_path("new"), "2");
+    assert_int_equal(mhc__replace_folder(scratch_path("new"), scratch_path("it"), NULL), MHC_OK);
+    assert_content(scratch_path("it/x"), "2");
+    assert_int_equal(entries_of(scratch_folder), 1);
     mhc_error error = {0};
-    assert_int_equal(mhc__replace_folder(in_scratch("absent"), in_scratch("it"), &error), MHC_IO);
-    assert_content(in_scratch("it/x"), "2");
+    assert_int_equal(mhc__replace_folder(scratch_path("absent"), scratch_path("it"), &error), MHC_IO);
+    assert_content(scratch_path("it/x"), "2");
 }
 
 /* The states that a kill between the renames can leave. */
 static void recover(void **state) {
     (void)state;
-    make_version(in_scratch("it.old"), "old");
-    assert_int_equal(mhc__recover_folder(in_scratch("it"), NULL), MHC_OK);
-    assert_content(in_scratch("it/x"), "old");
-    make_version(in_scratch("it.old"), "older");
-    assert_int_equal(mhc__recover_folder(in_scratch("it"), NULL), MHC_OK);
-    assert_content(in_scratch("it/x"), "old");
-    assert_int_equal(entries_of(scratch), 1);
-    assert_int_equal(rename(in_scratch("it"), in_scratch("it.old")), 0);
-    make_version(in_scratch("new"), "new");
-    assert_int_equal(mhc__replace_folder(in_scratch("new"), in_scratch("it"), NULL), MHC_OK);
-    assert_content(in_scratch("it/x"), "new");
-    assert_int_equal(entries_of(scratch), 1);
-    assert_int_equal(mhc__recover_folder(in_scratch("nothing"), NULL), MHC_OK);
+    make_version(scratch_path("it.old"), "old");
+    assert_int_equal(mhc__recover_folder(scratch_path("it"), NULL), MHC_OK);
+    assert_content(scratch_path("it/x"), "old");
+    make_version(scratch_path("it.old"), "older");
+    assert_int_equal(mhc__recover_folder(scratch_path("it"), NULL), MHC_OK);
+    assert_content(scratch_path("it/x"), "old");
+    assert_int_equal(entries_of(scratch_folder), 1);
+    assert_int_equal(rename(scratch_path("it"), scratch_path("it.old")), 0);
+    make_version(scratch_path("new"), "new");
+    assert_int_equal(mhc__replace_folder(scratch_path("new"), scratch_path("it"), NULL), MHC_OK);
+    assert_content(scratch_path("it/x"), "new");
+    assert_int_equal(entries_of(scratch_folder), 1);
+    assert_int_equal(mhc__recover_folder(scratch_path("nothing"), NULL), MHC_OK);
 }
 
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, make_scratch, remove_scratch)
+#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -1,6 +1,6 @@
 /* Safetensors: what is written comes back; what is hostile is an error with a message, never a crash. */
 #include "file/safetensors.h"
-#include "file/scratch.h"
+#include "file/support.h"
 
 static unsigned char DATA[64];
 
@@ -29,10 +29,10 @@ static void round_trip(void **state) {
     tensors[count++] = tensor("quote\"\\\n\xc3\xa9", MHC__U8, 1, 3, 0);
     mhc__metadata metadata = {"format", "mhc"};
     mhc_error error = {0};
-    assert_int_equal(mhc__safetensors_write(in_scratch("f"), tensors, count, &metadata, 1, &error), MHC_OK);
+    assert_int_equal(mhc__safetensors_write(scratch_path("f"), tensors, count, &metadata, 1, &error), MHC_OK);
 
     mhc__safetensors *file;
-    if (mhc__safetensors_open(in_scratch("f"), &file, &error) != MHC_OK)
+    if (mhc__safetensors_open(scratch_path("f"), &file, &error) != MHC_OK)
         fail_msg("%s", error.message);
     assert_int_equal(mhc__safetensors_count(file), count);
     assert_string_equal(mhc__safetensors_metadata(file, "format"), "mhc");
@@ -57,8 +57,8 @@ static void round_trip(void **state) {
 static void no_tensors(void **state) {
     (void)state;
     mhc__safetensors *file;
-    assert_int_equal(mhc__safetensors_write(in_scratch("f"), NULL, 0, NULL, 0, NULL), MHC_OK);
-    assert_int_equal(mhc__safetensors_open(in_scratch("f"), &file, NULL), MHC_OK);
+    assert_int_equal(mhc__safetensors_write(scratch_path("f"), NULL, 0, NULL, 0, NULL), MHC_OK);
+    assert_int_equal(mhc__safetensors_open(scratch_path("f"), &file, NULL), MHC_OK);
     assert_int_equal(mhc__safetensors_count(file), 0);
     mhc__safetensors_close(file);
 }
@@ -70,12 +70,12 @@ static void writer_refuses(void **state) {
     wrong.count = 3;
     mhc__metadata metadata = {"k", "\xff"};
     mhc_error error = {0};
-    assert_int_equal(mhc__safetensors_write(in_scratch("f"), twice, 2, NULL, 0, &error), MHC_INVALID_ARGUMENT);
+    assert_int_equal(mhc__safetensors_write(scratch_path("f"), twice, 2, NULL, 0, &error), MHC_INVALID_ARGUMENT);
     assert_non_null(strstr(error.message, "tensor a"));
-    assert_int_equal(mhc__safetensors_write(in_scratch("f"), &bytes, 1, NULL, 0, &error), MHC_INVALID_ARGUMENT);
-    assert_int_equal(mhc__safetensors_write(in_scratch("f"), &wrong, 1, NULL, 0, &error), MHC_INVALID_ARGUMENT);
-    assert_int_equal(mhc__safetensors_write(in_scratch("f"), twice, 1, &metadata, 1, &error), MHC_INVALID_ARGUMENT);
-    assert_int_equal(entries_of(scratch), 0);
+    assert_int_equal(mhc__safetensors_write(scratch_path("f"), &bytes, 1, NULL, 0, &error), MHC_INVALID_ARGUMENT);
+    assert_int_equal(mhc__safetensors_write(scratch_path("f"), &wrong, 1, NULL, 0, &error), MHC_INVALID_ARGUMENT);
+    assert_int_equal(mhc__safetensors_write(scratch_path("f"), twice, 1, &metadata, 1, &error), MHC_INVALID_ARGUMENT);
+    assert_int_equal(entries_of(scratch_folder), 0);
 }
 
 /* A file with this header and this many bytes of data. malloc'd. */
@@ -183,8 +183,8 @@ static void hostile_lengths(void **state) {
 static char *small_file(size_t *size) {
     mhc__tensor tensors[] = {tensor("w", MHC__F32, 2, 2, 3), tensor("b", MHC__F32, 1, 3, 0)};
     mhc__metadata metadata = {"format", "mhc"};
-    assert_int_equal(mhc__safetensors_write(in_scratch("small"), tensors, 2, &metadata, 1, NULL), MHC_OK);
-    return get(in_scratch("small"), size);
+    assert_int_equal(mhc__safetensors_write(scratch_path("small"), tensors, 2, &metadata, 1, NULL), MHC_OK);
+    return get(scratch_path("small"), size);
 }
 
 static void truncation_at_every_byte(void **state) {
@@ -200,8 +200,8 @@ static void truncation_at_every_byte(void **state) {
         assert_null(file);
         assert_true(strlen(error.message) > 10);
         if (kept % 16 == 0) {
-            put(in_scratch("cut"), bytes, kept);
-            assert_int_equal(mhc__safetensors_open(in_scratch("cut"), &file, &error), MHC_CORRUPT);
+            put(scratch_path("cut"), bytes, kept);
+            assert_int_equal(mhc__safetensors_open(scratch_path("cut"), &file, &error), MHC_CORRUPT);
         }
         free(exact);
     }
@@ -250,15 +250,15 @@ static void not_a_file(void **state) {
     (void)state;
     mhc__safetensors *file;
     mhc_error error = {0};
-    assert_int_equal(mhc__safetensors_open(in_scratch("absent"), &file, &error), MHC_IO);
+    assert_int_equal(mhc__safetensors_open(scratch_path("absent"), &file, &error), MHC_IO);
     assert_non_null(strstr(error.message, "absent"));
-    assert_int_equal(mhc__safetensors_open(scratch, &file, &error), MHC_IO);
-    put(in_scratch("empty"), "", 0);
-    assert_int_equal(mhc__safetensors_open(in_scratch("empty"), &file, &error), MHC_CORRUPT);
+    assert_int_equal(mhc__safetensors_open(scratch_folder, &file, &error), MHC_IO);
+    put(scratch_path("empty"), "", 0);
+    assert_int_equal(mhc__safetensors_open(scratch_path("empty"), &file, &error), MHC_CORRUPT);
     assert_non_null(strstr(error.message, "0 bytes"));
 }
 
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, make_scratch, remove_scratch)
+#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "report/html.h"
-#include "report/scratch.h"
+#include "scratch.h"
 
 static void test_escape(void **state) {
     (void)state;

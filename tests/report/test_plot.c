@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "report/plot.h"
-#include "report/scratch.h"
+#include "scratch.h"
 
 static const char DATA[] = "step\tresidual\thc\n0\t1\t2\n1\t2\tNaN\n2\t3\t8\n";
 static const char SCRIPT[] =

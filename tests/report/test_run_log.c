@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "report/run_log.h"
-#include "report/scratch.h"
+#include "scratch.h"
 
 static mhc__train_record record_of(int64_t step) {
     mhc__train_record record = {0};

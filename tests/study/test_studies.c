@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "report/scratch.h"
+#include "scratch.h"
 #include "study/measurement.h"
 #include "study/study.h"
 

@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "base/philox.h"
-#include "file/scratch.h"
+#include "file/support.h"
 #include "train/checkpoint.h"
 #include "train/checkpoint_folder.h"
 #include "train/train.h"
@@ -96,6 +96,6 @@ static inline void assert_same_checkpoint(const char *run_a, const char *run_b, 
     free(b);
 }
 
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, make_scratch, remove_scratch)
+#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_make, scratch_remove)
 
 #endif

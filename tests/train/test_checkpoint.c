@@ -57,8 +57,8 @@ static void bad_checkpoints(void **state) {
     mhc__train_config config = short_run(1);
     mhc_error error = {0};
     mhc__model_config shape = small_model();
-    assert_int_equal(run_in(in_scratch("run"), &config, NULL, &error), MHC_OK);
-    char *folder = mhc__checkpoint_path(in_scratch("run"), 1);
+    assert_int_equal(run_in(scratch_path("run"), &config, NULL, &error), MHC_OK);
+    char *folder = mhc__checkpoint_path(scratch_path("run"), 1);
     assert_int_equal(load(folder, &shape, &error), MHC_OK);
     for (int f = 0; f < 4; f++) {
         char *path = mhc__format("%s/%s", folder, files[f]);
@@ -95,8 +95,8 @@ static void another_model(void **state) {
     (void)state;
     mhc__train_config config = short_run(1);
     mhc_error error = {0};
-    assert_int_equal(run_in(in_scratch("run"), &config, NULL, &error), MHC_OK);
-    char *folder = mhc__checkpoint_path(in_scratch("run"), 1), *file = mhc__format("%s/model.safetensors", folder);
+    assert_int_equal(run_in(scratch_path("run"), &config, NULL, &error), MHC_OK);
+    char *folder = mhc__checkpoint_path(scratch_path("run"), 1), *file = mhc__format("%s/model.safetensors", folder);
     mhc__model_config deeper = small_model(), wider = small_model(), same = small_model();
     deeper.blocks = 2;
     wider.ffn = 24;
@@ -107,7 +107,7 @@ static void another_model(void **state) {
     mhc__model *model = make_model(&same), *other = make_model(&wider);
     assert_int_equal(mhc__model_load(model, file, &error), MHC_OK);
     assert_int_equal(mhc__model_load(other, file, &error), MHC_MISMATCH);
-    assert_int_equal(mhc__model_load(model, in_scratch("absent"), &error), MHC_IO);
+    assert_int_equal(mhc__model_load(model, scratch_path("absent"), &error), MHC_IO);
     mhc__model_destroy(model);
     mhc__model_destroy(other);
     free(file);
@@ -121,27 +121,27 @@ static void find_and_prune(void **state) {
     config.keep_checkpoints = 2;
     mhc_error error = {0};
     char *found = NULL;
-    const char *run = in_scratch("run");
+    const char *run = scratch_path("run");
     assert_int_equal(mhc__checkpoint_find(run, &found, &error), MHC_IO);
-    assert_int_equal(mhc__make_folders(in_scratch("run/checkpoints/step-00000003.tmp"), NULL), MHC_OK);
+    assert_int_equal(mhc__make_folders(scratch_path("run/checkpoints/step-00000003.tmp"), NULL), MHC_OK);
     assert_int_equal(mhc__checkpoint_find(run, &found, &error), MHC_IO);
     assert_non_null(strstr(error.message, "no checkpoint"));
     assert_int_equal(run_in(run, &config, NULL, &error), MHC_OK);
-    assert_int_equal(entries_of(in_scratch("run/checkpoints")), 2);
-    const char *ways[] = {run, in_scratch("run/checkpoints"), in_scratch("run/checkpoints/step-00000007")};
+    assert_int_equal(entries_of(scratch_path("run/checkpoints")), 2);
+    const char *ways[] = {run, scratch_path("run/checkpoints"), scratch_path("run/checkpoints/step-00000007")};
     for (int i = 0; i < 3; i++) {
         assert_int_equal(mhc__checkpoint_find(ways[i], &found, &error), MHC_OK);
         assert_string_equal(found + strlen(found) - 13, "step-00000007");
         free(found);
     }
     /* A folder without its state is no checkpoint, whatever its name says. */
-    assert_int_equal(mhc__make_folders(in_scratch("run/checkpoints/step-00000099"), NULL), MHC_OK);
+    assert_int_equal(mhc__make_folders(scratch_path("run/checkpoints/step-00000099"), NULL), MHC_OK);
     assert_int_equal(mhc__checkpoint_find(run, &found, &error), MHC_OK);
     assert_string_equal(found + strlen(found) - 13, "step-00000007");
     free(found);
     /* One that a kill left set aside comes back. */
     assert_int_equal(
-        rename(in_scratch("run/checkpoints/step-00000007"), in_scratch("run/checkpoints/step-00000007.old")), 0);
+        rename(scratch_path("run/checkpoints/step-00000007"), scratch_path("run/checkpoints/step-00000007.old")), 0);
     assert_int_equal(mhc__checkpoint_find(run, &found, &error), MHC_OK);
     assert_string_equal(found + strlen(found) - 13, "step-00000007");
     free(found);
@@ -153,22 +153,22 @@ static void prune_spares_the_newest(void **state) {
     mhc__train_config config = short_run(6);
     config.checkpoint_every = 2;
     mhc_error error = {0};
-    const char *run = in_scratch("run");
+    const char *run = scratch_path("run");
     assert_int_equal(run_in(run, &config, NULL, &error), MHC_OK);
     config.steps = 3;
     config.keep_checkpoints = 1;
-    assert_int_equal(run_in(run, &config, in_scratch("run/checkpoints/step-00000002"), &error), MHC_OK);
-    assert_true(is_there(in_scratch("run/checkpoints/step-00000003/state.json")));
-    assert_int_equal(entries_of(in_scratch("run/checkpoints")), 1);
+    assert_int_equal(run_in(run, &config, scratch_path("run/checkpoints/step-00000002"), &error), MHC_OK);
+    assert_true(is_there(scratch_path("run/checkpoints/step-00000003/state.json")));
+    assert_int_equal(entries_of(scratch_path("run/checkpoints")), 1);
 }
 
 static void unwritable_place(void **state) {
     (void)state;
-    put(in_scratch("run"), "a file", 6);
+    put(scratch_path("run"), "a file", 6);
     mhc__train_config config = short_run(1);
     mhc_error error = {0};
-    assert_int_equal(run_in(in_scratch("run"), &config, NULL, &error), MHC_IO);
-    assert_content(in_scratch("run"), "a file");
+    assert_int_equal(run_in(scratch_path("run"), &config, NULL, &error), MHC_IO);
+    assert_content(scratch_path("run"), "a file");
 }
 
 enum { VICTIM_STEPS = 400, KILLS = 20 };
@@ -199,7 +199,7 @@ static void kill_at_any_moment(void **state) {
     (void)state;
     mhc_error error = {0};
     mhc__model_config shape = small_model();
-    const char *run = in_scratch("killed");
+    const char *run = scratch_path("killed");
     int64_t last = 0;
     long base = 20000000; /* nanoseconds */
     for (int kills = 0; kills < KILLS; kills++) {
@@ -237,8 +237,8 @@ static void kill_at_any_moment(void **state) {
     assert_int_equal(mhc__checkpoint_find(run, &checkpoint, &error), MHC_OK);
     assert_int_equal(run_in(run, &config, checkpoint, &error), MHC_OK);
     free(checkpoint);
-    assert_int_equal(run_in(in_scratch("undisturbed"), &config, NULL, &error), MHC_OK);
-    assert_same_checkpoint(run, in_scratch("undisturbed"), VICTIM_STEPS);
+    assert_int_equal(run_in(scratch_path("undisturbed"), &config, NULL, &error), MHC_OK);
+    assert_same_checkpoint(run, scratch_path("undisturbed"), VICTIM_STEPS);
 }
 
 int main(int count, char **arguments) {

@@ -80,9 +80,9 @@ static void resumes_bit_for_bit(void **state) {
     enum { STEPS = 6 };
     mhc__train_config config = short_run(STEPS);
     config.accumulate = 2;
-    assert_int_equal(run_once(&config, in_scratch("whole"), NULL, NULL, NULL, false).status, MHC_OK);
+    assert_int_equal(run_once(&config, scratch_path("whole"), NULL, NULL, NULL, false).status, MHC_OK);
     for (int64_t at = 0; at < STEPS - 1; at++) {
-        const char *folder = in_scratch("stopped");
+        const char *folder = scratch_path("stopped");
         volatile int stop = 0;
         numbered source = {0};
         watcher w = {.stop = &stop, .stop_at = at, .poison_at = -1};
@@ -94,7 +94,7 @@ static void resumes_bit_for_bit(void **state) {
         assert_int_equal(source.count, 2 * STEPS);
         for (int i = 0; i < source.count; i++)
             assert_int_equal(source.log[i], i); /* no batch twice, none left out */
-        assert_same_checkpoint(in_scratch("whole"), folder, STEPS);
+        assert_same_checkpoint(scratch_path("whole"), folder, STEPS);
         assert_int_equal(mhc__remove_tree(folder, NULL), MHC_OK);
     }
 }
@@ -104,9 +104,9 @@ static void stop_before_the_first_step(void **state) {
     volatile int stop = 1;
     mhc__train_config config = short_run(3);
     watcher w = {.poison_at = -1};
-    assert_int_equal(run_once(&config, in_scratch("a"), NULL, &w, &stop, false).status, MHC_INTERRUPTED);
+    assert_int_equal(run_once(&config, scratch_path("a"), NULL, &w, &stop, false).status, MHC_INTERRUPTED);
     assert_int_equal(w.steps, 0);
-    assert_true(is_there(in_scratch("a/checkpoints/step-00000000/state.json")));
+    assert_true(is_there(scratch_path("a/checkpoints/step-00000000/state.json")));
 }
 
 static void nan_stops(void **state) {
@@ -114,12 +114,12 @@ static void nan_stops(void **state) {
     mhc__train_config config = short_run(6);
     config.checkpoint_every = 1;
     watcher w = {.poison_at = 2, .poisons = 1};
-    outcome out = run_once(&config, in_scratch("a"), NULL, &w, NULL, false);
+    outcome out = run_once(&config, scratch_path("a"), NULL, &w, NULL, false);
     assert_int_equal(out.status, MHC_NOT_FINITE);
     assert_non_null(strstr(out.error.message, "not finite"));
     /* The NaN of step 2 came before its checkpoint: the last one is whole and finite. */
-    assert_true(is_there(in_scratch("a/checkpoints/step-00000002")));
-    assert_false(is_there(in_scratch("a/checkpoints/step-00000003")));
+    assert_true(is_there(scratch_path("a/checkpoints/step-00000002")));
+    assert_false(is_there(scratch_path("a/checkpoints/step-00000003")));
 }
 
 static void nan_rolls_back(void **state) {
@@ -129,7 +129,7 @@ static void nan_rolls_back(void **state) {
     config.checkpoint_every = 2;
     numbered source = {0};
     watcher w = {.poison_at = 2, .poisons = 1};
-    assert_int_equal(run_once(&config, in_scratch("a"), &source, &w, NULL, false).status, MHC_OK);
+    assert_int_equal(run_once(&config, scratch_path("a"), &source, &w, NULL, false).status, MHC_OK);
     /* Steps 0 1 2, then NaN in step 3: back to step 2 with batches 2 and 3 behind it. */
     const int64_t expected[] = {0, 1, 2, 3, 4, 5, 6, 7};
     assert_int_equal(source.count, 8);
@@ -139,9 +139,9 @@ static void nan_rolls_back(void **state) {
     /* A stop right after, and resuming, changes nothing: shift and count are in the checkpoint. */
     volatile int stop = 0;
     watcher again = {.poison_at = 2, .poisons = 1, .stop = &stop, .stop_at = 4};
-    assert_int_equal(run_once(&config, in_scratch("b"), NULL, &again, &stop, false).status, MHC_INTERRUPTED);
-    assert_int_equal(run_once(&config, in_scratch("b"), NULL, NULL, NULL, true).status, MHC_OK);
-    assert_same_checkpoint(in_scratch("a"), in_scratch("b"), 6);
+    assert_int_equal(run_once(&config, scratch_path("b"), NULL, &again, &stop, false).status, MHC_INTERRUPTED);
+    assert_int_equal(run_once(&config, scratch_path("b"), NULL, NULL, NULL, true).status, MHC_OK);
+    assert_same_checkpoint(scratch_path("a"), scratch_path("b"), 6);
 }
 
 static void rollbacks_are_bounded(void **state) {
@@ -150,7 +150,7 @@ static void rollbacks_are_bounded(void **state) {
     config.on_nan = MHC__NAN_ROLLBACK;
     config.max_rollbacks = 2;
     watcher w = {.poison_at = 1, .poisons = 100};
-    outcome out = run_once(&config, in_scratch("a"), NULL, &w, NULL, false);
+    outcome out = run_once(&config, scratch_path("a"), NULL, &w, NULL, false);
     assert_int_equal(out.status, MHC_NOT_FINITE);
     assert_int_equal(w.notes, 2);
 }
@@ -284,14 +284,14 @@ static void evaluates_without_disturbing(void **state) {
     (void)state;
     mhc__train_config config = short_run(5);
     watcher quiet = {.poison_at = -1}, loud = {.poison_at = -1};
-    assert_int_equal(run_once(&config, in_scratch("a"), NULL, &quiet, NULL, false).status, MHC_OK);
+    assert_int_equal(run_once(&config, scratch_path("a"), NULL, &quiet, NULL, false).status, MHC_OK);
     config.eval_every = 2;
     config.eval_batches = 3;
-    assert_int_equal(run_once(&config, in_scratch("b"), NULL, &loud, NULL, false).status, MHC_OK);
+    assert_int_equal(run_once(&config, scratch_path("b"), NULL, &loud, NULL, false).status, MHC_OK);
     assert_int_equal(quiet.evaluations, 0);
     assert_int_equal(loud.evaluations, 3); /* after 2, 4 and the last */
     assert_true(loud.eval_loss > 0.0 && loud.eval_loss < 10.0);
-    assert_same_checkpoint(in_scratch("a"), in_scratch("b"), 5);
+    assert_same_checkpoint(scratch_path("a"), scratch_path("b"), 5);
 }
 
 static mhc_status failing_fill(void *self, int64_t index, int batch, int sequence, int32_t *tokens, mhc_error *error) {

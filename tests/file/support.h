@@ -1,6 +1,6 @@
-/* A folder of its own for a test, and looking at what is in it. */
-#ifndef MHC_TESTS_FILE_SCRATCH_H
-#define MHC_TESTS_FILE_SCRATCH_H
+/* Looking at, and making, what is in a test's folder. */
+#ifndef MHC_TESTS_FILE_SUPPORT_H
+#define MHC_TESTS_FILE_SUPPORT_H
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -16,30 +16,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "file/atomic.h"
-
-static char scratch[512];
-
-static inline int make_scratch(void **state) {
-    (void)state;
-    const char *base = getenv("TMPDIR");
-    snprintf(scratch, sizeof scratch, "%s/mhc-test-XXXXXX", base && *base ? base : P_tmpdir);
-    return mkdtemp(scratch) ? 0 : -1;
-}
-
-static inline int remove_scratch(void **state) {
-    (void)state;
-    return mhc__remove_tree(scratch, NULL) == MHC_OK ? 0 : -1;
-}
-
-/* A path in the scratch folder; 32 of them live at a time. */
-static inline const char *in_scratch(const char *name) {
-    static char paths[32][1024];
-    static int next;
-    char *path = paths[next++ % 32];
-    snprintf(path, sizeof paths[0], "%s/%s", scratch, name);
-    return path;
-}
+#include "scratch.h"
 
 static inline int entries_of(const char *folder) {
     DIR *entries = opendir(folder);
