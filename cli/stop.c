@@ -1,26 +1,42 @@
 #include "stop.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
-#include <string.h>
 
-/* A signal handler can reach nothing but a static flag. int is sig_atomic_t on every platform that we build for. */
 static volatile int stop_wanted;
 
-static void on_signal(int number) {
-    (void)number;
+static sigset_t stop_signals(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return set;
+}
+
+static void *wait_for_signals(void *unused) {
+    (void)unused;
+    sigset_t set = stop_signals();
+    int number = 0;
+    sigwait(&set, &number);
     stop_wanted = 1;
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
+    sigwait(&set, &number);
+    /* The default action, on this thread: the end of the program, as the shell expects to see it. */
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    raise(number);
+    return NULL;
 }
 
 const volatile int *mhc__stop_on_signals(void) {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    sigset_t set = stop_signals();
+    /* Also where the parent ignores them, as shells do for background jobs: an ignored signal never arrives. */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    pthread_t waiter;
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (pthread_create(&waiter, NULL, wait_for_signals, NULL) == 0)
+        pthread_detach(waiter);
+    else
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     return &stop_wanted;
 }

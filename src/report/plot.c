@@ -29,6 +29,9 @@ static void become_gnuplot(const char *folder, const char *argument, int report)
     int null = open("/dev/null", O_RDWR);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 || dup2(report, STDERR_FILENO) < 0)
         _exit(EXIT_NOT_STARTED);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* a caller that takes signals on a thread of its own blocks them */
     if (folder && chdir(folder) != 0)
         _exit(EXIT_NOT_STARTED);
     execlp("gnuplot", "gnuplot", "-d", argument, (char *)NULL);
