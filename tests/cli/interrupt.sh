@@ -10,7 +10,7 @@ while [ $i -lt "$runs" ]; do
     (
         trap - INT
         set -m
-        timeout -k 1 60 "$mhc" train --out run --quiet --set train.steps=100000 --set train.batch=4 --set model.blocks=2 2>err &
+        timeout -k 60 120 "$mhc" train --out run --quiet --set train.steps=100000 --set train.batch=4 --set model.blocks=2 2>err &
         job=$!
         while [ ! -s run/metrics.jsonl ] && kill -0 $job 2>/dev/null; do sleep 0.02; done
         sleep 0.$((i * 37 % 60 + 10))
