@@ -1,4 +1,5 @@
-/* Ctrl-C and SIGTERM: the first asks the work to save and stop, the second ends the program at once.
+/* Ctrl-C and SIGTERM: the first asks the work to save and stop, another one a second later or more ends the program at
+ * once.
  *
  * A thread of its own waits for them, and all others block them. No handler may run on a thread that computes: the
  * matrix products of oneDNN 2.6 point rsp into their heap buffer, and the kernel would write the handler's frame over

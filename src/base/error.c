@@ -27,12 +27,20 @@ const char *mhc_status_name(mhc_status status) {
     return "unknown status";
 }
 
+/* A message is one line of text, whatever bytes of a foreign file it quotes: control characters become '?'. */
+static void keep_to_one_line(char *message) {
+    for (; *message; message++)
+        if ((unsigned char)*message < 0x20 || *message == 0x7F)
+            *message = '?';
+}
+
 mhc_status mhc__fail(mhc_error *error, mhc_status status, const char *format, ...) {
     if (error) {
         va_list arguments;
         va_start(arguments, format);
         vsnprintf(error->message, sizeof error->message, format, arguments);
         va_end(arguments);
+        keep_to_one_line(error->message);
         error->status = status;
     }
     return status;
@@ -49,5 +57,6 @@ mhc_status mhc__fail_in(mhc_error *error, mhc_status status, const char *format,
     int room = (int)sizeof error->message - 3 - used; /* for ": " and the end */
     if (used >= 0 && room > 0)
         snprintf(error->message + used, sizeof error->message - (size_t)used, ": %.*s", room, inner.message);
+    keep_to_one_line(error->message);
     return error->status;
 }

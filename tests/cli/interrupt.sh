@@ -1,4 +1,5 @@
-# Signals in the middle of real matrix products, again and again: every time the run saves, says so and ends. MHC_INTERRUPTS: how often.
+# Signals in the middle of real matrix products, again and again: every time the run saves, says so and ends. timeout(1) passes each on
+# twice, to the process and to its group. MHC_INTERRUPTS: how often.
 . "${0%/*}/lib/common.sh"
 
 unset OMP_NUM_THREADS

@@ -40,6 +40,7 @@ fuzz_bpe_files)
 fuzz_tokenizer_file)
     printf '{"format":"mhc-tokenizer","version":1,"kind":"byte"}' >byte
     printf '{"format":"mhc-tokenizer","version":1,"kind":"char","code_points":[32,97,98,233]}' >char
+    printf '{"format":"ma\\n","version":1,"kind":"byte"}' >newline
     printf '{"format":"mhc-tokenizer","version":1,"kind":"gpt2","encoder":"{\\"a\\":0}","merges":"#version: 0.2\\n"}' >gpt2
     ;;
 fuzz_corpus)
