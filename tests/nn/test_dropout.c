@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include "nn/dropout.h"
+#include "nn/mask.h"
 
 static double rounded(double rate) {
     return rint(rate * 65536) / 65536;
@@ -25,6 +26,23 @@ static void masks_match_the_definition(void **state) {
             for (int64_t i = 0; i < count; i++)
                 assert_true(keep[i] == kept(&d, (uint64_t)(firsts[f] + i)));
         }
+}
+
+/* The two ways to draw a group, where the processor has both. */
+static void portable_and_fast_masks_agree(void **state) {
+    (void)state;
+    for (uint64_t i = 0; i < 2000; i++) {
+        mhc__philox draw = mhc__philox_at(5, i, 0), more = mhc__philox_at(5, i, 1);
+        mhc__mask mask = {.key = (uint64_t)draw.v[0] << 32 | draw.v[1],
+                          .high = (uint64_t)draw.v[2] << 32 | draw.v[3],
+                          .least = i < 2 ? (int32_t)i * 0xFFFF : (int32_t)(more.v[0] & 0xFFFF),
+                          .scale = 1.5f};
+        uint64_t group = ((uint64_t)more.v[1] << 32 | more.v[2]) >> (more.v[3] % 60 + 4);
+        float fast[MHC__MASK_GROUP], portable[MHC__MASK_GROUP];
+        mhc__mask_group(&mask, group, fast);
+        mhc__mask_group_portable(&mask, group, portable);
+        assert_same_bits("group", MHC__MASK_GROUP, portable, fast);
+    }
 }
 
 static void pieces_and_threads_agree(void **state) {
@@ -84,9 +102,8 @@ static void rate_zero_leaves_everything(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(masks_match_the_definition),
-        cmocka_unit_test(pieces_and_threads_agree),
-        cmocka_unit_test(rates_and_independence),
+        cmocka_unit_test(masks_match_the_definition),  cmocka_unit_test(portable_and_fast_masks_agree),
+        cmocka_unit_test(pieces_and_threads_agree),    cmocka_unit_test(rates_and_independence),
         cmocka_unit_test(rate_zero_leaves_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
