@@ -14,7 +14,7 @@
 #include "gemm/gemm.h"
 #include "mhc/version.h"
 #include "report/plot.h"
-#include "simd/cpu.h"
+#include "simd/isa.h"
 
 /* Three arrays of this many floats: 192 MiB, beyond any cache of a desktop machine. */
 enum { BANDWIDTH_FLOATS = 1 << 24 };
@@ -67,7 +67,13 @@ int mhc__command_doctor(const mhc__arguments *arguments) {
     int threads = mhc__default_threads();
     const char *omp = getenv("OMP_NUM_THREADS");
     printf("%-20s %s\n", "mhc", mhc_version());
-    line("instruction set", mhc__cpu_features());
+    printf("%-20s %s, chosen of", "instruction set", mhc__isa_name(mhc__isa_chosen()));
+    for (int isa = 0; isa < MHC__ISA_COUNT; isa++)
+        if (mhc__isa_available((mhc__isa)isa))
+            printf(" %s", mhc__isa_name((mhc__isa)isa));
+    printf(" (MHC_ISA overrides)\n");
+    if (mhc__isa_complaint())
+        line("  warning", mhc__isa_complaint());
     printf("%-20s %d of %ld processors%s%s\n", "threads", threads, sysconf(_SC_NPROCESSORS_ONLN),
            omp ? ", by OMP_NUM_THREADS=" : "", omp ? omp : "");
     printf("%-20s %.1f GB/s (a = b + s c over 192 MiB, %d threads)\n", "memory bandwidth",

@@ -1,6 +1,19 @@
 # Checks of the tree itself (tests/house) and of what is installed (tests/install).
+option(MHC_FINGERPRINT "Build tests/stream/fingerprint.c, also without the tests" OFF)
+if(MHC_TESTS OR MHC_FINGERPRINT)
+  add_executable(fingerprint tests/stream/fingerprint.c)
+  target_link_libraries(fingerprint PRIVATE mhc_stream)
+endif()
 if(NOT MHC_TESTS)
   return()
+endif()
+
+# The same bits from every instruction set, thread count and processor.
+add_test(NAME isa_equal COMMAND sh tests/isa/equal.sh $<TARGET_FILE:fingerprint> WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+if(NOT MHC_SANITIZE AND NOT MHC_FUZZ)
+  add_test(NAME isa_neon COMMAND sh tests/isa/neon.sh ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_BINARY_DIR}/aarch64
+    ${CMAKE_COMMAND} $<TARGET_FILE:fingerprint> WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(isa_neon PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()
 
 foreach(check includes paths format)

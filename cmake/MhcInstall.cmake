@@ -2,10 +2,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(mhc_objects "")
-foreach(module IN LISTS MHC_LIBRARY_MODULES)
-  list(APPEND mhc_objects $<TARGET_OBJECTS:${module}_objects>)
-endforeach()
+set(mhc_objects ${MHC_LIBRARY_OBJECTS})
 
 # What a program that links the static library must add. By name, so that the installed files hold no path of this build.
 set(mhc_private_libraries m)

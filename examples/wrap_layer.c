@@ -125,12 +125,13 @@ static void backward(site *s) {
     mhc_error error;
     memcpy(s->d, s->out, sizeof s->d);
     check(mhc_merge_backward(&s->context, &s->spec, TOKENS, streams(s->x), rows(s->z), s->coefficients, streams(s->d),
-                             streams(s->d), rows(s->dz), s->d_coefficients, s->workspace, s->sizes.workspace, &error),
+                             (mhc_streams){0}, rows(s->dz), s->d_coefficients, s->workspace, s->sizes.workspace,
+                             &error),
           &error);
     layer_backward(s->w, s->u, s->z, s->dz, s->du, s->dw);
     check(mhc_pre_backward(&s->context, &s->spec, &s->params, TOKENS, streams(s->x), NULL, s->coefficients, s->saved,
-                           rows(s->du), s->d_coefficients, NULL, streams(s->d), &s->gradients, s->workspace,
-                           s->sizes.workspace, &error),
+                           rows(s->du), s->d_coefficients, NULL, streams(s->d), streams(s->d), &s->gradients,
+                           s->workspace, s->sizes.workspace, &error),
           &error);
 }
 

@@ -87,7 +87,8 @@ MHC_API mhc_status mhc_merge_forward(const mhc_context *context, const mhc_spec 
 
 /* Gradient of merge. Writes dx_tj = sum_i res_tij dout_ti, dz_t = sum_i post_ti dout_ti, and into d_coefficients
  * (shaped like coefficients) the parts post_i = <dout_i, z> and res_ij = <dout_i, x_j>, summed over tokens when static;
- * its pre part is left alone. dx may be dout itself. For the residual dx = dz = dout, and x, z, coefficients and
+ * its pre part is left alone. dx may be dout itself; {NULL} leaves dx to pre_backward, which then takes dout: the
+ * streams' gradient is written once instead of twice. For the residual dx = dz = dout, and x, z, coefficients and
  * d_coefficients are not looked at. */
 MHC_API mhc_status mhc_merge_backward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x,
                                       mhc_rows z, const float *coefficients, mhc_streams dout, mhc_streams dx,
@@ -99,11 +100,13 @@ MHC_API mhc_status mhc_merge_backward(const mhc_context *context, const mhc_spec
  * which filled the post and res parts of d_coefficients. same site  the pre part of d_coefficients is written here,
  * from du; d_carried is NULL. shifted    the pre part of d_coefficients comes from the site after, or from
  * contract_backward (clear it where neither writes it); <du, X_j> is written to the pre part of d_carried, the
- * d_coefficients of the site before. carried and d_carried are NULL at the first site. */
+ * d_coefficients of the site before. carried and d_carried are NULL at the first site. dout {NULL}: dx holds what
+ * merge_backward wrote and is added to. Else dout is what merge_backward was given, it left dx alone, and dx is written
+ * whole here; dx may be dout. */
 MHC_API mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
                                     int64_t tokens, mhc_streams x, const float *carried, const float *coefficients,
                                     const float *saved, mhc_rows du, float *d_coefficients, float *d_carried,
-                                    mhc_streams dx, const mhc_site_params *gradients, void *workspace,
+                                    mhc_streams dout, mhc_streams dx, const mhc_site_params *gradients, void *workspace,
                                     size_t workspace_size, mhc_error *error);
 
 /* The constraint alone, for `rows` sets of logits: res [rows, n, n] from logits [rows, n*n or n!] in the convention's

@@ -27,11 +27,12 @@ const char *mhc_status_name(mhc_status status) {
     return "unknown status";
 }
 
-/* A message is one line of text, whatever bytes of a foreign file it quotes: control characters become '?'. */
+/* A message is one line of text, whatever bytes of a foreign file it quotes: white space becomes ' ', other control
+ * characters '?'. */
 static void keep_to_one_line(char *message) {
     for (; *message; message++)
         if ((unsigned char)*message < 0x20 || *message == 0x7F)
-            *message = '?';
+            *message = *message >= '\t' && *message <= '\r' ? ' ' : '?';
 }
 
 mhc_status mhc__fail(mhc_error *error, mhc_status status, const char *format, ...) {

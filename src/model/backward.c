@@ -67,7 +67,7 @@ static mhc_status site_backward(const mhc__run *run, int index) {
     }
     float *d_coefficients = at->d_coefficients[index % 2];
     MHC__TRY(mhc_merge_backward(run->context, &model->spec, at->tokens, mhc__state(run, index),
-                                mhc_rows_of(site->z, channels), site->coefficients, d_state(run), d_state(run),
+                                mhc_rows_of(site->z, channels), site->coefficients, d_state(run), (mhc_streams){0},
                                 mhc_rows_of(at->d_z, channels), d_coefficients, at->scratch, at->scratch_bytes,
                                 run->error));
     MHC__TRY(wrapped_backward(run, index, &d_u));
@@ -75,8 +75,8 @@ static mhc_status site_backward(const mhc__run *run, int index) {
     mhc_site_params params = mhc__site_weights(model, index), gradients = mhc__site_gradients(model, index);
     return mhc_pre_backward(run->context, &model->spec, &params, at->tokens, mhc__state(run, index), carried,
                             site->coefficients, site->saved, mhc_rows_of(d_u, channels), d_coefficients,
-                            carried ? at->d_coefficients[(index + 1) % 2] : NULL, d_state(run), &gradients, at->scratch,
-                            at->scratch_bytes, run->error);
+                            carried ? at->d_coefficients[(index + 1) % 2] : NULL, d_state(run), d_state(run),
+                            &gradients, at->scratch, at->scratch_bytes, run->error);
 }
 
 static mhc_status embed_backward(const mhc__run *run) {

@@ -133,8 +133,8 @@ static mhc_status run_fp32(site *s) {
                                 mhc_streams_of(a[D_MERGED], n, c), d_x, mhc_rows_of(a[D_Z], c), s->d_coefficients,
                                 s->workspace, s->sizes.workspace, error));
     return mhc_pre_backward(context, &s->spec, &params, s->tokens, x, NULL, s->coefficients32, s->saved,
-                            mhc_rows_of(a[D_U], c), s->d_coefficients, NULL, d_x, &gradients, s->workspace,
-                            s->sizes.workspace, error);
+                            mhc_rows_of(a[D_U], c), s->d_coefficients, NULL, (mhc_streams){0}, d_x, &gradients,
+                            s->workspace, s->sizes.workspace, error);
 }
 
 static mhc_status run_fp64(site *s) {

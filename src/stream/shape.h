@@ -7,6 +7,9 @@
 #include "base/threads.h"
 #include "mhc/site.h"
 
+/* Logits of MHC__LANES tokens at n <= 8, of one token at n <= 32 with matrix gates: 3 x 1024 either way. */
+#define MHC__LOGIT_FLOATS 3072
+
 /* Tokens of one block of a parallel loop, and of one partial sum of a static gradient. */
 #define MHC__TOKEN_BLOCK 32
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/philox.h"
+#include "stream/pre/pre.h"
 #include "stream/shape.h"
 
 /* Places of the Philox counter that keep the draws of the library apart from each other and from the model's. */
@@ -118,11 +119,11 @@ mhc_status mhc_site_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_site_s
     sizes->scale = s.dynamic ? 3 : 0;
     sizes->coefficients = (s.dynamic ? tokens : 1) * s.coefficients;
     sizes->saved = s.dynamic ? tokens * s.saved : 0;
-    int64_t blocks = mhc__blocks(tokens, MHC__TOKEN_BLOCK), floats = 0;
-    if (s.dynamic) /* per token: gradient of mix and one factor per product; per block: base and scale */
-        floats = mhc__max(sizes->saved, tokens * (s.logits + s.groups) + blocks * (s.logits + 3));
-    else if (s.logits > 0) /* partial sums of post and res, or of pre */
-        floats = blocks * s.n * (s.n + 1);
+    int64_t ranges = mhc__ranges(tokens), floats = ranges * mhc__pre_scratch_floats(&s);
+    if (s.dynamic)
+        floats = mhc__max(floats, sizes->saved);
+    else
+        floats = mhc__max(floats, ranges * 2 * MHC__MERGE_SUMS(s.n));
     sizes->workspace = (size_t)floats * sizeof(float);
     return MHC_OK;
 }

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
-#include "simd/cpu.h"
 #include "simd/math.h"
 
 #define BLOCK 4096
@@ -96,17 +95,10 @@ static void limits_are_those_of_the_functions(void **state) {
     assert_true(scalar_logf(INFINITY) == INFINITY && isnan(scalar_logf(-1)) && isnan(scalar_logf(NAN)));
 }
 
-static void the_machine_has_a_name(void **state) {
-    (void)state;
-    assert_non_null(mhc__cpu_features());
-    printf("%s\n", mhc__cpu_features());
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_stay_below_the_stated_bounds),
         cmocka_unit_test(limits_are_those_of_the_functions),
-        cmocka_unit_test(the_machine_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

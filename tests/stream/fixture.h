@@ -131,20 +131,25 @@ static inline void site_forward(site *s, int threads) {
                          site_streams(s, s->merged), error));
 }
 
-/* Parameter gradients are added to: the caller clears them where that matters. */
-static inline void site_backward(site *s, int threads) {
+/* Parameter gradients are added to: the caller clears them where that matters. late: dx is left to pre_backward. */
+static inline void site_backward_by(site *s, int threads, bool late) {
     mhc_context context = {MHC_DEVICE_CPU, NULL, threads};
     mhc_site_params params = {s->fn, s->base, s->scale}, gradients = {s->d_fn, s->d_base, s->d_scale};
     int64_t n = s->spec.streams, width = n * (n + 2);
     OK(mhc_merge_backward(&context, &s->spec, s->tokens, site_streams(s, s->x), site_rows(s, s->z), s->coefficients,
-                          site_streams(s, s->d_merged), site_streams(s, s->d_x), site_rows(s, s->d_z),
-                          s->d_coefficients, s->workspace, s->sizes.workspace, error));
+                          site_streams(s, s->d_merged), late ? (mhc_streams){0} : site_streams(s, s->d_x),
+                          site_rows(s, s->d_z), s->d_coefficients, s->workspace, s->sizes.workspace, error));
     for (int64_t t = 0; t < s->d_coefficients_count / width && site_shifted(s); t++)
         memcpy(s->d_coefficients + t * width, s->d_pre + t * n, (size_t)n * sizeof(float));
     OK(mhc_pre_backward(&context, &s->spec, &params, s->tokens, site_streams(s, s->x),
                         site_shifted(s) ? s->carried : NULL, s->coefficients, s->saved, site_rows(s, s->d_u),
-                        s->d_coefficients, site_shifted(s) ? s->d_carried : NULL, site_streams(s, s->d_x), &gradients,
+                        s->d_coefficients, site_shifted(s) ? s->d_carried : NULL,
+                        late ? site_streams(s, s->d_merged) : (mhc_streams){0}, site_streams(s, s->d_x), &gradients,
                         s->workspace, s->sizes.workspace, error));
+}
+
+static inline void site_backward(site *s, int threads) {
+    site_backward_by(s, threads, false);
 }
 
 static inline void site_oracle(site *s) {

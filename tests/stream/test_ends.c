@@ -133,7 +133,8 @@ static void chain_gradient(chain *c, float *dx, float (*d_fn)[WIDTH * X], float 
         OK(mhc_merge_backward(&context, &c->spec, TOKENS, in, mhc_rows_of(u[s], CHANNELS), k[s], d, d, z, dk[s],
                               workspace, sizeof workspace, error));
         OK(mhc_pre_backward(&context, &c->spec, &params, TOKENS, in, s > 0 ? k[s - 1] : NULL, k[s], saved[s], z, dk[s],
-                            s > 0 ? dk[s - 1] : NULL, d, &gradients, workspace, sizeof workspace, error));
+                            s > 0 ? dk[s - 1] : NULL, (mhc_streams){0}, d, &gradients, workspace, sizeof workspace,
+                            error));
     }
 }
 

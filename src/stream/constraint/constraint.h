@@ -16,7 +16,7 @@ MHC__INLINE void mhc__transpose(int n, int w, const float *x, float *y) {
                 y[(i * n + j) * w + l] = x[(j * n + i) * w + l];
 }
 
-MHC__INLINE void mhc__constraint_lanes(const mhc_spec *spec, int n, int w, const float *logits, float *res) {
+MHC__INLINE void mhc__constraint_sized(const mhc_spec *spec, int n, int w, const float *logits, float *res) {
     float turned[MHC__MATRIX_FLOATS];
     const float *x = logits;
     bool turn = spec->transposed && (spec->constraint == MHC_CONSTRAINT_SINKHORN ||
@@ -49,7 +49,7 @@ MHC__INLINE void mhc__constraint_lanes(const mhc_spec *spec, int n, int w, const
 }
 
 /* d_logits (written; untouched for the identity). states: MHC__SINKHORN_STATES floats. */
-MHC__INLINE void mhc__constraint_lanes_back(const mhc_spec *spec, int n, int w, const float *logits, const float *d_res,
+MHC__INLINE void mhc__constraint_sized_back(const mhc_spec *spec, int n, int w, const float *logits, const float *d_res,
                                             float *d_logits, float *states) {
     float turned[MHC__MATRIX_FLOATS], d_turned[MHC__MATRIX_FLOATS];
     switch (spec->constraint) {
@@ -81,6 +81,28 @@ MHC__INLINE void mhc__constraint_lanes_back(const mhc_spec *spec, int n, int w, 
         mhc__permutations_backward(n, w, spec->transposed, logits, d_res, d_logits);
         break;
     }
+}
+
+/* One copy of each size serves all kernels: n = 4, MHC__LANES matrices of n <= 8, and one matrix at a time. */
+static __attribute__((noinline, unused)) void mhc__constraint_lanes(const mhc_spec *spec, int n, int w,
+                                                                    const float *logits, float *res) {
+    if (n == 4)
+        mhc__constraint_sized(spec, 4, MHC__LANES, logits, res);
+    else if (w == MHC__LANES)
+        mhc__constraint_sized(spec, n, MHC__LANES, logits, res);
+    else
+        mhc__constraint_sized(spec, n, 1, logits, res);
+}
+
+static __attribute__((noinline, unused)) void mhc__constraint_lanes_back(const mhc_spec *spec, int n, int w,
+                                                                         const float *logits, const float *d_res,
+                                                                         float *d_logits, float *states) {
+    if (n == 4)
+        mhc__constraint_sized_back(spec, 4, MHC__LANES, logits, d_res, d_logits, states);
+    else if (w == MHC__LANES)
+        mhc__constraint_sized_back(spec, n, MHC__LANES, logits, d_res, d_logits, states);
+    else
+        mhc__constraint_sized_back(spec, n, 1, logits, d_res, d_logits, states);
 }
 
 #endif

@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-#include "stream/lanes.h"
+#include "base/compiler.h"
+#include "simd/math.h"
 
 #define MHC__PERMUTATIONS_MAX 120 /* 5! */
 

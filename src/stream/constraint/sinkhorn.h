@@ -11,8 +11,9 @@
 #ifndef MHC_STREAM_CONSTRAINT_SINKHORN_H
 #define MHC_STREAM_CONSTRAINT_SINKHORN_H
 
+#include "base/compiler.h"
 #include "mhc/spec.h"
-#include "stream/lanes.h"
+#include "simd/math.h"
 
 #define MHC__SINKHORN_STATES 16384
 

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/philox.h"
-#include "stream/lanes.h"
+#include "simd/math.h"
 #include "stream/mapping/projection.h"
-#include "stream/pre/collapse.h"
+#include "stream/ranges.h"
 #include "stream/shape.h"
 
 enum { PLACE_HEAD = 0x6d686303 };
@@ -20,6 +20,13 @@ static bool has_head(const mhc_spec *spec) {
     return spec->contraction == MHC_CONTRACT_HEAD;
 }
 
+/* Scratch of one range of the backward: sums (doubles) of base and scale, or of the carried pre; gradients of the
+ * weights, then of mix [MHC__CHUNK, n]; a part of d_fn. */
+static int64_t scratch_floats(const mhc_spec *spec) {
+    int64_t n = spec->streams, floats = 2 * (n + 1);
+    return has_head(spec) ? floats + MHC__CHUNK * n + (n * n * spec->channels + 1) / 2 * 2 : floats;
+}
+
 static mhc__projection projection_of(const mhc_spec *spec) {
     mhc__projection p = {spec->streams, 1, spec->streams, spec->channels, spec->norm_eps_place, spec->norm_eps};
     return p;
@@ -30,12 +37,9 @@ mhc_status mhc_contract_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_co
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(&context, spec, tokens, &s, error));
     MHC__TRY(mhc__need(sizes, "mhc_contract_sizes_query", "sizes", error));
-    int64_t blocks = mhc__blocks(tokens, MHC__TOKEN_BLOCK), floats = 0;
+    int64_t floats = mhc__ranges(tokens) * scratch_floats(spec);
     sizes->saved = has_head(spec) ? tokens * saved_row(s.n) : 0;
-    if (has_head(spec)) /* gradient of the weights, then of mix, and one slope per token */
-        floats = mhc__max(sizes->saved, tokens * (s.n + 1));
-    if (spec->contraction == MHC_CONTRACT_CARRIED)
-        floats = blocks * s.n;
+    floats = mhc__max(floats, sizes->saved);
     sizes->workspace = (size_t)floats * sizeof(float);
     return MHC_OK;
 }
@@ -61,12 +65,13 @@ mhc_status mhc_head_init(const mhc_spec *spec, uint64_t seed, const mhc_head_par
     return MHC_OK;
 }
 
-/* Weights of the collapse: token t's at weights + t * stride. `constant` backs the mean and the sum. */
+/* Weights of the collapse: token t's at data + t * stride. */
 typedef struct weights {
     const float *data;
     int64_t stride;
 } weights;
 
+/* `constant` backs the mean and the sum. */
 static weights weights_of(const mhc_spec *spec, const mhc__shape *s, const float *carried, const float *saved,
                           float constant[MHC_MAX_STREAMS]) {
     if (has_head(spec))
@@ -78,14 +83,26 @@ static weights weights_of(const mhc_spec *spec, const mhc__shape *s, const float
     return (weights){constant, 0};
 }
 
-MHC__CLONES static void head_weights(const mhc_spec *spec, const mhc_head_params *params, int64_t tokens,
-                                     float *saved) {
+static mhc__mixes mixes_of(float *saved, int n, int64_t first) {
+    float *row = saved + first * saved_row(n);
+    return (mhc__mixes){row, row + n, row + n + 1, saved_row(n)};
+}
+
+static mhc_streams from(mhc_streams x, int64_t first) {
+    x.data += first * x.token_stride;
+    return x;
+}
+
+/* The learned weights of tokens first..end, in saved. */
+static void head_block(const mhc__kernels *kernels, const mhc_spec *spec, const mhc_head_params *params, int64_t first,
+                       int64_t end, mhc_streams x, float *saved) {
     int n = spec->streams;
-    for (int64_t t = 0; t < tokens; t++) {
-        float *row = saved + t * saved_row(n);
-        for (int i = 0; i < n; i++)
-            row[n + 2 + i] = mhc__sigmoidf(params->scale[0] * row[i] + params->base[i]) + spec->head_eps;
-    }
+    mhc__projection p = projection_of(spec);
+    mhc__mixes mixes = mixes_of(saved, n, first);
+    mhc__projection_forward(kernels, &p, end - first, from(x, first), params->fn, mixes);
+    for (int64_t t = 0; t < end - first; t++)
+        kernels->head_weights(n, params->scale[0], mixes.mix + t * mixes.stride, params->base, spec->head_eps,
+                              mixes.mix + t * mixes.stride + n + 2);
 }
 
 mhc_status mhc_contract_forward(const mhc_context *context, const mhc_spec *spec, const mhc_head_params *params,
@@ -101,39 +118,88 @@ mhc_status mhc_contract_forward(const mhc_context *context, const mhc_spec *spec
     MHC__TRY(mhc__need(y.data, call, "y", error));
     if (spec->contraction == MHC_CONTRACT_CARRIED)
         MHC__TRY(mhc__need(carried, call, "carried", error));
-    if (has_head(spec)) {
-        if (!saved) {
-            size_t needed = (size_t)(tokens * saved_row(s.n)) * sizeof(float);
-            MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
-            saved = workspace;
-        }
-        mhc__projection p = projection_of(spec);
-        mhc__projection_forward(context->threads, &p, tokens, x, params->fn, saved, saved + s.n, saved + s.n + 1,
-                                saved_row(s.n));
-        head_weights(spec, params, tokens, saved);
+    if (has_head(spec) && !saved) {
+        size_t needed = (size_t)(tokens * saved_row(s.n)) * sizeof(float);
+        MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
+        saved = workspace;
     }
     float constant[MHC_MAX_STREAMS];
     weights w = weights_of(spec, &s, carried, saved, constant);
-    mhc__collapse_forward(context->threads, s.n, s.channels, tokens, x, w.data, w.stride, y);
+    const mhc__kernels *kernels = mhc__kernels_chosen();
+    mhc__projection p = projection_of(spec);
+    int64_t step = has_head(spec) ? mhc__projection_block(&p) : MHC__TOKEN_BLOCK, blocks = mhc__blocks(tokens, step);
+#pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
+    for (int64_t block = 0; block < blocks; block++) {
+        int64_t first = block * step, end = mhc__min(tokens, first + step);
+        if (has_head(spec))
+            head_block(kernels, spec, params, first, end, x, saved);
+        kernels->collapse(s.n, s.channels, first, end, x, w.data, w.stride, y);
+    }
     return MHC_OK;
 }
 
-/* d [T, n]: gradient of the weights -> of mix. Sums run over the tokens in order, in double. */
-static void head_weights_back(const mhc_spec *spec, const mhc_head_params *params, int64_t tokens, const float *saved,
-                              float *d, const mhc_head_params *gradients) {
-    int n = spec->streams;
-    double d_scale = 0.0, d_base[MHC_MAX_STREAMS] = {0};
-    for (int64_t t = 0; t < tokens; t++)
+/* The arguments of the backward that its ranges share. */
+typedef struct job {
+    const mhc__kernels *kernels;
+    const mhc_spec *spec;
+    const mhc_head_params *params;
+    mhc_streams x, dx;
+    mhc_rows dy;
+    weights w;
+    float *saved, *d_carried;
+    int64_t d_carried_stride; /* 0: all tokens share it */
+} job;
+
+/* d [tokens, n]: gradient of the weights -> of mix. Adds to sums [n + 1]: base, then scale. */
+static void head_weights_back(const job *j, int64_t first, int64_t end, float *d, double *sums) {
+    int n = j->spec->streams;
+    for (int64_t t = first; t < end; t++, d += n)
         for (int i = 0; i < n; i++) {
-            float mix = saved[t * saved_row(n) + i], logit = params->scale[0] * mix + params->base[i];
-            float slope = d[t * n + i] * (mhc__sigmoidf(logit) * mhc__sigmoidf(-logit));
-            d_base[i] += (double)slope;
-            d_scale += (double)slope * (double)mix;
-            d[t * n + i] = slope * params->scale[0];
+            float mix = j->saved[t * saved_row(n) + i], logit = j->params->scale[0] * mix + j->params->base[i];
+            float slope = d[i] * (mhc__sigmoidf(logit) * mhc__sigmoidf(-logit));
+            sums[i] += (double)slope;
+            sums[n] += (double)slope * (double)mix;
+            d[i] = slope * j->params->scale[0];
         }
-    for (int i = 0; i < n; i++)
-        gradients->base[i] += (float)d_base[i];
-    gradients->scale[0] += (float)d_scale;
+}
+
+static void head_chunk_back(const job *j, int64_t first, int64_t end, double *sums, float *d, float *d_fn) {
+    int n = j->spec->streams;
+    mhc__projection p = projection_of(j->spec);
+    mhc_rows dy = {j->dy.data + first * j->dy.stride, j->dy.stride};
+    j->kernels->collapse_dots(n, j->spec->channels, 0, end - first, from(j->x, first), dy, d, n);
+    j->kernels->spread(n, j->spec->channels, first, end, false, j->w.data, j->w.stride, j->dy, j->dx);
+    head_weights_back(j, first, end, d, sums);
+    mhc__projection_backward(j->kernels, &p, end - first, from(j->x, first), j->params->fn,
+                             mixes_of(j->saved, n, first), d, n, from(j->dx, first), d_fn);
+}
+
+/* Mean, sum and carried pre. */
+static void plain_chunk_back(const job *j, int64_t first, int64_t end, double *total) {
+    int n = j->spec->streams;
+    float sums[MHC_MAX_STREAMS];
+    j->kernels->spread(n, j->spec->channels, first, end, false, j->w.data, j->w.stride, j->dy, j->dx);
+    if (!j->d_carried)
+        return;
+    j->kernels->collapse_dots(n, j->spec->channels, first, end, j->x, j->dy, j->d_carried_stride ? j->d_carried : sums,
+                              j->d_carried_stride);
+    for (int i = 0; i < n && j->d_carried_stride == 0; i++)
+        total[i] += (double)sums[i];
+}
+
+static void range_back(const job *j, int64_t tokens, int range, float *scratch) {
+    int n = j->spec->streams;
+    bool head = has_head(j->spec);
+    int64_t end = mhc__range_first(tokens, range + 1);
+    double *sums = (double *)(void *)scratch;
+    float *d = scratch + 2 * (n + 1), *d_fn = d + MHC__CHUNK * n;
+    memset(scratch, 0, (size_t)scratch_floats(j->spec) * sizeof *scratch);
+    for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK) {
+        if (head)
+            head_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), sums, d, d_fn);
+        else
+            plain_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), sums);
+    }
 }
 
 static mhc_status check_backward(const mhc_spec *spec, const mhc_head_params *params, mhc_streams x,
@@ -171,16 +237,26 @@ mhc_status mhc_contract_backward(const mhc_context *context, const mhc_spec *spe
     MHC__TRY(mhc__need_workspace(workspace, workspace_size, sizes.workspace, "mhc_contract_backward", error));
     float constant[MHC_MAX_STREAMS], *scratch = workspace;
     weights w = weights_of(spec, &s, carried, saved, constant);
-    bool head = has_head(spec), needs_weights = head || spec->contraction == MHC_CONTRACT_CARRIED;
-    int64_t d_stride = head ? s.n : w.stride;
-    float *d_weights = !needs_weights ? NULL : head ? scratch : d_carried;
-    mhc__collapse_backward(context->threads, s.n, s.channels, tokens, x, w.data, w.stride, dy, false, dx, d_weights,
-                           d_stride, head ? NULL : scratch);
-    if (head) {
-        head_weights_back(spec, params, tokens, saved, scratch, gradients);
+    bool carries = spec->contraction == MHC_CONTRACT_CARRIED;
+    job j = {mhc__kernels_chosen(), spec, params, x, dx, dy, w, (float *)saved, carries ? d_carried : NULL, w.stride};
+    int ranges = mhc__ranges(tokens);
+    int64_t stride = scratch_floats(spec);
+#pragma omp parallel for num_threads(context->threads) schedule(static) if (ranges > 1)
+    for (int range = 0; range < ranges; range++)
+        range_back(&j, tokens, range, scratch + range * stride);
+    double sums[MHC_MAX_STREAMS + 1] = {0};
+    for (int range = 0; range < ranges; range++)
+        for (int k = 0; k <= s.n; k++)
+            sums[k] += ((double *)(void *)(scratch + range * stride))[k];
+    for (int i = 0; i < s.n && carries && !s.dynamic; i++)
+        d_carried[i] = (float)sums[i];
+    if (has_head(spec)) {
+        for (int i = 0; i < s.n; i++)
+            gradients->base[i] += (float)sums[i];
+        gradients->scale[0] += (float)sums[s.n];
         mhc__projection p = projection_of(spec);
-        mhc__projection_backward(context->threads, &p, tokens, x, params->fn, saved, saved + s.n, saved + s.n + 1,
-                                 saved_row(s.n), scratch, s.n, scratch + tokens * s.n, dx, gradients->fn);
+        mhc__projection_add_parts(context->threads, &p, ranges, scratch + 2 * (s.n + 1) + MHC__CHUNK * s.n, stride,
+                                  gradients->fn);
     }
     return MHC_OK;
 }

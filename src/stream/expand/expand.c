@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "mhc/ends.h"
-#include "stream/lanes.h"
+#include "stream/kernels.h"
 #include "stream/shape.h"
 
 mhc_status mhc_expand_forward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_rows x,
@@ -21,14 +21,6 @@ mhc_status mhc_expand_forward(const mhc_context *context, const mhc_spec *spec, 
     return MHC_OK;
 }
 
-MHC__CLONES static void sum_streams(int n, int64_t channels, const float *dout, int64_t stride, float *dx) {
-    for (int64_t c = 0; c < channels; c++)
-        dx[c] = dout[c];
-    for (int i = 1; i < n; i++)
-        for (int64_t c = 0; c < channels; c++)
-            dx[c] += dout[i * stride + c];
-}
-
 mhc_status mhc_expand_backward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams dout,
                                mhc_rows dx, mhc_error *error) {
     mhc__shape s = {0};
@@ -37,8 +29,10 @@ mhc_status mhc_expand_backward(const mhc_context *context, const mhc_spec *spec,
         return MHC_OK;
     MHC__TRY(mhc__need(dout.data, "mhc_expand_backward", "dout", error));
     MHC__TRY(mhc__need(dx.data, "mhc_expand_backward", "dx", error));
+    const mhc__kernels *kernels = mhc__kernels_chosen();
 #pragma omp parallel for num_threads(context->threads) schedule(static)
     for (int64_t t = 0; t < tokens; t++)
-        sum_streams(s.n, s.channels, dout.data + t * dout.token_stride, dout.stream_stride, dx.data + t * dx.stride);
+        kernels->sum_rows(s.n, s.channels, dout.data + t * dout.token_stride, dout.stream_stride,
+                          dx.data + t * dx.stride);
     return MHC_OK;
 }

@@ -2,12 +2,16 @@
  *
  *     s = mean over the row of x^2;   r = 1 / sqrt(s + eps)  or  1 / (sqrt(s) + eps);   mix_k = r sum_c fn_kc x_c
  *
- * A row is a token (all nC values) or, with the per-stream norm, one stream of a token (C values). */
+ * A row is a token (all nC values) or, with the per-stream norm, one stream of a token (C values). Gradient, with
+ * x^ = r x and the row's K values:
+ *
+ *     d_fn_kc += d_mix_k x^_c
+ *     dx_c    += r (sum_k d_mix_k fn_kc - x^_c slope),   slope = g / K sum_k d_mix_k mix_k */
 #ifndef MHC_STREAM_MAPPING_PROJECTION_H
 #define MHC_STREAM_MAPPING_PROJECTION_H
 
-#include "mhc/site.h"
-#include "mhc/spec.h"
+#include "stream/kernels.h"
+#include "stream/ranges.h"
 
 typedef struct mhc__projection {
     int n;            /* streams of a token */
@@ -18,14 +22,32 @@ typedef struct mhc__projection {
     float eps;
 } mhc__projection;
 
-/* mix [T, groups * width], r and g [T, groups]; token t's at + t * stride in each. g = (sqrt(s) + eps) / sqrt(s) with
- * eps outside the root, else 1: backward needs it. r = 0 below MHC__SMALLEST_RMS. */
-void mhc__projection_forward(int threads, const mhc__projection *p, int64_t tokens, mhc_streams x, const float *fn,
-                             float *mix, float *r, float *g, int64_t stride);
+/* Where the values of a few tokens are: token t's mix [groups * width], r [groups] and g [groups] at + t * stride. g =
+ * (sqrt(s) + eps) / sqrt(s) with eps outside the root, else 1. r = 0 below MHC__SMALLEST_RMS. */
+typedef struct mhc__mixes {
+    float *mix, *r, *g;
+    int64_t stride;
+} mhc__mixes;
 
-/* Adds to dx and to d_fn. d_mix [T, groups * width], token t's at + t * d_stride; slope: scratch [T * groups]. */
-void mhc__projection_backward(int threads, const mhc__projection *p, int64_t tokens, mhc_streams x, const float *fn,
-                              const float *mix, const float *r, const float *g, int64_t stride, const float *d_mix,
-                              int64_t d_stride, float *slope, mhc_streams dx, float *d_fn);
+/* Columns of fn. */
+static inline int64_t mhc__projection_columns(const mhc__projection *p) {
+    return (p->groups == 1 ? p->n : 1) * p->channels;
+}
+
+/* Tokens of x that one thread projects, and reads again while they are in its cache: at most MHC__LANES. */
+int64_t mhc__projection_block(const mhc__projection *p);
+/* x, and what out points to, begin at the first of these tokens. */
+void mhc__projection_forward(const mhc__kernels *kernels, const mhc__projection *p, int64_t tokens, mhc_streams x,
+                             const float *fn, mhc__mixes out);
+
+/* The way back of at most MHC__CHUNK tokens. Adds to dx and d_fn. d_mix: token t's at + t * d_stride; overwritten with
+ * r d_mix. */
+void mhc__projection_backward(const mhc__kernels *kernels, const mhc__projection *p, int64_t tokens, mhc_streams x,
+                              const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride, mhc_streams dx,
+                              float *d_fn);
+
+/* d_fn += the parts of all ranges (stream/ranges.h), in order. Part r at parts + r * stride. */
+void mhc__projection_add_parts(int threads, const mhc__projection *p, int ranges, const float *parts, int64_t stride,
+                               float *d_fn);
 
 #endif

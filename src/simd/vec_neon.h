@@ -1,0 +1,52 @@
+/* NEON of AArch64: four lanes. */
+#ifndef MHC_SIMD_VEC_NEON_H
+#define MHC_SIMD_VEC_NEON_H
+
+#include <arm_neon.h>
+#include <string.h>
+
+#define MHC__VEC 4
+
+typedef float32x4_t mhc__vec;
+
+MHC__INLINE mhc__vec mhc__vec_all(float x) {
+    return vdupq_n_f32(x);
+}
+MHC__INLINE mhc__vec mhc__vec_load(const float *p) {
+    return vld1q_f32(p);
+}
+MHC__INLINE void mhc__vec_store(float *p, mhc__vec v) {
+    vst1q_f32(p, v);
+}
+MHC__INLINE mhc__vec mhc__vec_load_some(const float *p, int count) {
+    float lanes[MHC__VEC] = {0};
+    memcpy(lanes, p, (size_t)count * sizeof *lanes);
+    return vld1q_f32(lanes);
+}
+MHC__INLINE void mhc__vec_store_some(float *p, mhc__vec v, int count) {
+    float lanes[MHC__VEC];
+    vst1q_f32(lanes, v);
+    memcpy(p, lanes, (size_t)count * sizeof *lanes);
+}
+MHC__INLINE mhc__vec mhc__vec_mul(mhc__vec a, mhc__vec b) {
+    return vmulq_f32(a, b);
+}
+MHC__INLINE mhc__vec mhc__vec_add(mhc__vec a, mhc__vec b) {
+    return vaddq_f32(a, b);
+}
+MHC__INLINE mhc__vec mhc__vec_fma(mhc__vec a, mhc__vec b, mhc__vec c) {
+    return vfmaq_f32(c, a, b);
+}
+
+MHC__INLINE void mhc__tree_sums(int count, const float (*lanes)[MHC__LANES], float *sums) {
+    for (int k = 0; k < count; k++) {
+        const float *x = lanes[k];
+        float32x4_t low = vaddq_f32(vld1q_f32(x), vld1q_f32(x + 8)),
+                    high = vaddq_f32(vld1q_f32(x + 4), vld1q_f32(x + 12));
+        float32x4_t four = vaddq_f32(low, high);
+        float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+        sums[k] = vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+    }
+}
+
+#endif

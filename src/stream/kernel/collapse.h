@@ -1,0 +1,48 @@
+/* u = sum_j w_j X_j and its gradient: the pre of a site, and the contraction at the end. */
+#ifndef MHC_STREAM_KERNEL_COLLAPSE_H
+#define MHC_STREAM_KERNEL_COLLAPSE_H
+
+#include <string.h>
+
+#include "stream/kernel/combine.h"
+#include "stream/kernel/dots.h"
+#include "stream/kernel/merge.h"
+
+static void mhc__collapse_run(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, const float *weights,
+                              int64_t stride, mhc_rows u) {
+    float *from[MHC_MAX_STREAMS];
+    for (int64_t t = first; t < end; t++) {
+        float *to = u.data + t * u.stride;
+        mhc__stream_rows(x, n, t, 0, from);
+        mhc__combine(1, n, weights + t * stride, (const float *const *)from, &to, channels);
+    }
+}
+
+static void mhc__collapse_dots_run(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, mhc_rows du,
+                                   float *d_weights, int64_t d_stride) {
+    float acc[MHC_MAX_STREAMS][MHC__LANES], *from[MHC_MAX_STREAMS];
+    memset(acc, 0, (size_t)n * sizeof acc[0]);
+    for (int64_t t = first; t < end; t++) {
+        const float *row = du.data + t * du.stride;
+        mhc__stream_rows(x, n, t, 0, from);
+        mhc__dots d = {&row, (const float *const *)from, channels};
+        mhc__dots_add(&d, 1, n, acc, n);
+        if (d_stride == 0)
+            continue;
+        mhc__tree_sums(n, (const float(*)[MHC__LANES])acc, d_weights + t * d_stride);
+        memset(acc, 0, (size_t)n * sizeof acc[0]);
+    }
+    if (d_stride == 0)
+        mhc__tree_sums(n, (const float(*)[MHC__LANES])acc, d_weights);
+}
+
+static void mhc__spread_run(int n, int64_t channels, int64_t first, int64_t end, bool add, const float *weights,
+                            int64_t stride, mhc_rows du, mhc_streams dx) {
+    float *to[MHC_MAX_STREAMS];
+    for (int64_t t = first; t < end; t++) {
+        mhc__stream_rows(dx, n, t, 0, to);
+        mhc__spread(n, add, weights + t * stride, du.data + t * du.stride, to, channels);
+    }
+}
+
+#endif

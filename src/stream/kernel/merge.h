@@ -1,0 +1,119 @@
+/* X'_i = sum_j res_ij X_j + post_i z, and its gradient. Weights are put in the order that kernel/combine.h sums in:
+ * streams first, then the row that is added. */
+#ifndef MHC_STREAM_KERNEL_MERGE_H
+#define MHC_STREAM_KERNEL_MERGE_H
+
+#include <string.h>
+
+#include "base/threads.h"
+#include "stream/kernel/combine.h"
+#include "stream/kernel/dots.h"
+#include "stream/kernels.h"
+
+/* Columns of a token that are read twice in a row: by the products and by the combination. */
+#define MHC__MERGE_CHUNK 512
+
+MHC__INLINE const float *mhc__coefficients_of(const mhc__merging *m, int64_t t) {
+    return m->coefficients + t * m->stride;
+}
+
+/* The streams of a token from column c on. */
+MHC__INLINE void mhc__stream_rows(mhc_streams view, int n, int64_t t, int64_t c, float **rows) {
+    for (int i = 0; i < n; i++)
+        rows[i] = view.data + t * view.token_stride + i * view.stream_stride + c;
+}
+
+static void mhc__merge_run(const mhc__merging *m, int64_t first, int64_t end, mhc_streams out) {
+    const int n = m->n;
+    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)], *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
+    for (int64_t t = first; t < end; t++) {
+        const float *post = mhc__coefficients_of(m, t) + n, *res = post + n;
+        for (int i = 0; i < n; i++) {
+            memcpy(weights + i * (n + 1), res + i * n, (size_t)n * sizeof *weights);
+            weights[i * (n + 1) + n] = post[i];
+        }
+        mhc__stream_rows(m->x, n, t, 0, from);
+        from[n] = m->z.data + t * m->z.stride;
+        mhc__stream_rows(out, n, t, 0, to);
+        mhc__combine(n, n + 1, weights, (const float *const *)from, to, m->channels);
+    }
+}
+
+/* acc [n, n + 1]: lanes of <dout_i, x_j>, then of <dout_i, z>. */
+MHC__INLINE void mhc__merge_dots(const mhc__merging *m, int64_t t, int64_t c, int64_t count, mhc_streams dout,
+                                 float (*acc)[MHC__LANES]) {
+    float *a[MHC_MAX_STREAMS], *b[MHC__COMBINE_MAX];
+    mhc__stream_rows(dout, m->n, t, c, a);
+    mhc__stream_rows(m->x, m->n, t, c, b);
+    b[m->n] = m->z.data + t * m->z.stride + c;
+    mhc__dots d = {(const float *const *)a, (const float *const *)b, count};
+    mhc__dots_add(&d, m->n, m->n + 1, acc, m->n + 1);
+}
+
+/* post, then res, from the lanes. */
+MHC__INLINE void mhc__merge_sums(int n, const float (*acc)[MHC__LANES], float *sums) {
+    float all[MHC__MERGE_SUMS(MHC_MAX_STREAMS)];
+    mhc__tree_sums(MHC__MERGE_SUMS(n), acc, all);
+    for (int i = 0; i < n; i++) {
+        sums[i] = all[i * (n + 1) + n];
+        memcpy(sums + n + i * n, all + i * (n + 1), (size_t)n * sizeof *sums);
+    }
+}
+
+/* Rows of dx (unless NULL) and dz from those of dout: weights res transposed, then post. */
+MHC__INLINE void mhc__merge_spread(const mhc__merging *m, int64_t t, int64_t c, int64_t count, mhc_streams dout,
+                                   mhc_streams dx, mhc_rows dz) {
+    const int n = m->n;
+    const float *post = mhc__coefficients_of(m, t) + n, *res = post + n;
+    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)], *from[MHC_MAX_STREAMS], *to[MHC__COMBINE_MAX];
+    int outs = dx.data ? n : 0;
+    for (int j = 0; j < outs; j++)
+        for (int i = 0; i < n; i++)
+            weights[j * n + i] = res[i * n + j];
+    memcpy(weights + outs * n, post, (size_t)n * sizeof *weights);
+    mhc__stream_rows(dout, n, t, c, from);
+    if (dx.data)
+        mhc__stream_rows(dx, n, t, c, to);
+    to[outs] = dz.data + t * dz.stride + c;
+    mhc__combine(outs + 1, n, weights, (const float *const *)from, to, count);
+}
+
+static void mhc__merge_back_run(const mhc__merging *m, int64_t first, int64_t end, mhc_streams dout, mhc_streams dx,
+                                mhc_rows dz, float *d_coefficients, float *sums) {
+    const int n = m->n;
+    float acc[MHC__MERGE_SUMS(MHC_MAX_STREAMS)][MHC__LANES];
+    memset(acc, 0, (size_t)MHC__MERGE_SUMS(n) * sizeof acc[0]);
+    for (int64_t t = first; t < end; t++) {
+        for (int64_t c = 0; c < m->channels; c += MHC__MERGE_CHUNK) {
+            int64_t count = mhc__min(MHC__MERGE_CHUNK, m->channels - c);
+            mhc__merge_dots(m, t, c, count, dout, acc);
+            mhc__merge_spread(m, t, c, count, dout, dx, dz);
+        }
+        if (m->stride == 0)
+            continue;
+        mhc__merge_sums(n, (const float(*)[MHC__LANES])acc, d_coefficients + t * m->stride + n);
+        memset(acc, 0, (size_t)MHC__MERGE_SUMS(n) * sizeof acc[0]);
+    }
+    if (m->stride == 0)
+        mhc__merge_sums(n, (const float(*)[MHC__LANES])acc, sums);
+}
+
+static void mhc__unmerge_run(const mhc__merging *m, int64_t first, int64_t end, const float *pre, int64_t pre_stride,
+                             mhc_streams dout, mhc_rows du, mhc_streams dx) {
+    const int n = m->n;
+    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)], *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
+    for (int64_t t = first; t < end; t++) {
+        const float *res = mhc__coefficients_of(m, t) + 2 * n, *w = pre + t * pre_stride;
+        for (int j = 0; j < n; j++) {
+            for (int i = 0; i < n; i++)
+                weights[j * (n + 1) + i] = res[i * n + j];
+            weights[j * (n + 1) + n] = w[j];
+        }
+        mhc__stream_rows(dout, n, t, 0, from);
+        from[n] = du.data + t * du.stride;
+        mhc__stream_rows(dx, n, t, 0, to);
+        mhc__combine(n, n + 1, weights, (const float *const *)from, to, m->channels);
+    }
+}
+
+#endif

@@ -1,0 +1,95 @@
+/* The inner loops of the library: one table of them for each instruction set (src/stream/kernel/, compiled by
+ * kernels.isa.c), and the choice. Every function works on the calling thread, on few enough tokens to stay in the
+ * cache; who calls them cuts the work into blocks that do not depend on the thread count. */
+#ifndef MHC_STREAM_KERNELS_H
+#define MHC_STREAM_KERNELS_H
+
+#include "mhc/site.h"
+#include "mhc/spec.h"
+#include "simd/isa.h"
+#include "stream/shape.h"
+
+/* Tokens whose products are computed together. */
+#define MHC__PRODUCT_ROWS 16
+
+/* Rows of the projection: row v starts at x + v * row_stride and has `segments` stretches of `count` values, step
+ * apart. fn [width, segments * count]. */
+typedef struct mhc__products {
+    const float *x;
+    int64_t row_stride, step, count;
+    int segments, width;
+    const float *fn;
+} mhc__products;
+
+/* The way back for one stretch of `rows` rows. e = r d_mix, row v at v * e_stride, and s [rows] = r slope (r^2 could
+ * overflow):
+ *     dx_c += sum_k e_k fn_kc - s r x_c        d_fn_kc += sum_rows e_k x_c
+ * fn and d_fn: row k at k * columns. */
+typedef struct mhc__products_back {
+    const float *x, *e, *r, *s, *fn;
+    float *dx, *d_fn;
+    int64_t x_stride, dx_stride, e_stride, columns, count;
+    int rows, width;
+} mhc__products_back;
+
+/* Floats of a row of coefficients without its pre: post and res. */
+#define MHC__MERGE_SUMS(n) ((n) * ((n) + 1))
+
+/* Merge of a block of tokens and its way back. stride: between the coefficients of two tokens, 0 when all share them.
+ */
+typedef struct mhc__merging {
+    int n;
+    int64_t channels;
+    mhc_streams x;
+    mhc_rows z;
+    const float *coefficients;
+    int64_t stride;
+} mhc__merging;
+
+typedef struct mhc__kernels {
+    /* out [rows, width]: products without r; squares [rows]: sums of x^2. rows <= MHC__PRODUCT_ROWS. */
+    void (*products)(const mhc__products *p, int rows, float *out, float *squares);
+    void (*products_back)(const mhc__products_back *p);
+    /* logits = scale * act(mix) + base; pre, post = gate(logits); res = constraint(logits): coefficients
+     * [tokens, n (n + 2)] from mix [tokens, groups, width], row t at t * mix_stride. At most mhc__lanes_of(n) tokens.
+     * Static: mix and scale are NULL and there is one token. */
+    void (*coefficients)(const mhc_spec *spec, const mhc__shape *shape, int tokens, const float *mix,
+                         int64_t mix_stride, const float *scale, const float *base, float *coefficients);
+    /* d_mix (written; NULL when static) from d_coefficients. Adds the sums over these tokens to sums [logits + 3]: of
+     * base, then of scale. */
+    void (*coefficients_back)(const mhc_spec *spec, const mhc__shape *shape, int tokens, const float *mix,
+                              int64_t mix_stride, const float *scale, const float *base, const float *d_coefficients,
+                              float *d_mix, int64_t d_mix_stride, double *sums);
+    /* Rows first.. (at most mhc__lanes_of(n)) of [rows, count] logits. */
+    void (*constraint)(const mhc_spec *spec, int count, int64_t first, int64_t rows, const float *logits, float *res);
+    void (*constraint_back)(const mhc_spec *spec, int count, int64_t first, int64_t rows, const float *logits,
+                            const float *d_res, float *d_logits);
+    void (*merge)(const mhc__merging *m, int64_t first, int64_t end, mhc_streams out);
+    /* Writes dz, dx unless its data is NULL, and post and res of d_coefficients: per token, or, with stride 0, their
+     * sums over first..end into `sums` [n (n + 1)]: post, then res. */
+    void (*merge_back)(const mhc__merging *m, int64_t first, int64_t end, mhc_streams dout, mhc_streams dx, mhc_rows dz,
+                       float *d_coefficients, float *sums);
+    /* u_t = sum_j w_tj x_tj; weights of token t at weights + t * stride. */
+    void (*collapse)(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, const float *weights,
+                     int64_t stride, mhc_rows u);
+    /* <du_t, x_tj> to d_weights + t * d_stride; with d_stride 0 their sums over first..end to d_weights. */
+    void (*collapse_dots)(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, mhc_rows du,
+                          float *d_weights, int64_t d_stride);
+    /* dx_tj = w_tj du_t, or += */
+    void (*spread)(int n, int64_t channels, int64_t first, int64_t end, bool add, const float *weights, int64_t stride,
+                   mhc_rows du, mhc_streams dx);
+    /* dx_tj = sum_i res_tij dout_ti + pre_tj du_t: the ways back through merge and collapse in one. dx may be dout. */
+    void (*unmerge)(const mhc__merging *m, int64_t first, int64_t end, const float *pre, int64_t pre_stride,
+                    mhc_streams dout, mhc_rows du, mhc_streams dx);
+    /* weights = sigmoid(scale mix + base) + eps, n of each. */
+    void (*head_weights)(int n, float scale, const float *mix, const float *base, float eps, float *weights);
+    /* y = sum of n rows, stride apart. */
+    void (*sum_rows)(int n, int64_t channels, const float *x, int64_t stride, float *y);
+} mhc__kernels;
+
+/* The table of one instruction set; NULL where it is not available. */
+const mhc__kernels *mhc__kernels_of(mhc__isa isa);
+/* That of mhc__isa_chosen(). */
+const mhc__kernels *mhc__kernels_chosen(void);
+
+#endif

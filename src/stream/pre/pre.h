@@ -1,0 +1,66 @@
+/* The mapping and the collapse of a site on a few tokens at a time, so that pre and the seam do the same. */
+#ifndef MHC_STREAM_PRE_H
+#define MHC_STREAM_PRE_H
+
+#include "stream/mapping/projection.h"
+
+/* Weights of a collapse: token t's at data + t * stride. */
+typedef struct mhc__weights {
+    const float *data;
+    int64_t stride;
+} mhc__weights;
+
+/* The arguments of pre, forward or backward. */
+typedef struct mhc__pre {
+    const mhc__kernels *kernels;
+    const mhc_spec *spec;
+    const mhc__shape *shape;
+    mhc__projection projection;
+    const mhc_site_params *params;
+    mhc_streams x;
+    mhc__weights weights;
+    float *saved; /* [T, shape.saved] */
+} mhc__pre;
+
+/* carried: as mhc_pre_forward. */
+mhc__pre mhc__pre_of(const mhc_spec *spec, const mhc__shape *shape, const mhc_site_params *params, mhc_streams x,
+                     const float *coefficients, const float *carried, float *saved);
+mhc_status mhc__pre_check(const mhc__shape *shape, const mhc_site_params *params, int64_t tokens, mhc_streams x,
+                          const float *carried, const float *coefficients, const char *call, mhc_error *error);
+
+/* Before the blocks: the coefficients that all tokens share. */
+void mhc__pre_begin(const mhc__pre *pre, float *coefficients);
+int64_t mhc__pre_block_tokens(const mhc__pre *pre);
+/* The coefficients of tokens first..end where each has its own, and their u unless its data is NULL. At most
+ * mhc__pre_block_tokens of them, unless u alone is asked for. */
+void mhc__pre_block(const mhc__pre *pre, int64_t first, int64_t end, float *coefficients, mhc_rows u);
+
+/* The gradients that pre's backward is given and writes, as mhc_pre_backward. */
+typedef struct mhc__pre_gradients {
+    mhc_rows du;
+    float *d_coefficients, *d_carried;
+    const mhc__merging *merging; /* this site's; NULL: dx is added to */
+    mhc_streams dout, dx;
+    const mhc_site_params *params;
+} mhc__pre_gradients;
+
+/* Scratch of one range. */
+typedef struct mhc__pre_scratch {
+    double *sums; /* [logits + 3]: of base and scale, or of the static d_coefficients */
+    float *d_mix; /* [MHC__CHUNK, logits] */
+    float *d_fn;  /* [width, columns] */
+} mhc__pre_scratch;
+
+/* Floats of scratch for one range. */
+int64_t mhc__pre_scratch_floats(const mhc__shape *shape);
+mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *shape, float *scratch, int range);
+
+/* One range of tokens: clears its scratch, then walks over its chunks. */
+void mhc__pre_back_clear(const mhc__pre *pre, mhc__pre_scratch scratch);
+/* At most MHC__CHUNK tokens. */
+void mhc__pre_back_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
+                         mhc__pre_scratch scratch);
+/* After all ranges: the sums go to the gradients of the parameters. */
+void mhc__pre_back_end(const mhc__pre *pre, const mhc__pre_gradients *g, int threads, int ranges, float *scratch);
+
+#endif

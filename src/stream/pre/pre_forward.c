@@ -1,0 +1,86 @@
+#include "stream/pre/pre.h"
+
+/* What the first site of a shifted schedule, and the plain residual, collapse with: stream 0. */
+static const float FIRST_PRE[MHC_MAX_STREAMS] = {1.0f};
+
+mhc__pre mhc__pre_of(const mhc_spec *spec, const mhc__shape *shape, const mhc_site_params *params, mhc_streams x,
+                     const float *coefficients, const float *carried, float *saved) {
+    mhc__pre pre = {mhc__kernels_chosen(), spec, shape, {0}, params, x, {FIRST_PRE, 0}, saved};
+    mhc__projection p = {shape->n, shape->groups, shape->width, shape->channels, spec->norm_eps_place, spec->norm_eps};
+    pre.projection = p;
+    const float *weights = shape->shifted ? carried : coefficients;
+    if (shape->logits > 0 && weights)
+        pre.weights = (mhc__weights){weights, shape->dynamic ? shape->coefficients : 0};
+    return pre;
+}
+
+mhc_status mhc__pre_check(const mhc__shape *s, const mhc_site_params *params, int64_t tokens, mhc_streams x,
+                          const float *carried, const float *coefficients, const char *call, mhc_error *error) {
+    MHC__TRY(mhc__need_params(s, params, call, "params", error));
+    if (tokens > 0)
+        MHC__TRY(mhc__need(x.data, call, "x", error));
+    if (s->logits > 0 && (!s->dynamic || tokens > 0))
+        MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
+    if (carried && !s->shifted)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "%s: carried: expected NULL (the schedule is not shifted), found an array", call);
+    return MHC_OK;
+}
+
+void mhc__pre_begin(const mhc__pre *pre, float *coefficients) {
+    const mhc__shape *s = pre->shape;
+    if (s->logits == 0 && coefficients)
+        coefficients[0] = coefficients[1] = coefficients[2] = 1.0f;
+    if (s->logits > 0 && !s->dynamic)
+        pre->kernels->coefficients(pre->spec, s, 1, NULL, 0, NULL, pre->params->base, coefficients);
+}
+
+int64_t mhc__pre_block_tokens(const mhc__pre *pre) {
+    return pre->shape->dynamic ? mhc__projection_block(&pre->projection) : MHC__TOKEN_BLOCK;
+}
+
+static mhc_streams streams_from(mhc_streams x, int64_t first) {
+    x.data += first * x.token_stride;
+    return x;
+}
+
+static mhc__mixes mixes_from(const mhc__pre *pre, int64_t first) {
+    const mhc__shape *s = pre->shape;
+    float *row = pre->saved + first * s->saved;
+    return (mhc__mixes){row, row + s->logits, row + s->logits + s->groups, s->saved};
+}
+
+void mhc__pre_block(const mhc__pre *pre, int64_t first, int64_t end, float *coefficients, mhc_rows u) {
+    const mhc__shape *s = pre->shape;
+    if (s->dynamic) {
+        mhc__mixes mixes = mixes_from(pre, first);
+        mhc__projection_forward(pre->kernels, &pre->projection, end - first, streams_from(pre->x, first),
+                                pre->params->fn, mixes);
+        pre->kernels->coefficients(pre->spec, s, (int)(end - first), mixes.mix, mixes.stride, pre->params->scale,
+                                   pre->params->base, coefficients + first * s->coefficients);
+    }
+    if (u.data)
+        pre->kernels->collapse(s->n, s->channels, first, end, pre->x, pre->weights.data, pre->weights.stride, u);
+}
+
+mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
+                           int64_t tokens, mhc_streams x, const float *carried, float *coefficients, float *saved,
+                           mhc_rows u, void *workspace, size_t workspace_size, mhc_error *error) {
+    mhc__shape s = {0};
+    MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
+    MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, "mhc_pre_forward", error));
+    if (s.dynamic && !saved) {
+        size_t needed = (size_t)tokens * (size_t)s.saved * sizeof(float);
+        MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, "mhc_pre_forward", error));
+        saved = workspace;
+    }
+    mhc__pre pre = mhc__pre_of(spec, &s, params, x, coefficients, carried, saved);
+    mhc__pre_begin(&pre, coefficients);
+    if (!s.dynamic && !u.data)
+        return MHC_OK;
+    int64_t step = mhc__pre_block_tokens(&pre), blocks = mhc__blocks(tokens, step);
+#pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
+    for (int64_t block = 0; block < blocks; block++)
+        mhc__pre_block(&pre, block * step, mhc__min(tokens, (block + 1) * step), coefficients, u);
+    return MHC_OK;
+}
