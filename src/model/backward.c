@@ -1,5 +1,5 @@
-/* The way back: loss -> norm -> contract -> (merge -> F -> pre) x sites -> expand -> embed. The gradient of the streams
- * stays in one array from end to end. */
+/* The way back: loss -> norm -> contract -> merge -> F (-> seam -> F) x (sites - 1) -> pre -> expand -> embed. The
+ * gradient of the streams stays in one array from end to end. */
 #include <string.h>
 
 #include "model/internal.h"
@@ -55,28 +55,40 @@ static mhc_status wrapped_backward(const mhc__run *run, int site, float **d_u) {
     return mhc__add_rows(run, at->d_z, at->d_u);
 }
 
-static mhc_status site_backward(const mhc__run *run, int index) {
+/* The gradient of the last streams -> that of the last site.z: at.d_z. The plain residual's d_z is d_streams. */
+static mhc_status enter_sites_backward(const mhc__run *run) {
     const mhc__model *model = run->model;
     mhc__activations *at = run->at;
-    const mhc__site_state *site = &at->sites[index];
+    int last = model->sites - 1;
     int64_t channels = model->widths.channels;
-    float *d_u;
-    if (mhc__is_plain(model)) { /* d_z is d_streams */
-        MHC__TRY(wrapped_backward(run, index, &d_u));
+    if (mhc__is_plain(model))
+        return MHC_OK;
+    return mhc_merge_backward(run->context, &model->spec, at->tokens, mhc__state(run, last),
+                              mhc_rows_of(at->sites[last].z, channels), at->sites[last].coefficients, d_state(run),
+                              (mhc_streams){0}, mhc_rows_of(at->d_z, channels), at->d_coefficients[last % 2],
+                              at->scratch, at->scratch_bytes, run->error);
+}
+
+/* d_u, the gradient of site.u -> d_streams, that of the streams before the site, and at.d_z of the site before it. */
+static mhc_status leave_site_backward(const mhc__run *run, int index, float *d_u) {
+    const mhc__model *model = run->model;
+    mhc__activations *at = run->at;
+    const mhc__site_state *site = &at->sites[index], *before = site - 1;
+    int64_t channels = model->widths.channels;
+    if (mhc__is_plain(model))
         return mhc__add_rows(run, at->d_streams, d_u);
-    }
-    float *d_coefficients = at->d_coefficients[index % 2];
-    MHC__TRY(mhc_merge_backward(run->context, &model->spec, at->tokens, mhc__state(run, index),
-                                mhc_rows_of(site->z, channels), site->coefficients, d_state(run), (mhc_streams){0},
-                                mhc_rows_of(at->d_z, channels), d_coefficients, at->scratch, at->scratch_bytes,
-                                run->error));
-    MHC__TRY(wrapped_backward(run, index, &d_u));
-    const float *carried = mhc__carried(run, index);
     mhc_site_params params = mhc__site_weights(model, index), gradients = mhc__site_gradients(model, index);
-    return mhc_pre_backward(run->context, &model->spec, &params, at->tokens, mhc__state(run, index), carried,
-                            site->coefficients, site->saved, mhc_rows_of(d_u, channels), d_coefficients,
-                            carried ? at->d_coefficients[(index + 1) % 2] : NULL, d_state(run), d_state(run),
-                            &gradients, at->scratch, at->scratch_bytes, run->error);
+    float *d_coefficients = at->d_coefficients[index % 2];
+    if (index == 0)
+        return mhc_pre_backward(run->context, &model->spec, &params, at->tokens, mhc__state(run, 0), NULL,
+                                site->coefficients, site->saved, mhc_rows_of(d_u, channels), d_coefficients, NULL,
+                                d_state(run), d_state(run), &gradients, at->scratch, at->scratch_bytes, run->error);
+    mhc_seam_next next = {
+        &params,        mhc__state(run, index), site->coefficients, site->saved, mhc_rows_of(d_u, channels),
+        d_coefficients, d_state(run),           &gradients};
+    return mhc_seam_backward(run->context, &model->spec, at->tokens, &next, d_state(run), mhc__state(run, index - 1),
+                             mhc_rows_of(before->z, channels), before->coefficients, mhc_rows_of(at->d_z, channels),
+                             at->d_coefficients[(index + 1) % 2], at->scratch, at->scratch_bytes, run->error);
 }
 
 static mhc_status embed_backward(const mhc__run *run) {
@@ -115,8 +127,11 @@ mhc_status mhc__model_backward(mhc__model *model, const mhc_context *context, co
     model->backward_ready = false;
     MHC__TRY(ends_backward(&run));
     watch(&run, model->sites);
+    MHC__TRY(enter_sites_backward(&run));
     for (int site = model->sites - 1; site >= 0; site--) {
-        MHC__TRY(site_backward(&run, site));
+        float *d_u;
+        MHC__TRY(wrapped_backward(&run, site, &d_u));
+        MHC__TRY(leave_site_backward(&run, site, d_u));
         watch(&run, site);
     }
     return embed_backward(&run);

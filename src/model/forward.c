@@ -1,4 +1,4 @@
-/* tokens -> embed -> expand -> (pre -> F -> merge) x sites -> contract -> norm -> loss or logits. */
+/* tokens -> embed -> expand -> pre -> F (-> seam -> F) x (sites - 1) -> merge -> contract -> norm -> loss or logits. */
 #include "model/internal.h"
 #include "model/steps.h"
 #include "nn/embedding.h"
@@ -52,22 +52,34 @@ static mhc_status wrapped_forward(const mhc__run *run, int site) {
     return mhc__add_rows(run, ffn->z, ffn->u);
 }
 
-static mhc_status site_forward(const mhc__run *run, int index) {
+/* site.u of the first site. */
+static mhc_status enter_sites(const mhc__run *run) {
     const mhc__model *model = run->model;
     mhc__activations *at = run->at;
-    mhc__site_state *site = &at->sites[index];
-    if (mhc__is_plain(model)) {
-        MHC__TRY(wrapped_forward(run, index));
+    mhc__site_state *site = &at->sites[0];
+    if (mhc__is_plain(model))
+        return MHC_OK;
+    mhc_site_params params = mhc__site_weights(model, 0);
+    return mhc_pre_forward(run->context, &model->spec, &params, at->tokens, mhc__state(run, 0), NULL,
+                           site->coefficients, site->saved, mhc_rows_of(site->u, model->widths.channels), at->scratch,
+                           at->scratch_bytes, run->error);
+}
+
+/* site.z -> the streams after the site, and site.u of the one that follows. */
+static mhc_status leave_site(const mhc__run *run, int index) {
+    const mhc__model *model = run->model;
+    mhc__activations *at = run->at;
+    mhc__site_state *site = &at->sites[index], *next = site + 1;
+    mhc_rows z = mhc_rows_of(site->z, model->widths.channels);
+    if (mhc__is_plain(model))
         return mhc__add_rows(run, at->streams[index + 1], at->streams[index]);
-    }
-    mhc_site_params params = mhc__site_weights(model, index);
-    MHC__TRY(mhc_pre_forward(run->context, &model->spec, &params, at->tokens, mhc__state(run, index),
-                             mhc__carried(run, index), site->coefficients, site->saved,
-                             mhc_rows_of(site->u, model->widths.channels), at->scratch, at->scratch_bytes, run->error));
-    MHC__TRY(wrapped_forward(run, index));
-    return mhc_merge_forward(run->context, &model->spec, at->tokens, mhc__state(run, index),
-                             mhc_rows_of(site->z, model->widths.channels), site->coefficients,
-                             mhc__state(run, index + 1), run->error);
+    if (index + 1 == model->sites)
+        return mhc_merge_forward(run->context, &model->spec, at->tokens, mhc__state(run, index), z, site->coefficients,
+                                 mhc__state(run, index + 1), run->error);
+    mhc_site_params params = mhc__site_weights(model, index + 1);
+    return mhc_seam_forward(run->context, &model->spec, at->tokens, mhc__state(run, index), z, site->coefficients,
+                            mhc__state(run, index + 1), &params, next->coefficients, next->saved,
+                            mhc_rows_of(next->u, model->widths.channels), at->scratch, at->scratch_bytes, run->error);
 }
 
 static mhc_status contract(const mhc__run *run) {
@@ -100,8 +112,11 @@ static mhc_status body(mhc__run *run, int stride) {
                                       run->error));
     MHC__TRY(take_tokens(run, stride));
     MHC__TRY(embed(run));
-    for (int site = 0; site < model->sites; site++)
-        MHC__TRY(site_forward(run, site));
+    MHC__TRY(enter_sites(run));
+    for (int site = 0; site < model->sites; site++) {
+        MHC__TRY(wrapped_forward(run, site));
+        MHC__TRY(leave_site(run, site));
+    }
     return contract(run);
 }
 

@@ -2,6 +2,7 @@
 #ifndef MHC_MODEL_STEPS_H
 #define MHC_MODEL_STEPS_H
 
+#include "mhc/seam.h"
 #include "model/internal.h"
 
 static inline mhc_streams mhc__state(const mhc__run *run, int site) {
@@ -37,11 +38,6 @@ static inline mhc_head_params mhc__head_gradients(const mhc__model *model) {
     mhc_head_params params = {mhc__gradient(model, at->fn), mhc__gradient(model, at->base),
                               mhc__gradient(model, at->scale)};
     return params;
-}
-
-/* The coefficients whose pre collapses the streams at this site, under the shifted schedule. */
-static inline const float *mhc__carried(const mhc__run *run, int site) {
-    return mhc__is_shifted(run->model) && site > 0 ? run->at->sites[site - 1].coefficients : NULL;
 }
 
 static inline const float *mhc__contract_carried(const mhc__run *run) {

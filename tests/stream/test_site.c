@@ -247,11 +247,80 @@ static void test_symmetry(void **state) {
         }
 }
 
+/* The seam is merge and pre, and back, to the bit; in place too. */
+static void test_seam(void **state) {
+    (void)state;
+    const char *name;
+    for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++) {
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, name, strcmp(name, "residual") == 0 ? 1 : 4, p % 2 ? 67 : 48, error));
+        int64_t tokens = 131, n = spec.streams, c = spec.channels, width = n * (n + 2);
+        site here = site_open(&spec, tokens, 3, 1.0f), next = site_open(&spec, tokens, 4, 1.0f);
+        site seam = site_open(&spec, tokens, 3, 1.0f), after = site_open(&spec, tokens, 4, 1.0f);
+        mhc_context context = {MHC_DEVICE_CPU, NULL, 2};
+        mhc_site_params params = {next.fn, next.base, next.scale};
+        bool shifted = spec.schedule == MHC_SCHEDULE_SHIFTED;
+
+        site_forward(&here, 2);
+        const float *carried = shifted ? here.coefficients : NULL;
+        memcpy(next.x, here.merged, (size_t)here.merged_count * sizeof(float));
+        OK(mhc_pre_forward(&context, &spec, &params, tokens, site_streams(&next, next.x), carried, next.coefficients,
+                           next.saved, site_rows(&next, next.u), next.workspace, next.sizes.workspace, error));
+        memcpy(seam.coefficients, here.coefficients, (size_t)here.coefficients_count * sizeof(float));
+        memcpy(after.x, seam.x, (size_t)seam.x_count * sizeof(float));
+        OK(mhc_seam_forward(&context, &spec, tokens, site_streams(&seam, after.x), site_rows(&seam, seam.z),
+                            seam.coefficients, site_streams(&after, after.x), &params, after.coefficients, after.saved,
+                            site_rows(&after, after.u), after.workspace, after.sizes.workspace, error));
+        assert_memory_equal(after.x, next.x, (size_t)(tokens * n * c) * sizeof(float));
+        assert_memory_equal(after.coefficients, next.coefficients, (size_t)next.coefficients_count * sizeof(float));
+        assert_memory_equal(after.u, next.u, (size_t)(tokens * c) * sizeof(float));
+
+        /* d_merged of `next` is the gradient of its output; its d_coefficients are drawn, as merge_backward's would be
+         */
+        mhc_site_params gradients = {next.d_fn, next.d_base, next.d_scale},
+                        others = {after.d_fn, after.d_base, after.d_scale};
+        for (int64_t i = 0; i < next.d_coefficients_count; i++)
+            after.d_coefficients[i] = next.d_coefficients[i] = (float)(i % 13) - 6.0f;
+        OK(mhc_pre_backward(&context, &spec, &params, tokens, site_streams(&next, next.x), carried, next.coefficients,
+                            next.saved, site_rows(&next, next.d_u), next.d_coefficients,
+                            shifted ? here.d_coefficients : NULL, site_streams(&next, next.d_merged),
+                            site_streams(&next, next.d_x), &gradients, next.workspace, next.sizes.workspace, error));
+        OK(mhc_merge_backward(&context, &spec, tokens, site_streams(&here, here.x), site_rows(&here, here.z),
+                              here.coefficients, site_streams(&next, next.d_x), (mhc_streams){0},
+                              site_rows(&here, here.d_z), here.d_coefficients, here.workspace, here.sizes.workspace,
+                              error));
+        mhc_seam_next above = {&params,
+                               site_streams(&after, after.x),
+                               after.coefficients,
+                               after.saved,
+                               site_rows(&after, after.d_u),
+                               after.d_coefficients,
+                               site_streams(&after, after.d_merged),
+                               &others};
+        OK(mhc_seam_backward(&context, &spec, tokens, &above, site_streams(&after, after.d_merged),
+                             site_streams(&seam, seam.x), site_rows(&seam, seam.z), seam.coefficients,
+                             site_rows(&after, after.d_u), seam.d_coefficients, after.workspace, after.sizes.workspace,
+                             error));
+        assert_memory_equal(after.d_merged, next.d_x, (size_t)(tokens * n * c) * sizeof(float));
+        assert_memory_equal(after.d_u, here.d_z, (size_t)(tokens * c) * sizeof(float));
+        assert_memory_equal(after.d_fn, next.d_fn, (size_t)next.d_fn_count * sizeof(float));
+        assert_memory_equal(after.d_base, next.d_base, (size_t)next.d_base_count * sizeof(float));
+        int64_t from = shifted || spec.mapping == MHC_MAPPING_NONE ? 0 : n;
+        for (int64_t t = 0; t < here.d_coefficients_count / width && spec.mapping != MHC_MAPPING_NONE; t++)
+            assert_memory_equal(seam.d_coefficients + t * width + from, here.d_coefficients + t * width + from,
+                                (size_t)(width - from) * sizeof(float));
+        site_close(&here);
+        site_close(&next);
+        site_close(&seam);
+        site_close(&after);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_large),    cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_ranges),         cmocka_unit_test(test_strides),  cmocka_unit_test(test_in_place),
-        cmocka_unit_test(test_inference),      cmocka_unit_test(test_symmetry),
+        cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_seam),      cmocka_unit_test(test_large),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_ranges),    cmocka_unit_test(test_strides),
+        cmocka_unit_test(test_in_place),       cmocka_unit_test(test_inference), cmocka_unit_test(test_symmetry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,9 +46,10 @@ typedef struct mhc__pre_gradients {
 
 /* Scratch of one range. */
 typedef struct mhc__pre_scratch {
-    double *sums; /* [logits + 3]: of base and scale, or of the static d_coefficients */
-    float *d_mix; /* [MHC__CHUNK, logits] */
-    float *d_fn;  /* [width, columns] */
+    double *merged; /* [n (n + 1)]: the seam's sums of post and res, where all tokens share them */
+    double *sums;   /* [logits + 3]: of base and scale, or of the static d_coefficients */
+    float *d_mix;   /* [MHC__CHUNK, logits] */
+    float *d_fn;    /* [width, columns] */
 } mhc__pre_scratch;
 
 /* Floats of scratch for one range. */

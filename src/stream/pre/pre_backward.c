@@ -3,19 +3,21 @@
 #include "stream/pre/pre.h"
 
 int64_t mhc__pre_scratch_floats(const mhc__shape *s) {
-    int64_t doubles = s->logits + 3, columns = (s->groups == 1 ? s->n : 1) * s->channels;
+    int64_t doubles = MHC__MERGE_SUMS(s->n) + s->logits + 3, columns = (s->groups == 1 ? s->n : 1) * s->channels;
     int64_t floats = 2 * doubles + (s->dynamic ? MHC__CHUNK * (int64_t)s->logits + s->width * columns : 0);
     return floats + floats % 2; /* the next range begins with doubles */
 }
 
 mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *s, float *scratch, int range) {
     float *at = scratch + range * mhc__pre_scratch_floats(s);
-    float *d_mix = at + 2 * (s->logits + 3);
-    return (mhc__pre_scratch){(double *)(void *)at, d_mix, d_mix + MHC__CHUNK * (int64_t)s->logits};
+    double *merged = (double *)(void *)at, *sums = merged + MHC__MERGE_SUMS(s->n);
+    float *d_mix = at + 2 * (MHC__MERGE_SUMS(s->n) + s->logits + 3);
+    return (mhc__pre_scratch){merged, sums, d_mix, d_mix + MHC__CHUNK * (int64_t)s->logits};
 }
 
 void mhc__pre_back_clear(const mhc__pre *pre, mhc__pre_scratch scratch) {
     const mhc__shape *s = pre->shape;
+    memset(scratch.merged, 0, (size_t)MHC__MERGE_SUMS(s->n) * sizeof *scratch.merged);
     memset(scratch.sums, 0, (size_t)(s->logits + 3) * sizeof *scratch.sums);
     if (s->dynamic)
         memset(scratch.d_fn, 0,

@@ -1,0 +1,90 @@
+#include <string.h>
+
+#include "mhc/seam.h"
+#include "stream/pre/pre.h"
+
+static mhc_status check(const mhc__shape *s, int64_t tokens, const mhc_seam_next *next, mhc_streams dx_next,
+                        mhc_streams x, mhc_rows z, const float *coefficients, mhc_rows dz, const float *d_coefficients,
+                        mhc_error *error) {
+    const char *call = "mhc_seam_backward";
+    MHC__TRY(mhc__need(next, call, "next", error));
+    MHC__TRY(mhc__pre_check(s, next->params, tokens, next->x, NULL, next->coefficients, call, error));
+    MHC__TRY(mhc__need_params(s, next->gradients, call, "next->gradients", error));
+    if (tokens > 0) {
+        MHC__TRY(mhc__need(next->du.data, call, "next->du", error));
+        MHC__TRY(mhc__need(next->dout.data, call, "next->dout", error));
+        MHC__TRY(mhc__need(dx_next.data, call, "dx_next", error));
+        MHC__TRY(mhc__need(dz.data, call, "dz", error));
+        if (s->dynamic)
+            MHC__TRY(mhc__need(next->saved, call, "next->saved", error));
+        if (s->logits > 0) {
+            MHC__TRY(mhc__need(x.data, call, "x", error));
+            MHC__TRY(mhc__need(z.data, call, "z", error));
+        }
+    }
+    if (s->logits == 0 || (s->dynamic && tokens == 0))
+        return MHC_OK;
+    MHC__TRY(mhc__need(next->d_coefficients, call, "next->d_coefficients", error));
+    MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
+    return mhc__need(d_coefficients, call, "d_coefficients", error);
+}
+
+/* The residual's dz is the gradient that arrives. */
+static void copy_rows(const mhc__shape *s, int64_t first, int64_t end, mhc_streams from, mhc_rows to) {
+    for (int64_t t = first; t < end; t++)
+        memmove(to.data + t * to.stride, from.data + t * from.token_stride, (size_t)s->channels * sizeof(float));
+}
+
+/* The merge of tokens first..end; the sums of coefficients that all tokens share go to totals. */
+static void merge_chunk(const mhc__pre *pre, const mhc__merging *m, int64_t first, int64_t end, mhc_streams dout,
+                        mhc_rows dz, float *d_coefficients, double *totals) {
+    float sums[MHC__MERGE_SUMS(MHC_MAX_STREAMS)];
+    if (pre->shape->logits == 0) {
+        copy_rows(pre->shape, first, end, dout, dz);
+        return;
+    }
+    pre->kernels->merge_back(m, first, end, dout, (mhc_streams){0}, dz, d_coefficients, sums);
+    for (int k = 0; k < MHC__MERGE_SUMS(m->n) && m->stride == 0; k++)
+        totals[k] += (double)sums[k];
+}
+
+mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, int64_t tokens,
+                             const mhc_seam_next *next, mhc_streams dx_next, mhc_streams x, mhc_rows z,
+                             const float *coefficients, mhc_rows dz, float *d_coefficients, void *workspace,
+                             size_t workspace_size, mhc_error *error) {
+    mhc__shape s = {0};
+    MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
+    MHC__TRY(check(&s, tokens, next, dx_next, x, z, coefficients, dz, d_coefficients, error));
+    int ranges = mhc__ranges(tokens);
+    size_t needed = (size_t)ranges * (size_t)mhc__pre_scratch_floats(&s) * sizeof(float);
+    MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, "mhc_seam_backward", error));
+    float *scratch = workspace;
+    const float ones[3] = {1.0f, 1.0f, 1.0f}; /* the residual's */
+    int64_t stride = s.dynamic ? s.coefficients : 0;
+    const float *carried = s.shifted ? coefficients : NULL;
+    mhc__pre pre = mhc__pre_of(spec, &s, next->params, next->x, next->coefficients, carried, (float *)next->saved);
+    mhc__merging above = {.n = s.n, .channels = s.channels, .coefficients = s.logits ? next->coefficients : ones};
+    above.stride = stride;
+    mhc__merging here = {s.n, s.channels, x, z, coefficients, stride};
+    mhc__pre_gradients g = {next->du, next->d_coefficients, s.shifted ? d_coefficients : NULL, &above, next->dout,
+                            dx_next,  next->gradients};
+#pragma omp parallel for num_threads(context->threads) schedule(static) if (ranges > 1)
+    for (int range = 0; range < ranges; range++) {
+        mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, range);
+        int64_t end = mhc__range_first(tokens, range + 1);
+        mhc__pre_back_clear(&pre, own);
+        for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK) {
+            int64_t last = mhc__min(end, first + MHC__CHUNK);
+            mhc__pre_back_chunk(&pre, &g, first, last, own);
+            merge_chunk(&pre, &here, first, last, dx_next, dz, d_coefficients, own.merged);
+        }
+    }
+    mhc__pre_back_end(&pre, &g, context->threads, ranges, scratch);
+    for (int k = 0; k < MHC__MERGE_SUMS(s.n) && s.logits > 0 && !s.dynamic; k++) {
+        double sum = 0.0;
+        for (int range = 0; range < ranges; range++)
+            sum += mhc__pre_scratch_of(&s, scratch, range).merged[k];
+        d_coefficients[s.n + k] = (float)sum;
+    }
+    return MHC_OK;
+}
