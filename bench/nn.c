@@ -8,6 +8,7 @@
 #include "base/philox.h"
 #include "base/threads.h"
 #include "gemm/gemm.h"
+#include "measure.h"
 #include "nn/activation.h"
 #include "nn/attention.h"
 #include "nn/embedding.h"
@@ -32,21 +33,15 @@ typedef struct bench {
     float rate;
 } bench;
 
-static int ascending(const void *x, const void *y) {
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 static double median_of(bench *b, void (*run)(bench *)) {
-    double seconds[101];
+    double seconds[MHC__MOST_ROUNDS];
     run(b);
     for (int r = 0; r < b->repeats; r++) {
         double start = mhc__clock_seconds();
         run(b);
         seconds[r] = mhc__clock_seconds() - start;
     }
-    qsort(seconds, (size_t)b->repeats, sizeof *seconds, ascending);
-    return seconds[b->repeats / 2];
+    return mhc__spread_of(seconds, b->repeats).median;
 }
 
 typedef struct product {
@@ -193,8 +188,8 @@ static float *random_floats(int64_t count, float deviation, uint64_t key) {
 int main(int argc, char **argv) {
     bench b = {.threads = argc > 1 ? atoi(argv[1]) : mhc__default_threads(), .repeats = argc > 2 ? atoi(argv[2]) : 5};
     const size sizes[] = {{32, 128, 256, 8, 1024}, {16, 256, 768, 12, 3072}};
-    if (b.threads < 1 || b.repeats < 1 || b.repeats > 101) {
-        fprintf(stderr, "usage: bench_nn [threads [repeats up to 101]]\n");
+    if (b.threads < 1 || b.repeats < 1 || b.repeats > MHC__MOST_ROUNDS) {
+        fprintf(stderr, "usage: bench_nn [threads [repeats up to %d]]\n", MHC__MOST_ROUNDS);
         return 2;
     }
     printf("%s\n", mhc__gemm_provider());

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/philox.h"
+#include "measure.h"
 #include "train/train.h"
 
 typedef struct settings {
@@ -84,20 +85,14 @@ static mhc_status fill(void *self, int64_t index, int batch, int sequence, int32
     return MHC_OK;
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void print_result(const settings *chosen, double *seconds, double loss) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    qsort(seconds, (size_t)chosen->steps, sizeof *seconds, ascending);
-    double median = seconds[chosen->steps / 2];
+    mhc__spread spread = mhc__spread_of(seconds, chosen->steps);
     printf("{\"kind\": \"%s\", \"threads\": %d, \"median_s\": %.6f, \"min_s\": %.6f, \"max_s\": %.6f, "
            "\"tokens_per_s\": %.1f, \"loss\": %.6f, \"peak_rss_mib\": %.1f}\n",
-           chosen->kind, chosen->threads, median, seconds[0], seconds[chosen->steps - 1],
-           (double)chosen->batch * chosen->seq / median, loss, (double)usage.ru_maxrss / 1024);
+           chosen->kind, chosen->threads, spread.median, spread.least, spread.most,
+           (double)chosen->batch * chosen->seq / spread.median, loss, (double)usage.ru_maxrss / 1024);
 }
 
 static mhc_status measure(settings *chosen, mhc_error *error) {

@@ -1,0 +1,244 @@
+#include "operations.h"
+
+static mhc_streams streams(const mhc__subject *s, float *data) {
+    return mhc_streams_of(data, s->spec.streams, s->spec.channels);
+}
+static mhc_rows rows(const mhc__subject *s, float *data) {
+    return mhc_rows_of(data, s->spec.channels);
+}
+static int is_shifted(const mhc__subject *s) {
+    return s->spec.schedule == MHC_SCHEDULE_SHIFTED;
+}
+
+/* --------------------------------------------------------------------------------------------------------- the calls
+ */
+
+static mhc_status pre(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    return mhc_pre_forward(context, &s->spec, &s->params, s->tokens, streams(s, s->x),
+                           is_shifted(s) ? s->carried : NULL, s->coefficients, s->saved, rows(s, s->u), s->workspace,
+                           s->workspace_size, error);
+}
+
+static mhc_status merge(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    return mhc_merge_forward(context, &s->spec, s->tokens, streams(s, s->x), rows(s, s->z), s->coefficients,
+                             streams(s, s->merged), error);
+}
+
+static mhc_status site(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    mhc_status status = pre(context, s, error);
+    return status == MHC_OK ? merge(context, s, error) : status;
+}
+
+/* dX is left to pre_back: the streams' gradient is read twice and written once. */
+static mhc_status merge_back(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    return mhc_merge_backward(context, &s->spec, s->tokens, streams(s, s->x), rows(s, s->z), s->coefficients,
+                              streams(s, s->d_merged), (mhc_streams){0}, rows(s, s->d_z), s->d_coefficients,
+                              s->workspace, s->workspace_size, error);
+}
+
+static mhc_status pre_back(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    int shifted = is_shifted(s);
+    return mhc_pre_backward(context, &s->spec, &s->params, s->tokens, streams(s, s->x), shifted ? s->carried : NULL,
+                            s->coefficients, s->saved, rows(s, s->d_u), s->d_coefficients,
+                            shifted ? s->d_carried : NULL, streams(s, s->d_merged), streams(s, s->d_x), &s->gradients,
+                            s->workspace, s->workspace_size, error);
+}
+
+static mhc_status site_back(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    mhc_status status = merge_back(context, s, error);
+    return status == MHC_OK ? pre_back(context, s, error) : status;
+}
+
+static mhc_status constraint(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    return mhc_constraint_forward(context, &s->spec, s->tokens, s->logits, s->res, error);
+}
+
+static mhc_status constraint_back(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    return mhc_constraint_backward(context, &s->spec, s->tokens, s->logits, s->d_res, s->d_logits, error);
+}
+
+static mhc_status expand(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    return mhc_expand_forward(context, &s->spec, s->tokens, rows(s, s->z), streams(s, s->merged), error);
+}
+
+static mhc_status expand_back(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    return mhc_expand_backward(context, &s->spec, s->tokens, streams(s, s->d_merged), rows(s, s->d_z), error);
+}
+
+static mhc_status contract(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    return mhc_contract_forward(context, &s->spec, &s->head, s->tokens, streams(s, s->x), s->carried, s->head_saved,
+                                rows(s, s->u), s->workspace, s->workspace_size, error);
+}
+
+static mhc_status contract_back(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    return mhc_contract_backward(context, &s->spec, &s->head, s->tokens, streams(s, s->x), s->carried, s->head_saved,
+                                 rows(s, s->d_u), s->d_carried, streams(s, s->d_x), &s->d_head, s->workspace,
+                                 s->workspace_size, error);
+}
+
+/* --------------------------------------------------------------------------------------------------------- the costs
+ * Derived in docs/performance.md. Traffic counts tensors of T rows of C floats and, once per call, the parameters; the
+ * coefficients are 1/C of a row and count too. */
+
+static double units(const mhc__subject *s) { /* one row of C floats for each token */
+    return 4.0 * (double)s->tokens * (double)s->spec.channels;
+}
+static double coefficient_bytes(const mhc__subject *s) {
+    return 4.0 * (double)s->sizes.coefficients;
+}
+static double fn_bytes(const mhc__subject *s) {
+    return 4.0 * (double)(s->sizes.fn_rows * s->sizes.fn_columns);
+}
+/* Products of one token with fn: each entry once, or once per stream. */
+static double projection_flops(const mhc__subject *s) {
+    double entries = (double)(s->sizes.fn_rows * s->sizes.fn_columns);
+    return 2 * entries * (s->spec.norm == MHC_NORM_PER_STREAM ? s->spec.streams : 1);
+}
+static double coefficient_sets(const mhc__subject *s) { /* constraints computed by a site */
+    return s->spec.mapping == MHC_MAPPING_DYNAMIC ? (double)s->tokens : 1;
+}
+
+/* Of one matrix. Sinkhorn: 2 iterations half steps, each n^2 sums and n^2 products and n divisions; exponentials and
+ * the other constraints count as one operation per logit. */
+static double constraint_flops(const mhc__subject *s) {
+    double n = s->spec.streams, logits = (double)mhc__subject_logits(s);
+    return s->spec.constraint == MHC_CONSTRAINT_SINKHORN ? 2 * s->spec.sinkhorn.iterations * (2 * n * n + n) : logits;
+}
+/* The iterations again, and for each half step n^2 fused and n^2 other products and sums on the way back. */
+static double constraint_back_flops(const mhc__subject *s) {
+    double n = s->spec.streams;
+    double back = s->spec.constraint == MHC_CONSTRAINT_SINKHORN ? 2 * s->spec.sinkhorn.iterations * 4 * n * n : 0;
+    return constraint_flops(s) + back;
+}
+
+static mhc__cost pre_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams, elements = row / 4;
+    int dynamic = s->spec.mapping == MHC_MAPPING_DYNAMIC;
+    mhc__cost cost = {.read = n * row + fn_bytes(s), .written = row + coefficient_bytes(s)};
+    cost.split = (n + 1) * row + coefficient_bytes(s), cost.shared = fn_bytes(s);
+    cost.flops = 2 * n * elements + coefficient_sets(s) * constraint_flops(s);
+    if (dynamic) /* products and squares */
+        cost.flops += (double)s->tokens * projection_flops(s) + 2 * n * elements;
+    return cost;
+}
+
+static mhc__cost merge_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams;
+    mhc__cost cost = {.read = (n + 1) * row + coefficient_bytes(s), .written = n * row};
+    cost.split = (2 * n + 1) * row + coefficient_bytes(s);
+    cost.flops = 2 * n * (n + 1) * row / 4;
+    return cost;
+}
+
+static mhc__cost sum(mhc__cost a, mhc__cost b) {
+    mhc__cost cost = {a.read + b.read, a.written + b.written, a.split + b.split, a.shared + b.shared,
+                      a.flops + b.flops};
+    return cost;
+}
+
+static mhc__cost site_cost(const mhc__subject *s) {
+    mhc__cost cost = sum(pre_cost(s), merge_cost(s));
+    cost.split -= s->spec.streams * units(s) + coefficient_bytes(s); /* X and the coefficients are in both */
+    return cost;
+}
+
+/* dX', X, z -> dz; post and res of d_coefficients. */
+static mhc__cost merge_back_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams;
+    mhc__cost cost = {.read = (2 * n + 1) * row + coefficient_bytes(s), .written = row + coefficient_bytes(s)};
+    cost.split = cost.read + cost.written;
+    cost.flops = 2 * n * (n + 2) * row / 4;
+    return cost;
+}
+
+/* dX', X, du, coefficients and their gradient, fn -> dX; adds to d_fn. */
+static mhc__cost pre_back_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams, elements = row / 4;
+    int dynamic = s->spec.mapping == MHC_MAPPING_DYNAMIC;
+    mhc__cost cost = {.read = (2 * n + 1) * row + 2 * coefficient_bytes(s) + 2 * fn_bytes(s)};
+    cost.written = n * row + fn_bytes(s);
+    cost.split = (3 * n + 1) * row + 2 * coefficient_bytes(s), cost.shared = 2 * fn_bytes(s);
+    cost.flops = 2 * n * (n + 2) * elements + coefficient_sets(s) * constraint_back_flops(s);
+    if (dynamic) /* products for dX and for d_fn, and the norm's share of dX */
+        cost.flops += 2 * (double)s->tokens * projection_flops(s) + 2 * n * elements;
+    return cost;
+}
+
+static mhc__cost site_back_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams;
+    mhc__cost cost = sum(merge_back_cost(s), pre_back_cost(s));
+    cost.split -= 2 * n * row + 2 * coefficient_bytes(s); /* dX', X and the coefficients are in both */
+    return cost;
+}
+
+static mhc__cost constraint_cost(const mhc__subject *s) {
+    double n = s->spec.streams, t = (double)s->tokens;
+    mhc__cost cost = {.read = 4 * t * (double)mhc__subject_logits(s), .written = 4 * t * n * n};
+    cost.split = cost.read + cost.written, cost.flops = t * constraint_flops(s);
+    return cost;
+}
+
+static mhc__cost constraint_back_cost(const mhc__subject *s) {
+    double n = s->spec.streams, t = (double)s->tokens, logits = 4 * t * (double)mhc__subject_logits(s);
+    mhc__cost cost = {.read = logits + 4 * t * n * n, .written = logits};
+    cost.split = cost.read + cost.written, cost.flops = t * constraint_back_flops(s);
+    return cost;
+}
+
+static mhc__cost expand_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams;
+    mhc__cost cost = {.read = row, .written = n * row, .split = (n + 1) * row};
+    return cost;
+}
+
+static mhc__cost expand_back_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams;
+    mhc__cost cost = {.read = n * row, .written = row, .split = (n + 1) * row, .flops = n * row / 4};
+    return cost;
+}
+
+/* A learned head has n outputs for each token: X is needed for them and for the sum, once. */
+static double head_flops(const mhc__subject *s) {
+    double n = s->spec.streams;
+    return s->spec.contraction == MHC_CONTRACT_HEAD ? 2 * n * (n + 1) * units(s) / 4 : 0;
+}
+static double head_bytes(const mhc__subject *s) {
+    double n = s->spec.streams;
+    return s->spec.contraction == MHC_CONTRACT_HEAD ? 4 * n * n * (double)s->spec.channels : 0;
+}
+
+static mhc__cost contract_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams;
+    mhc__cost cost = {.read = n * row + head_bytes(s), .written = row, .split = (n + 1) * row};
+    cost.shared = head_bytes(s), cost.flops = 2 * n * row / 4 + head_flops(s);
+    return cost;
+}
+
+static mhc__cost contract_back_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams;
+    int weights_learn = s->spec.contraction == MHC_CONTRACT_HEAD || s->spec.contraction == MHC_CONTRACT_CARRIED;
+    mhc__cost cost = {.read = (1 + (weights_learn ? n : 0)) * row + 2 * head_bytes(s)};
+    cost.written = n * row + head_bytes(s);
+    cost.split = (1 + n + (weights_learn ? n : 0)) * row, cost.shared = 2 * head_bytes(s);
+    cost.flops = (weights_learn ? 4 : 1) * n * row / 4 + 2 * head_flops(s);
+    return cost;
+}
+
+/* --------------------------------------------------------------------------------------------------------- the table
+ */
+
+const mhc__operation MHC__OPERATIONS[] = {
+    {"pre", "X -> coefficients, u", 1, pre, pre_cost},
+    {"merge", "X, z, coefficients -> X'", 1, merge, merge_cost},
+    {"site", "pre, then merge", 1, site, site_cost},
+    {"merge-back", "dX' -> dz, d_coefficients", 1, merge_back, merge_back_cost},
+    {"pre-back", "dX', du, d_coefficients -> dX, d_fn, d_base, d_scale", 1, pre_back, pre_back_cost},
+    {"site-back", "merge-back, then pre-back", 1, site_back, site_back_cost},
+    {"constraint", "logits -> res", 0, constraint, constraint_cost},
+    {"constraint-back", "d_res -> d_logits", 0, constraint_back, constraint_back_cost},
+    {"expand", "x -> X", 1, expand, expand_cost},
+    {"expand-back", "dX -> dx", 1, expand_back, expand_back_cost},
+    {"contract", "X -> y", 1, contract, contract_cost},
+    {"contract-back", "dy -> dX", 1, contract_back, contract_back_cost},
+    {NULL, NULL, 0, NULL, NULL},
+};

@@ -1,0 +1,127 @@
+#include "subject.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/philox.h"
+#include "base/threads.h"
+
+/* Normal numbers, a stretch of them again and again: gigabytes are filled at the speed of memory. */
+static mhc_status normal(float **out, int64_t count, float deviation, uint64_t key, mhc_error *error) {
+    enum { STRETCH = 100003 }; /* odd, so that rows differ */
+    mhc_status status = MHC__ALLOCATE(*out, count, "the tensors of a benchmark", error);
+    if (status != MHC_OK)
+        return status;
+    int64_t first = mhc__min(count, STRETCH);
+    mhc__normal_fill(key, 0, deviation, *out, first);
+    for (int64_t at = first; at < count; at += first)
+        memcpy(*out + at, *out, (size_t)mhc__min(first, count - at) * sizeof(float));
+    return MHC_OK;
+}
+
+int64_t mhc__subject_logits(const mhc__subject *s) {
+    int64_t n = s->spec.streams, count = n * n;
+    if (s->spec.constraint == MHC_CONSTRAINT_PERMUTATIONS)
+        for (count = 1; n > 1; n--)
+            count *= n;
+    return count;
+}
+
+static mhc_status open_tensors(mhc__subject *s, mhc_error *error) {
+    int64_t n = s->spec.streams, c = s->spec.channels, t = s->tokens, fn = s->sizes.fn_rows * s->sizes.fn_columns;
+    int head = s->spec.contraction == MHC_CONTRACT_HEAD;
+    struct {
+        float **out;
+        int64_t count;
+        float deviation;
+    } tensors[] = {
+        {&s->x, t * n * c, 1},
+        {&s->merged, t * n * c, 0},
+        {&s->d_merged, t * n * c, 1},
+        {&s->d_x, t * n * c, 0},
+        {&s->z, t * c, 1},
+        {&s->u, t * c, 0},
+        {&s->d_z, t * c, 0},
+        {&s->d_u, t * c, 1},
+        {&s->coefficients, s->sizes.coefficients, 0.3f},
+        {&s->d_coefficients, s->sizes.coefficients, 0.3f},
+        {&s->carried, s->sizes.coefficients, 0.3f},
+        {&s->d_carried, s->sizes.coefficients, 0},
+        {&s->saved, s->sizes.saved, 0},
+        {&s->params.fn, fn, 0.02f},
+        {&s->params.base, s->sizes.base, 0.5f},
+        {&s->params.scale, s->sizes.scale, 0.5f},
+        {&s->gradients.fn, fn, 0},
+        {&s->gradients.base, s->sizes.base, 0},
+        {&s->gradients.scale, s->sizes.scale, 0},
+        {&s->head.fn, head ? n * n * c : 0, 0.02f},
+        {&s->head.base, head ? n : 0, 0.5f},
+        {&s->head.scale, head, 0.5f},
+        {&s->d_head.fn, head ? n * n * c : 0, 0},
+        {&s->d_head.base, head ? n : 0, 0},
+        {&s->d_head.scale, head, 0},
+        {&s->head_saved, s->ends.saved, 0},
+        {&s->logits, t * mhc__subject_logits(s), 1},
+        {&s->res, t * n * n, 0},
+        {&s->d_res, t * n * n, 1},
+        {&s->d_logits, t * mhc__subject_logits(s), 0},
+    };
+    mhc_status status = MHC_OK;
+    for (size_t i = 0; status == MHC_OK && i < sizeof tensors / sizeof tensors[0]; i++)
+        status = normal(tensors[i].out, tensors[i].count, tensors[i].deviation, i + 1, error);
+    return status;
+}
+
+mhc_status mhc__subject_open(mhc__subject *s, const char *preset, int streams, int64_t channels, int64_t tokens,
+                             mhc_error *error) {
+    memset(s, 0, sizeof *s);
+    s->tokens = tokens;
+    mhc_status status = mhc_spec_preset(&s->spec, preset, streams, channels, error);
+    if (status == MHC_OK)
+        status = mhc_site_sizes_query(&s->spec, tokens, &s->sizes, error);
+    if (status == MHC_OK)
+        status = mhc_contract_sizes_query(&s->spec, tokens, &s->ends, error);
+    if (status == MHC_OK)
+        status = open_tensors(s, error);
+    s->workspace_size = s->sizes.workspace > s->ends.workspace ? s->sizes.workspace : s->ends.workspace;
+    if (status == MHC_OK)
+        status = mhc__allocate(&s->workspace, (int64_t)s->workspace_size, 1, "workspace", error);
+    return status;
+}
+
+void mhc__subject_close(mhc__subject *s) {
+    void *all[] = {s->x,
+                   s->merged,
+                   s->d_merged,
+                   s->d_x,
+                   s->z,
+                   s->u,
+                   s->d_z,
+                   s->d_u,
+                   s->saved,
+                   s->coefficients,
+                   s->carried,
+                   s->d_carried,
+                   s->params.fn,
+                   s->params.base,
+                   s->params.scale,
+                   s->gradients.fn,
+                   s->gradients.base,
+                   s->gradients.scale,
+                   s->head.fn,
+                   s->head.base,
+                   s->head.scale,
+                   s->d_head.fn,
+                   s->d_head.base,
+                   s->d_head.scale,
+                   s->head_saved,
+                   s->logits,
+                   s->res,
+                   s->d_res,
+                   s->d_logits,
+                   s->d_coefficients,
+                   s->workspace};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        mhc__release(all[i]);
+    memset(s, 0, sizeof *s);
+}

@@ -1,0 +1,32 @@
+/* What operations work on. */
+#ifndef MHC_BENCH_SUBJECT_H
+#define MHC_BENCH_SUBJECT_H
+
+#include "mhc/mhc.h"
+
+/* A site and the two ends with all their tensors: filled with normal numbers, gradients with zeros. */
+typedef struct mhc__subject {
+    mhc_spec spec;
+    int64_t tokens;
+    mhc_site_sizes sizes;
+    mhc_contract_sizes ends;
+    float *x, *merged, *d_merged, *d_x; /* [T, n, C] */
+    float *z, *u, *d_z, *d_u;           /* [T, C] */
+    float *coefficients, *d_coefficients, *carried, *d_carried, *saved;
+    mhc_site_params params, gradients;
+    mhc_head_params head, d_head;
+    float *head_saved;
+    float *logits, *res, *d_res, *d_logits; /* of the constraint alone: [T, n * n or n!] and [T, n, n] */
+    void *workspace;
+    size_t workspace_size;
+} mhc__subject;
+
+/* Errors: as mhc_spec_preset; out of memory. Close it either way. */
+mhc_status mhc__subject_open(mhc__subject *subject, const char *preset, int streams, int64_t channels, int64_t tokens,
+                             mhc_error *error);
+void mhc__subject_close(mhc__subject *subject);
+
+/* Logits of res for one token: n * n, or n! for permutations. */
+int64_t mhc__subject_logits(const mhc__subject *subject);
+
+#endif
