@@ -7,6 +7,7 @@
 #include "mhc/site.h"
 #include "mhc/spec.h"
 #include "simd/isa.h"
+#include "stream/ranges.h"
 #include "stream/shape.h"
 
 /* Tokens whose products are computed together. */
@@ -21,13 +22,17 @@ typedef struct mhc__products {
     const float *fn;
 } mhc__products;
 
-/* The way back for one stretch of `rows` rows. e = r d_mix, row v at v * e_stride, and s [rows] = r slope (r^2 could
- * overflow):
- *     dx_c += sum_k e_k fn_kc - s r x_c        d_fn_kc += sum_rows e_k x_c
- * fn and d_fn: row k at k * columns. */
+/* Columns that the way back works on at a time, and their floats: MHC__CHUNK rows, and a line more, so that the slabs
+ * of a stretch do not lie a power of two apart. */
+#define MHC__BACK_SLAB        64
+#define MHC__BACK_SLAB_FLOATS (MHC__CHUNK * MHC__BACK_SLAB + 16)
+
+/* The way back for one stretch of `rows` rows, at most MHC__CHUNK. e = r d_mix, row v at v * e_stride, and s [rows] = r
+ * slope (r^2 could overflow): dx_c += sum_k e_k fn_kc - s r x_c        d_fn_kc += sum_rows e_k x_c fn and d_fn: row k
+ * at k * columns. */
 typedef struct mhc__products_back {
     const float *x, *e, *r, *s, *fn;
-    float *dx, *d_fn;
+    float *dx, *d_fn, *slabs; /* slabs: scratch, MHC__BACK_SLAB_FLOATS for each MHC__BACK_SLAB of count */
     int64_t x_stride, dx_stride, e_stride, columns, count;
     int rows, width;
 } mhc__products_back;

@@ -119,7 +119,8 @@ mhc_status mhc_site_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_site_s
     sizes->scale = s.dynamic ? 3 : 0;
     sizes->coefficients = (s.dynamic ? tokens : 1) * s.coefficients;
     sizes->saved = s.dynamic ? tokens * s.saved : 0;
-    int64_t ranges = mhc__ranges(tokens), floats = ranges * mhc__pre_scratch_floats(&s);
+    int ranges = mhc__ranges(tokens);
+    int64_t floats = mhc__pre_scratch_floats(&s, ranges);
     if (s.dynamic)
         floats = mhc__max(floats, sizes->saved);
     else

@@ -110,7 +110,7 @@ static double chain_loss(chain *c) {
 
 static void chain_gradient(chain *c, float *dx, float (*d_fn)[WIDTH * X], float (*d_base)[WIDTH]) {
     static float k[SITES][TOKENS * WIDTH], dk[SITES][TOKENS * WIDTH], saved[SITES][TOKENS * (WIDTH + 2)],
-        u[SITES][TOKENS * CHANNELS], du[TOKENS * CHANNELS], y[TOKENS * CHANNELS], workspace[4096];
+        u[SITES][TOKENS * CHANNELS], du[TOKENS * CHANNELS], y[TOKENS * CHANNELS], workspace[16384];
     mhc_context context = mhc_context_cpu(2);
     float d_scale[3] = {0};
     mhc_rows dy = mhc_rows_of(c->dy, CHANNELS), z = mhc_rows_of(du, CHANNELS);

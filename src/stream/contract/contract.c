@@ -37,7 +37,7 @@ mhc_status mhc_contract_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_co
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(&context, spec, tokens, &s, error));
     MHC__TRY(mhc__need(sizes, "mhc_contract_sizes_query", "sizes", error));
-    int64_t floats = mhc__ranges(tokens) * scratch_floats(spec);
+    int64_t floats = mhc__ranges(tokens) * (scratch_floats(spec) + (has_head(spec) ? mhc__slab_floats(s.channels) : 0));
     sizes->saved = has_head(spec) ? tokens * saved_row(s.n) : 0;
     floats = mhc__max(floats, sizes->saved);
     sizes->workspace = (size_t)floats * sizeof(float);
@@ -163,7 +163,8 @@ static void head_weights_back(const job *j, int64_t first, int64_t end, float *d
         }
 }
 
-static void head_chunk_back(const job *j, int64_t first, int64_t end, double *sums, float *d, float *d_fn) {
+static void head_chunk_back(const job *j, int64_t first, int64_t end, double *sums, float *d, float *slabs,
+                            float *d_fn) {
     int n = j->spec->streams;
     mhc__projection p = projection_of(j->spec);
     mhc_rows dy = {j->dy.data + first * j->dy.stride, j->dy.stride};
@@ -171,7 +172,7 @@ static void head_chunk_back(const job *j, int64_t first, int64_t end, double *su
     j->kernels->spread(n, j->spec->channels, first, end, false, j->w.data, j->w.stride, j->dy, j->dx);
     head_weights_back(j, first, end, d, sums);
     mhc__projection_backward(j->kernels, &p, end - first, from(j->x, first), j->params->fn,
-                             mixes_of(j->saved, n, first), d, n, from(j->dx, first), d_fn);
+                             mixes_of(j->saved, n, first), d, n, slabs, from(j->dx, first), d_fn);
 }
 
 /* Mean, sum and carried pre. */
@@ -187,7 +188,8 @@ static void plain_chunk_back(const job *j, int64_t first, int64_t end, double *t
         total[i] += (double)sums[i];
 }
 
-static void range_back(const job *j, int64_t tokens, int range, float *scratch) {
+/* slabs: the thread's own. */
+static void range_back(const job *j, int64_t tokens, int range, float *scratch, float *slabs) {
     int n = j->spec->streams;
     bool head = has_head(j->spec);
     int64_t end = mhc__range_first(tokens, range + 1);
@@ -196,7 +198,7 @@ static void range_back(const job *j, int64_t tokens, int range, float *scratch) 
     memset(scratch, 0, (size_t)scratch_floats(j->spec) * sizeof *scratch);
     for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK) {
         if (head)
-            head_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), sums, d, d_fn);
+            head_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), sums, d, slabs, d_fn);
         else
             plain_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), sums);
     }
@@ -240,10 +242,12 @@ mhc_status mhc_contract_backward(const mhc_context *context, const mhc_spec *spe
     bool carries = spec->contraction == MHC_CONTRACT_CARRIED;
     job j = {mhc__kernels_chosen(), spec, params, x, dx, dy, w, (float *)saved, carries ? d_carried : NULL, w.stride};
     int ranges = mhc__ranges(tokens);
+    int threads = (int)mhc__max(1, mhc__min(context->threads, ranges));
     int64_t stride = scratch_floats(spec);
-#pragma omp parallel for num_threads(context->threads) schedule(static) if (ranges > 1)
+#pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++)
-        range_back(&j, tokens, range, scratch + range * stride);
+        range_back(&j, tokens, range, scratch + range * stride,
+                   scratch + ranges * stride + mhc__thread_index() * mhc__slab_floats(s.channels));
     double sums[MHC_MAX_STREAMS + 1] = {0};
     for (int range = 0; range < ranges; range++)
         for (int k = 0; k <= s.n; k++)

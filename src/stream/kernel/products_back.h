@@ -1,6 +1,7 @@
-/* The gradient of the products: two small matrix products over the same values. Columns are taken in slabs, and what a
- * slab needs of x and fn is first copied side by side: rows of streams are often a multiple of 4 KiB apart, so that the
- * same columns of many rows would fight for one set of the cache. */
+/* The gradient of the products: two small matrix products over the same values. Rows of streams are often a multiple of
+ * 4 KiB apart, so that the same columns of many rows would fight for one set of each cache. So a stretch is first
+ * copied, row by row, into slabs of 64 columns; the tiles work on one slab at a time and leave the share of dx in its
+ * place; then that is added to dx, row by row again. */
 #ifndef MHC_STREAM_KERNEL_PRODUCTS_BACK_H
 #define MHC_STREAM_KERNEL_PRODUCTS_BACK_H
 
@@ -9,20 +10,17 @@
 #include "base/threads.h"
 #include "simd/vec.h"
 #include "stream/kernels.h"
-#include "stream/ranges.h"
 
-/* Columns of a slab; rows of fn in one go; tiles of registers: rows of dx or of fn by two registers of columns. */
-enum { MHC__BACK_SLAB = 64, MHC__BACK_FNS = 24, MHC__BACK_ROWS = 4, MHC__BACK_TILE = 6 };
+/* Rows of fn copied at a time; tiles of registers: rows of x or of fn by two registers of columns. */
+enum { MHC__BACK_FNS = 24, MHC__BACK_ROWS = 4, MHC__BACK_TILE = 6, MHC__BACK_PAIR = 2 * MHC__VEC };
 
-/* One slab: x [rows, SLAB] and fn [fns, SLAB], zeros past `width` columns. */
-typedef struct mhc__slab {
-    float x[MHC__CHUNK][MHC__BACK_SLAB], fn[MHC__BACK_FNS][MHC__BACK_SLAB];
-    int rows, fns;
-    const float *e; /* row v at v * e_stride */
-    int64_t e_stride;
-} mhc__slab;
+typedef float mhc__slab_line[MHC__BACK_SLAB];
 
-MHC__INLINE void mhc__slab_row(const float *from, int width, float *to) {
+MHC__INLINE float *mhc__slab_at(const mhc__products_back *p, int64_t slab) {
+    return p->slabs + slab * MHC__BACK_SLAB_FLOATS;
+}
+
+MHC__INLINE void mhc__slab_copy(const float *from, int width, float *to) {
     if (width == MHC__BACK_SLAB) {
         for (int c = 0; c < MHC__BACK_SLAB; c += MHC__VEC)
             mhc__vec_store(to + c, mhc__vec_load(from + c));
@@ -32,26 +30,29 @@ MHC__INLINE void mhc__slab_row(const float *from, int width, float *to) {
     memset(to + width, 0, (size_t)(MHC__BACK_SLAB - width) * sizeof *to);
 }
 
-/* dx of `rows` rows from row v on, two registers of columns from c on. start: x is subtracted, once for all fns. */
-MHC__INLINE void mhc__slab_dx(const mhc__slab *slab, int v, int rows, int c, bool start, const float *r, const float *s,
-                              float *dx, int64_t dx_stride) {
+/* Two registers of columns, from c on: the share of dx of `rows` rows, in place of x (first) or added to what is there.
+ */
+MHC__INLINE void mhc__slab_dx(const mhc__products_back *p, mhc__slab_line *x, const mhc__slab_line *fn, int k0, int fns,
+                              int v, int rows, int c, bool first) {
     mhc__vec sum[MHC__BACK_ROWS][2], w[2];
-    const float *e = slab->e + v * slab->e_stride;
+    const float *e = p->e + v * p->e_stride + k0;
 #pragma GCC unroll 4
     for (int i = 0; i < rows; i++) {
-        mhc__vec norm = mhc__vec_all(r[v + i]), slope = mhc__vec_all(start ? -s[v + i] : 0.0f);
+        mhc__vec r = mhc__vec_all(p->r[v + i]), s = mhc__vec_all(-p->s[v + i]);
 #pragma GCC unroll 2
-        for (int q = 0; q < 2; q++)
-            sum[i][q] = mhc__vec_fma(slope, mhc__vec_mul(norm, mhc__vec_load(slab->x[v + i] + c + q * MHC__VEC)),
-                                     mhc__vec_load(dx + i * dx_stride + q * MHC__VEC));
+        for (int q = 0; q < 2; q++) {
+            sum[i][q] = mhc__vec_load(x[v + i] + c + q * MHC__VEC);
+            if (first)
+                sum[i][q] = mhc__vec_mul(s, mhc__vec_mul(r, sum[i][q]));
+        }
     }
-    for (int k = 0; k < slab->fns; k++) {
+    for (int k = 0; k < fns; k++) {
 #pragma GCC unroll 2
         for (int q = 0; q < 2; q++)
-            w[q] = mhc__vec_load(slab->fn[k] + c + q * MHC__VEC);
+            w[q] = mhc__vec_load(fn[k] + c + q * MHC__VEC);
 #pragma GCC unroll 4
         for (int i = 0; i < rows; i++) {
-            mhc__vec f = mhc__vec_all(e[i * slab->e_stride + k]);
+            mhc__vec f = mhc__vec_all(e[i * p->e_stride + k]);
 #pragma GCC unroll 2
             for (int q = 0; q < 2; q++)
                 sum[i][q] = mhc__vec_fma(f, w[q], sum[i][q]);
@@ -61,22 +62,23 @@ MHC__INLINE void mhc__slab_dx(const mhc__slab *slab, int v, int rows, int c, boo
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
         for (int q = 0; q < 2; q++)
-            mhc__vec_store(dx + i * dx_stride + q * MHC__VEC, sum[i][q]);
+            mhc__vec_store(x[v + i] + c + q * MHC__VEC, sum[i][q]);
 }
 
-/* d_fn of `fns` rows from row k on, summed over all rows of x, then added. */
-MHC__INLINE void mhc__slab_fn(const mhc__slab *slab, int k, int fns, int c, float *d_fn, int64_t columns) {
+/* d_fn of `fns` rows from row k on, summed over all rows of x, then added at d_fn. */
+MHC__INLINE void mhc__slab_fn(const mhc__products_back *p, const mhc__slab_line *slab, int k, int fns, int c,
+                              float *d_fn, int64_t columns) {
     mhc__vec sum[MHC__BACK_TILE][2], x[2];
-    const float *e = slab->e + k;
+    const float *e = p->e + k;
 #pragma GCC unroll 6
     for (int i = 0; i < fns; i++)
 #pragma GCC unroll 2
         for (int q = 0; q < 2; q++)
             sum[i][q] = mhc__vec_all(0.0f);
-    for (int v = 0; v < slab->rows; v++, e += slab->e_stride) {
+    for (int v = 0; v < p->rows; v++, e += p->e_stride) {
 #pragma GCC unroll 2
         for (int q = 0; q < 2; q++)
-            x[q] = mhc__vec_load(slab->x[v] + c + q * MHC__VEC);
+            x[q] = mhc__vec_load(slab[v] + c + q * MHC__VEC);
 #pragma GCC unroll 6
         for (int i = 0; i < fns; i++) {
             mhc__vec f = mhc__vec_all(e[i]);
@@ -94,58 +96,76 @@ MHC__INLINE void mhc__slab_fn(const mhc__slab *slab, int k, int fns, int c, floa
         }
 }
 
-/* Two registers of columns of a slab, at dx and d_fn. */
-MHC__INLINE void mhc__slab_columns(const mhc__slab *slab, int c, bool start, const float *r, const float *s, float *dx,
-                                   int64_t dx_stride, float *d_fn, int64_t columns) {
-    int k = 0, v = 0;
-    for (; k + MHC__BACK_TILE <= slab->fns; k += MHC__BACK_TILE)
-        mhc__slab_fn(slab, k, MHC__BACK_TILE, c, d_fn + k * columns, columns);
-    for (; k + 2 <= slab->fns; k += 2)
-        mhc__slab_fn(slab, k, 2, c, d_fn + k * columns, columns);
-    if (k < slab->fns)
-        mhc__slab_fn(slab, k, 1, c, d_fn + k * columns, columns);
-    for (; v + MHC__BACK_ROWS <= slab->rows; v += MHC__BACK_ROWS)
-        mhc__slab_dx(slab, v, MHC__BACK_ROWS, c, start, r, s, dx + v * dx_stride, dx_stride);
-    for (; v < slab->rows; v++)
-        mhc__slab_dx(slab, v, 1, c, start, r, s, dx + v * dx_stride, dx_stride);
+/* All rows of d_fn, two registers of columns. */
+MHC__INLINE void mhc__slab_fns(const mhc__products_back *p, const mhc__slab_line *x, int c, float *d_fn,
+                               int64_t columns) {
+    int k = 0;
+    for (; k + MHC__BACK_TILE <= p->width; k += MHC__BACK_TILE)
+        mhc__slab_fn(p, x, k, MHC__BACK_TILE, c, d_fn + k * columns, columns);
+    for (; k + 2 <= p->width; k += 2)
+        mhc__slab_fn(p, x, k, 2, c, d_fn + k * columns, columns);
+    if (k < p->width)
+        mhc__slab_fn(p, x, k, 1, c, d_fn + k * columns, columns);
 }
 
-/* The last columns, fewer than two registers: in a copy of dx and d_fn. */
-static __attribute__((noinline)) void mhc__slab_rest(const mhc__slab *slab, int c, int width, bool start,
-                                                     const mhc__products_back *p, float *dx, float *d_fn) {
-    enum { PAIR = 2 * MHC__VEC };
-    float dx_copy[MHC__CHUNK][PAIR] = {{0}}, d_fn_copy[MHC__BACK_FNS][PAIR] = {{0}};
-    size_t bytes = (size_t)width * sizeof(float);
-    for (int v = 0; v < slab->rows; v++)
-        memcpy(dx_copy[v], dx + v * p->dx_stride, bytes);
-    for (int k = 0; k < slab->fns; k++)
-        memcpy(d_fn_copy[k], d_fn + k * p->columns, bytes);
-    mhc__slab_columns(slab, c, start, p->r, p->s, dx_copy[0], PAIR, d_fn_copy[0], PAIR);
-    for (int v = 0; v < slab->rows; v++)
-        memcpy(dx + v * p->dx_stride, dx_copy[v], bytes);
-    for (int k = 0; k < slab->fns; k++)
-        memcpy(d_fn + k * p->columns, d_fn_copy[k], bytes);
+/* The last columns, fewer than two registers of them: row by row through a copy of d_fn. */
+static __attribute__((noinline)) void mhc__slab_fn_rest(const mhc__products_back *p, const mhc__slab_line *x, int c,
+                                                        int count, float *d_fn) {
+    size_t bytes = (size_t)count * sizeof *d_fn;
+    for (int k = 0; k < p->width; k++) {
+        float copy[MHC__BACK_PAIR] = {0};
+        memcpy(copy, d_fn + k * p->columns, bytes);
+        mhc__slab_fn(p, x, k, 1, c, copy, 0);
+        memcpy(d_fn + k * p->columns, copy, bytes);
+    }
+}
+
+/* One slab: `width` columns, the first of them `at`. */
+MHC__INLINE void mhc__slab_run(const mhc__products_back *p, mhc__slab_line *x, int64_t at, int width) {
+    mhc__slab_line fn[MHC__BACK_FNS];
+    float *d_fn = p->d_fn + at;
+    int c = 0;
+    for (; c + MHC__BACK_PAIR <= width; c += MHC__BACK_PAIR)
+        mhc__slab_fns(p, (const mhc__slab_line *)x, c, d_fn + c, p->columns);
+    if (c < width)
+        mhc__slab_fn_rest(p, (const mhc__slab_line *)x, c, width - c, d_fn + c);
+    for (int k = 0; k < p->width; k += MHC__BACK_FNS) {
+        int fns = (int)mhc__min(MHC__BACK_FNS, p->width - k), v;
+        for (int i = 0; i < fns; i++)
+            mhc__slab_copy(p->fn + (k + i) * p->columns + at, width, fn[i]);
+        for (c = 0; c < width; c += MHC__BACK_PAIR) {
+            for (v = 0; v + MHC__BACK_ROWS <= p->rows; v += MHC__BACK_ROWS)
+                mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, MHC__BACK_ROWS, c, k == 0);
+            for (; v < p->rows; v++)
+                mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, 1, c, k == 0);
+        }
+    }
+}
+
+/* dx += from, a row of a slab. */
+MHC__INLINE void mhc__slab_add(const float *from, int width, float *dx) {
+    int c = 0;
+    for (; c + MHC__VEC <= width; c += MHC__VEC)
+        mhc__vec_store(dx + c, mhc__vec_add(mhc__vec_load(dx + c), mhc__vec_load(from + c)));
+    if (c < width)
+        mhc__vec_store_some(dx + c, mhc__vec_add(mhc__vec_load_some(dx + c, width - c), mhc__vec_load(from + c)),
+                            width - c);
 }
 
 static void mhc__products_back_run(const mhc__products_back *p) {
-    mhc__slab slab = {.rows = p->rows, .e_stride = p->e_stride};
-    for (int64_t at = 0; at < p->count; at += MHC__BACK_SLAB) {
-        int width = (int)mhc__min(MHC__BACK_SLAB, p->count - at);
-        for (int v = 0; v < p->rows; v++)
-            mhc__slab_row(p->x + v * p->x_stride + at, width, slab.x[v]);
-        for (int k = 0; k < p->width; k += MHC__BACK_FNS) {
-            slab.fns = (int)mhc__min(MHC__BACK_FNS, p->width - k);
-            slab.e = p->e + k;
-            for (int i = 0; i < slab.fns; i++)
-                mhc__slab_row(p->fn + (k + i) * p->columns + at, width, slab.fn[i]);
-            float *dx = p->dx + at, *d_fn = p->d_fn + k * p->columns + at;
-            int c = 0;
-            for (; c + 2 * MHC__VEC <= width; c += 2 * MHC__VEC)
-                mhc__slab_columns(&slab, c, k == 0, p->r, p->s, dx + c, p->dx_stride, d_fn + c, p->columns);
-            if (c < width)
-                mhc__slab_rest(&slab, c, width - c, k == 0, p, dx + c, d_fn + c);
-        }
-    }
+    int64_t slabs = mhc__blocks(p->count, MHC__BACK_SLAB);
+#define WIDTH(slab) ((int)mhc__min(MHC__BACK_SLAB, p->count - (slab)*MHC__BACK_SLAB))
+    for (int v = 0; v < p->rows; v++)
+        for (int64_t k = 0; k < slabs; k++)
+            mhc__slab_copy(p->x + v * p->x_stride + k * MHC__BACK_SLAB, WIDTH(k),
+                           mhc__slab_at(p, k) + v * MHC__BACK_SLAB);
+    for (int64_t k = 0; k < slabs; k++)
+        mhc__slab_run(p, (mhc__slab_line *)(void *)mhc__slab_at(p, k), k * MHC__BACK_SLAB, WIDTH(k));
+    for (int v = 0; v < p->rows; v++)
+        for (int64_t k = 0; k < slabs; k++)
+            mhc__slab_add(mhc__slab_at(p, k) + v * MHC__BACK_SLAB, WIDTH(k),
+                          p->dx + v * p->dx_stride + k * MHC__BACK_SLAB);
+#undef WIDTH
 }
 
 #endif

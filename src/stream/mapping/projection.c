@@ -65,8 +65,8 @@ static float slope_of(const mhc__projection *p, const float *d_mix, const float 
 }
 
 void mhc__projection_backward(const mhc__kernels *kernels, const mhc__projection *p, int64_t tokens, mhc_streams x,
-                              const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride, mhc_streams dx,
-                              float *d_fn) {
+                              const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride, float *slabs,
+                              mhc_streams dx, float *d_fn) {
     float r[MHC__CHUNK], s[MHC__CHUNK];
     int64_t columns = mhc__projection_columns(p);
     for (int stream = 0; stream < p->n; stream++) {
@@ -89,6 +89,7 @@ void mhc__projection_backward(const mhc__kernels *kernels, const mhc__projection
                                   .fn = fn + offset,
                                   .dx = dx.data + stream * dx.stream_stride,
                                   .d_fn = d_fn + offset,
+                                  .slabs = slabs,
                                   .x_stride = x.token_stride,
                                   .dx_stride = dx.token_stride,
                                   .e_stride = d_stride,

@@ -41,10 +41,15 @@ void mhc__projection_forward(const mhc__kernels *kernels, const mhc__projection 
                              const float *fn, mhc__mixes out);
 
 /* The way back of at most MHC__CHUNK tokens. Adds to dx and d_fn. d_mix: token t's at + t * d_stride; overwritten with
- * r d_mix. */
+ * r d_mix. slabs: scratch of mhc__slab_floats. */
 void mhc__projection_backward(const mhc__kernels *kernels, const mhc__projection *p, int64_t tokens, mhc_streams x,
-                              const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride, mhc_streams dx,
-                              float *d_fn);
+                              const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride, float *slabs,
+                              mhc_streams dx, float *d_fn);
+
+/* Floats that one thread's way back needs. */
+static inline int64_t mhc__slab_floats(int64_t channels) {
+    return mhc__blocks(channels, MHC__BACK_SLAB) * MHC__BACK_SLAB_FLOATS;
+}
 
 /* d_fn += the parts of all ranges (stream/ranges.h), in order. Part r at parts + r * stride. */
 void mhc__projection_add_parts(int threads, const mhc__projection *p, int ranges, const float *parts, int64_t stride,

@@ -50,11 +50,12 @@ typedef struct mhc__pre_scratch {
     double *sums;   /* [logits + 3]: of base and scale, or of the static d_coefficients */
     float *d_mix;   /* [MHC__CHUNK, logits] */
     float *d_fn;    /* [width, columns] */
+    float *slabs;   /* of the thread that asks, not of the range: mhc__slab_floats */
 } mhc__pre_scratch;
 
-/* Floats of scratch for one range. */
-int64_t mhc__pre_scratch_floats(const mhc__shape *shape);
-mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *shape, float *scratch, int range);
+/* Floats of scratch for all ranges: 0 for none. No more threads than ranges may share them. */
+int64_t mhc__pre_scratch_floats(const mhc__shape *shape, int ranges);
+mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *shape, float *scratch, int ranges, int range);
 
 /* One range of tokens: clears its scratch, then walks over its chunks. */
 void mhc__pre_back_clear(const mhc__pre *pre, mhc__pre_scratch scratch);

@@ -2,17 +2,22 @@
 
 #include "stream/pre/pre.h"
 
-int64_t mhc__pre_scratch_floats(const mhc__shape *s) {
+static int64_t range_floats(const mhc__shape *s) {
     int64_t doubles = MHC__MERGE_SUMS(s->n) + s->logits + 3, columns = (s->groups == 1 ? s->n : 1) * s->channels;
     int64_t floats = 2 * doubles + (s->dynamic ? MHC__CHUNK * (int64_t)s->logits + s->width * columns : 0);
     return floats + floats % 2; /* the next range begins with doubles */
 }
 
-mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *s, float *scratch, int range) {
-    float *at = scratch + range * mhc__pre_scratch_floats(s);
+int64_t mhc__pre_scratch_floats(const mhc__shape *s, int ranges) {
+    return ranges * (range_floats(s) + (s->dynamic ? mhc__slab_floats(s->channels) : 0));
+}
+
+mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *s, float *scratch, int ranges, int range) {
+    float *at = scratch + range * range_floats(s);
     double *merged = (double *)(void *)at, *sums = merged + MHC__MERGE_SUMS(s->n);
     float *d_mix = at + 2 * (MHC__MERGE_SUMS(s->n) + s->logits + 3);
-    return (mhc__pre_scratch){merged, sums, d_mix, d_mix + MHC__CHUNK * (int64_t)s->logits};
+    float *slabs = scratch + ranges * range_floats(s) + mhc__thread_index() * mhc__slab_floats(s->channels);
+    return (mhc__pre_scratch){merged, sums, d_mix, d_mix + MHC__CHUNK * (int64_t)s->logits, slabs};
 }
 
 void mhc__pre_back_clear(const mhc__pre *pre, mhc__pre_scratch scratch) {
@@ -52,7 +57,7 @@ static void mapping_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64
     x.data += first * x.token_stride;
     dx.data += first * dx.token_stride;
     mhc__projection_backward(pre->kernels, &pre->projection, end - first, x, pre->params->fn, saved, scratch.d_mix,
-                             s->logits, dx, scratch.d_fn);
+                             s->logits, scratch.slabs, dx, scratch.d_fn);
 }
 
 void mhc__pre_back_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
@@ -71,7 +76,7 @@ void mhc__pre_back_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64
 static double total(const mhc__shape *s, float *scratch, int ranges, int k) {
     double sum = 0.0;
     for (int range = 0; range < ranges; range++)
-        sum += mhc__pre_scratch_of(s, scratch, range).sums[k];
+        sum += mhc__pre_scratch_of(s, scratch, ranges, range).sums[k];
     return sum;
 }
 
@@ -85,8 +90,8 @@ void mhc__pre_back_end(const mhc__pre *pre, const mhc__pre_gradients *g, int thr
         for (int k = 0; k < 3; k++)
             g->params->scale[k] += (float)total(s, scratch, ranges, s->logits + k);
         if (ranges > 0)
-            mhc__projection_add_parts(threads, &pre->projection, ranges, mhc__pre_scratch_of(s, scratch, 0).d_fn,
-                                      mhc__pre_scratch_floats(s), g->params->fn);
+            mhc__projection_add_parts(threads, &pre->projection, ranges,
+                                      mhc__pre_scratch_of(s, scratch, ranges, 0).d_fn, range_floats(s), g->params->fn);
         return;
     }
     float *d_weights = s->shifted ? g->d_carried : g->d_coefficients;
@@ -127,8 +132,8 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, call, error));
     MHC__TRY(check(&s, tokens, carried, saved, du, d_coefficients, d_carried, dx, gradients, error));
-    int ranges = mhc__ranges(tokens);
-    size_t needed = (size_t)ranges * (size_t)mhc__pre_scratch_floats(&s) * sizeof(float);
+    int ranges = mhc__ranges(tokens), threads = (int)mhc__max(1, mhc__min(context->threads, ranges));
+    size_t needed = (size_t)mhc__pre_scratch_floats(&s, ranges) * sizeof(float);
     MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
     float *scratch = workspace;
     mhc__pre pre = mhc__pre_of(spec, &s, params, x, coefficients, carried, (float *)saved);
@@ -137,9 +142,9 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     merging.stride = s.dynamic ? s.coefficients : 0;
     const mhc__merging *undo = dout.data ? &merging : NULL;
     mhc__pre_gradients g = {du, d_coefficients, d_carried, undo, dout, dx, gradients};
-#pragma omp parallel for num_threads(context->threads) schedule(static) if (ranges > 1)
+#pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++) {
-        mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, range);
+        mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range);
         int64_t end = mhc__range_first(tokens, range + 1);
         mhc__pre_back_clear(&pre, own);
         for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK)

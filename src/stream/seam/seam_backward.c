@@ -55,8 +55,8 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     MHC__TRY(check(&s, tokens, next, dx_next, x, z, coefficients, dz, d_coefficients, error));
-    int ranges = mhc__ranges(tokens);
-    size_t needed = (size_t)ranges * (size_t)mhc__pre_scratch_floats(&s) * sizeof(float);
+    int ranges = mhc__ranges(tokens), threads = (int)mhc__max(1, mhc__min(context->threads, ranges));
+    size_t needed = (size_t)mhc__pre_scratch_floats(&s, ranges) * sizeof(float);
     MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, "mhc_seam_backward", error));
     float *scratch = workspace;
     const float ones[3] = {1.0f, 1.0f, 1.0f}; /* the residual's */
@@ -68,9 +68,9 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
     mhc__merging here = {s.n, s.channels, x, z, coefficients, stride};
     mhc__pre_gradients g = {next->du, next->d_coefficients, s.shifted ? d_coefficients : NULL, &above, next->dout,
                             dx_next,  next->gradients};
-#pragma omp parallel for num_threads(context->threads) schedule(static) if (ranges > 1)
+#pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++) {
-        mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, range);
+        mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range);
         int64_t end = mhc__range_first(tokens, range + 1);
         mhc__pre_back_clear(&pre, own);
         for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK) {
@@ -83,7 +83,7 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
     for (int k = 0; k < MHC__MERGE_SUMS(s.n) && s.logits > 0 && !s.dynamic; k++) {
         double sum = 0.0;
         for (int range = 0; range < ranges; range++)
-            sum += mhc__pre_scratch_of(&s, scratch, range).merged[k];
+            sum += mhc__pre_scratch_of(&s, scratch, ranges, range).merged[k];
         d_coefficients[s.n + k] = (float)sum;
     }
     return MHC_OK;
