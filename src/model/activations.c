@@ -15,6 +15,8 @@ typedef struct carver {
     char *base;
     int64_t used;
     bool overflow;
+    int part; /* of the arena that the next pieces belong to */
+    mhc__arena_parts parts;
 } carver;
 
 static void *carve(carver *c, int64_t count, int64_t size) {
@@ -25,6 +27,7 @@ static void *carve(carver *c, int64_t count, int64_t size) {
     }
     void *piece = c->base ? c->base + c->used : NULL;
     c->used += (bytes + 63) / 64 * 64;
+    c->parts.bytes[c->part] += (bytes + 63) / 64 * 64;
     return piece;
 }
 
@@ -166,8 +169,10 @@ static mhc_status lay_out(const mhc__model *model, mhc__activations *at, carver 
     at->mean = floats(c, at->tokens, 1);
     at->rstd = floats(c, at->tokens, 1);
     at->normed = floats(c, at->tokens, channels);
+    c->part = MHC__PART_BACKWARD;
     if (train)
         lay_out_backward(model, at, c, &sizes);
+    c->part = MHC__PART_WORKSPACE;
     size_t workspace = sizes.workspace > ends.workspace ? sizes.workspace : ends.workspace;
     at->scratch_bytes = scratch_size(model, at, workspace, train);
     at->scratch = carve(c, (int64_t)at->scratch_bytes, 1);
@@ -186,20 +191,37 @@ static mhc_status allocate_tables(const mhc__model *model, mhc__activations *at,
     return MHC_OK;
 }
 
-mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *at, int batch, int sequence, int threads,
-                                    bool train, mhc_error *error) {
-    if (at->batch == batch && at->sequence == sequence && at->threads == threads)
-        return MHC_OK;
+/* Sizes `at` for the pass, and counts the bytes that it takes. */
+static mhc_status count_pass(const mhc__model *model, mhc__activations *at, int batch, int sequence, int threads,
+                             bool train, carver *counting, mhc_error *error) {
     MHC__TRY(allocate_tables(model, at, error));
     at->batch = batch;
     at->sequence = sequence;
     at->threads = threads;
     at->tokens = (int64_t)batch * sequence;
-    carver counting = {NULL, 0, false};
-    mhc_status status = lay_out(model, at, &counting, train, error);
-    if (status == MHC_OK && counting.overflow)
-        status =
-            mhc__fail(error, MHC_OUT_OF_MEMORY, "activations: %lld tokens do not fit in memory", (long long)at->tokens);
+    MHC__TRY(lay_out(model, at, counting, train, error));
+    if (counting->overflow)
+        return mhc__fail(error, MHC_OUT_OF_MEMORY, "activations: %lld tokens do not fit in memory",
+                         (long long)at->tokens);
+    return MHC_OK;
+}
+
+mhc_status mhc__activations_plan(const mhc__model *model, int batch, int sequence, int threads, bool train,
+                                 mhc__arena_parts *parts, mhc_error *error) {
+    mhc__activations at = {0};
+    carver counting = {0};
+    mhc_status status = count_pass(model, &at, batch, sequence, threads, train, &counting, error);
+    *parts = counting.parts;
+    mhc__activations_free(&at);
+    return status;
+}
+
+mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *at, int batch, int sequence, int threads,
+                                    bool train, mhc_error *error) {
+    if (at->batch == batch && at->sequence == sequence && at->threads == threads)
+        return MHC_OK;
+    carver counting = {0};
+    mhc_status status = count_pass(model, at, batch, sequence, threads, train, &counting, error);
     if (status == MHC_OK && counting.used > at->arena_bytes) {
         mhc__release(at->arena);
         at->arena = NULL;
@@ -209,7 +231,7 @@ mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *a
             at->arena_bytes = counting.used;
     }
     if (status == MHC_OK) {
-        carver handing = {at->arena, 0, false};
+        carver handing = {.base = at->arena};
         status = lay_out(model, at, &handing, train, error);
     }
     if (status != MHC_OK)

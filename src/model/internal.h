@@ -39,7 +39,7 @@ typedef struct mhc__attention_state {
 
 typedef struct mhc__feed_forward_state {
     float *u, *mean, *rstd, *normed; /* as above */
-    float *gate, *up, *active;       /* [T, ffn]; gate with swiglu alone */
+    float *gate, *up, *active;       /* [T, ffn]; gate with swiglu alone. For backward, up of gelu is its slope */
     float *z;                        /* [T, C] */
 } mhc__feed_forward_state;
 
@@ -132,6 +132,13 @@ mhc_status mhc__parameters_start(mhc__model *model, mhc_error *error); /* values
 mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *at, int batch, int sequence, int threads,
                                     bool train, mhc_error *error);
 void mhc__activations_free(mhc__activations *at);
+/* What mhc__activations_prepare would take, by part. */
+enum { MHC__PART_ACTIVATIONS, MHC__PART_BACKWARD, MHC__PART_WORKSPACE, MHC__PARTS };
+typedef struct mhc__arena_parts {
+    int64_t bytes[MHC__PARTS];
+} mhc__arena_parts;
+mhc_status mhc__activations_plan(const mhc__model *model, int batch, int sequence, int threads, bool train,
+                                 mhc__arena_parts *parts, mhc_error *error);
 
 /* attention.c, feed_forward.c: state.u -> state.z, and d_z -> at.d_u. Backward leaves d_z alone unless at.d_masked is
  * d_z. */

@@ -7,7 +7,8 @@
 #include "base/threads.h"
 #include "model/internal.h"
 
-static mhc_status build(mhc__model *model, mhc_error *error) {
+/* Everything but the numbers: widths, specs, the table of tensors. */
+static mhc_status describe(mhc__model *model, mhc_error *error) {
     mhc__model_config *config = &model->config;
     if (config->vocabulary < 1)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.vocabulary: expected at least 1, found %d",
@@ -25,24 +26,62 @@ static mhc_status build(mhc__model *model, mhc_error *error) {
     w->norm_eps = config->norm_eps > 0.0f ? config->norm_eps : config->norm == MHC__LAYERNORM ? 1e-5f : 1e-6f;
     model->sites = mhc__wraps_blocks(model) ? config->blocks : 2 * config->blocks;
     MHC__TRY(MHC__ALLOCATE(model->blocks, config->blocks, "the blocks of the model", error));
-    MHC__TRY(mhc__parameters_plan(model, error));
+    return mhc__parameters_plan(model, error);
+}
+
+static mhc_status build(mhc__model *model, mhc_error *error) {
+    MHC__TRY(describe(model, error));
     MHC__TRY(MHC__ALLOCATE(model->weights, model->size, "the weights of the model", error));
     MHC__TRY(MHC__ALLOCATE(model->gradients, model->size, "the gradients of the model", error));
     return mhc__parameters_start(model, error);
 }
 
-mhc_status mhc__model_create(const mhc__model_config *config, uint64_t seed, mhc__model **out, mhc_error *error) {
-    *out = NULL;
+/* NULL when there is no memory. */
+static mhc__model *empty(const mhc__model_config *config, uint64_t seed, mhc_error *error) {
     mhc__model *model = calloc(1, sizeof *model);
-    if (!model)
-        return mhc__fail(error, MHC_OUT_OF_MEMORY, "model: no memory");
+    if (!model) {
+        mhc__fail(error, MHC_OUT_OF_MEMORY, "model: no memory");
+        return NULL;
+    }
     model->config = *config;
     model->seed = seed;
+    return model;
+}
+
+mhc_status mhc__model_create(const mhc__model_config *config, uint64_t seed, mhc__model **out, mhc_error *error) {
+    *out = NULL;
+    mhc__model *model = empty(config, seed, error);
+    if (!model)
+        return MHC_OUT_OF_MEMORY;
     mhc_status status = build(model, error);
     if (status == MHC_OK)
         *out = model;
     else
         mhc__model_destroy(model);
+    return status;
+}
+
+mhc_status mhc__model_plan(const mhc__model_config *config, int batch, int threads, mhc__model_memory *memory,
+                           mhc_error *error) {
+    mhc__arena_parts train, eval;
+    mhc__model *model = empty(config, 0, error);
+    if (!model)
+        return MHC_OUT_OF_MEMORY;
+    mhc_status status = describe(model, error);
+    if (status == MHC_OK)
+        status = mhc__activations_plan(model, batch, config->sequence, threads, true, &train, error);
+    if (status == MHC_OK)
+        status = mhc__activations_plan(model, batch, config->sequence, threads, false, &eval, error);
+    if (status == MHC_OK)
+        *memory = (mhc__model_memory){
+            .weights = model->size * (int64_t)sizeof *model->weights,
+            .gradients = model->size * (int64_t)sizeof *model->gradients,
+            .activations = train.bytes[MHC__PART_ACTIVATIONS],
+            .backward = train.bytes[MHC__PART_BACKWARD],
+            .workspace = train.bytes[MHC__PART_WORKSPACE],
+            .evaluation = eval.bytes[MHC__PART_ACTIVATIONS] + eval.bytes[MHC__PART_WORKSPACE],
+        };
+    mhc__model_destroy(model);
     return status;
 }
 

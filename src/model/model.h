@@ -30,6 +30,19 @@ typedef struct mhc__model mhc__model;
 mhc_status mhc__model_create(const mhc__model_config *config, uint64_t seed, mhc__model **out, mhc_error *error);
 void mhc__model_destroy(mhc__model *model);
 
+/* Bytes that a model takes, by part, without taking them. The arrays of a pass are laid out by the code that lays them
+ * out for the pass itself. What oneDNN packs for itself during a product is not in it: a few MiB. */
+typedef struct mhc__model_memory {
+    int64_t weights, gradients;
+    int64_t activations; /* of a training pass: what forward keeps for backward */
+    int64_t backward;    /* gradients of activations, reused from site to site */
+    int64_t workspace;   /* of the operation in progress */
+    int64_t evaluation;  /* all arrays of an evaluation of the same size */
+} mhc__model_memory;
+/* For rows of config.sequence tokens. Errors as mhc__model_create; MHC_OUT_OF_MEMORY where 64 bits do not hold it. */
+mhc_status mhc__model_plan(const mhc__model_config *config, int batch, int threads, mhc__model_memory *memory,
+                           mhc_error *error);
+
 const mhc__model_config *mhc__model_configuration(const mhc__model *model);
 const mhc_spec *mhc__model_spec(const mhc__model *model);
 int64_t mhc__model_size(const mhc__model *model);             /* floats in the flat arrays, padding included */
