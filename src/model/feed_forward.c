@@ -4,6 +4,18 @@
 #include "nn/linear.h"
 #include "nn/norm.h"
 
+/* gate and up to active. In training gelu leaves its slopes in up. */
+static void activate(const mhc__run *run, const mhc__feed_forward_state *s) {
+    int threads = run->context->threads;
+    int64_t count = run->at->tokens * run->model->widths.ffn;
+    if (s->gate)
+        mhc__swiglu_forward(threads, count, s->gate, s->up, s->active);
+    else if (run->pass->train)
+        mhc__gelu_slopes(threads, count, s->up, s->active, s->up);
+    else
+        mhc__gelu_forward(threads, count, s->up, s->active);
+}
+
 mhc_status mhc__feed_forward_layer_forward(const mhc__run *run, int block) {
     const mhc__model *model = run->model;
     const mhc__widths *w = &model->widths;
@@ -20,10 +32,8 @@ mhc_status mhc__feed_forward_layer_forward(const mhc__run *run, int block) {
         MHC__TRY(mhc__linear_forward(threads, tokens, w->channels, w->ffn, s->normed,
                                      mhc__weight(model, p->gate.weight), mhc__weight(model, p->gate.bias), s->gate,
                                      run->error));
-        mhc__swiglu_forward(threads, tokens * w->ffn, s->gate, s->up, s->active);
-    } else {
-        mhc__gelu_forward(threads, tokens * w->ffn, s->up, s->active);
     }
+    activate(run, s);
     MHC__TRY(mhc__linear_forward(threads, tokens, w->ffn, w->channels, s->active, mhc__weight(model, p->down.weight),
                                  mhc__weight(model, p->down.bias), s->z, run->error));
     mhc__dropout dropout = mhc__run_dropout(run, model->config.dropout_output, block, MHC__PLACE_FEED_FORWARD);

@@ -6,7 +6,7 @@
 
 #define BLOCK 4096
 
-/* #pragma omp simd: dx may be dy, element for element, which the compiler would otherwise have to rule out. */
+/* #pragma omp simd: outputs may be inputs, element for element, which the compiler would otherwise have to rule out. */
 
 MHC__INLINE float normal_cdf(float x) {
     return __builtin_fmaf(0.5f, mhc__erff(x * 0x1.6a09e6p-1f), 0.5f);
@@ -19,11 +19,12 @@ MHC__CLONES static void gelu_forward(int64_t count, const float *x, float *y) {
 }
 
 /* d/dx x Phi(x) = Phi(x) + x phi(x),  phi(x) = e^(-x^2/2) / sqrt(2 pi) */
-MHC__CLONES static void gelu_backward(int64_t count, const float *x, const float *dy, float *dx) {
+MHC__CLONES static void gelu_slopes(int64_t count, const float *x, float *y, float *slope) {
 #pragma omp simd
     for (int64_t i = 0; i < count; i++) {
-        float density = 0x1.988454p-2f * mhc__expf(-0.5f * x[i] * x[i]);
-        dx[i] = dy[i] * __builtin_fmaf(x[i], density, normal_cdf(x[i]));
+        float v = x[i], cdf = normal_cdf(v), density = 0x1.988454p-2f * mhc__expf(-0.5f * v * v);
+        y[i] = v * cdf;
+        slope[i] = __builtin_fmaf(v, density, cdf);
     }
 }
 
@@ -45,6 +46,12 @@ MHC__CLONES static void swiglu_backward(int64_t count, const float *gate, const 
     }
 }
 
+MHC__CLONES static void multiply(int64_t count, const float *x, const float *y, float *product) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++)
+        product[i] = x[i] * y[i];
+}
+
 void mhc__gelu_forward(int threads, int64_t count, const float *x, float *y) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t block = 0; block < mhc__blocks(count, BLOCK); block++) {
@@ -53,11 +60,19 @@ void mhc__gelu_forward(int threads, int64_t count, const float *x, float *y) {
     }
 }
 
-void mhc__gelu_backward(int threads, int64_t count, const float *x, const float *dy, float *dx) {
+void mhc__gelu_slopes(int threads, int64_t count, const float *x, float *y, float *slope) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t block = 0; block < mhc__blocks(count, BLOCK); block++) {
         int64_t i = block * BLOCK;
-        gelu_backward(mhc__min(BLOCK, count - i), x + i, dy + i, dx + i);
+        gelu_slopes(mhc__min(BLOCK, count - i), x + i, y + i, slope + i);
+    }
+}
+
+void mhc__gelu_backward(int threads, int64_t count, const float *slope, const float *dy, float *dx) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t block = 0; block < mhc__blocks(count, BLOCK); block++) {
+        int64_t i = block * BLOCK;
+        multiply(mhc__min(BLOCK, count - i), slope + i, dy + i, dx + i);
     }
 }
 

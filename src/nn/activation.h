@@ -7,7 +7,11 @@
 #include <stdint.h>
 
 void mhc__gelu_forward(int threads, int64_t count, const float *x, float *y);
-void mhc__gelu_backward(int threads, int64_t count, const float *x, const float *dy, float *dx); /* dx may be dy */
+/* The same bits of y, and slope = dy/dx, for backward: half of what it needs is computed here anyway. slope may be x.
+ */
+void mhc__gelu_slopes(int threads, int64_t count, const float *x, float *y, float *slope);
+void mhc__gelu_backward(int threads, int64_t count, const float *slope, const float *dy, float *dx); /* dx may be dy */
+/* No slopes here: to write and read them takes as long as to compute the sigmoid twice. */
 void mhc__swiglu_forward(int threads, int64_t count, const float *gate, const float *up, float *y);
 /* dgate and dup written; either may be dy. */
 void mhc__swiglu_backward(int threads, int64_t count, const float *gate, const float *up, const float *dy, float *dgate,
