@@ -26,9 +26,16 @@ static void update_block(const constants *k, int64_t count, const float *restric
     }
 }
 
-void mhc__adamw_update(int threads, const mhc__adamw *adamw, int64_t count, const float *gradient, float *weight,
-                       float *first, float *second) {
-    constants k = {
+int64_t mhc__adamw_cut(int64_t at, int64_t count, bool decays, mhc__adamw_piece *pieces) {
+    int64_t blocks = mhc__blocks(count, BLOCK);
+    for (int64_t b = 0; pieces && b < blocks; b++)
+        pieces[b] = (mhc__adamw_piece){at + b * BLOCK, mhc__min(BLOCK, count - b * BLOCK), decays};
+    return blocks;
+}
+
+void mhc__adamw_update(int threads, const mhc__adamw *adamw, int64_t count, const mhc__adamw_piece *pieces,
+                       const float *gradient, float *weight, float *first, float *second) {
+    constants decaying = {
         .keep = (float)(1.0 - adamw->lr * adamw->decay),
         .one_minus_beta1 = (float)(1.0 - adamw->beta1),
         .beta2 = (float)adamw->beta2,
@@ -38,11 +45,13 @@ void mhc__adamw_update(int threads, const mhc__adamw *adamw, int64_t count, cons
         .eps = (float)adamw->eps,
         .scale = (float)adamw->scale,
     };
-    int64_t blocks = mhc__blocks(count, BLOCK);
+    constants keeping = decaying;
+    keeping.keep = 1.0f;
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t b = 0; b < blocks; b++) {
-        int64_t at = b * BLOCK, size = mhc__min(BLOCK, count - at);
-        update_block(&k, size, gradient + at, weight + at, first + at, second + at);
+    for (int64_t p = 0; p < count; p++) {
+        int64_t at = pieces[p].at;
+        update_block(pieces[p].decays ? &decaying : &keeping, pieces[p].count, gradient + at, weight + at, first + at,
+                     second + at);
     }
 }
 

@@ -6,6 +6,7 @@
 #ifndef MHC_TRAIN_ADAMW_H
 #define MHC_TRAIN_ADAMW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct mhc__adamw {
@@ -14,9 +15,19 @@ typedef struct mhc__adamw {
     int64_t step; /* t = 1, 2, … */
 } mhc__adamw;
 
-/* All four arrays have count floats. */
-void mhc__adamw_update(int threads, const mhc__adamw *adamw, int64_t count, const float *gradient, float *weight,
-                       float *first, float *second);
+/* What one thread updates at a time. A model of many small tensors is a list of pieces and one pass over it: a team of
+ * threads for each bias would wait more than it computes. */
+typedef struct mhc__adamw_piece {
+    int64_t at, count; /* floats of the arrays */
+    bool decays;
+} mhc__adamw_piece;
+
+/* Cuts floats at..at + count into pieces; returns how many, or would be (pieces NULL). */
+int64_t mhc__adamw_cut(int64_t at, int64_t count, bool decays, mhc__adamw_piece *pieces);
+
+/* The arrays hold all pieces; pieces do not overlap. What no piece covers stays as it is. */
+void mhc__adamw_update(int threads, const mhc__adamw *adamw, int64_t count, const mhc__adamw_piece *pieces,
+                       const float *gradient, float *weight, float *first, float *second);
 
 /* sqrt(sum x^2), in double over fixed blocks: the same for every thread count. */
 double mhc__norm_of(int threads, int64_t count, const float *x);

@@ -24,6 +24,8 @@ struct mhc__trainer {
     mhc__checkpoint_state state;
     int64_t saved_step; /* of the newest checkpoint of this run, -1 for none */
     float *first, *second;
+    mhc__adamw_piece *pieces; /* of all tensors */
+    int64_t piece_count;
     int32_t *tokens; /* [batch, sequence + 1] */
     double pace;     /* seconds per step, smoothed; 0 before the first */
 };
@@ -33,6 +35,17 @@ static mhc_status copy_text(const char *from, char **to, mhc_error *error) {
     return from && !*to ? mhc__fail(error, MHC_OUT_OF_MEMORY, "trainer: no memory") : MHC_OK;
 }
 
+/* The tensors as AdamW sees them; pieces NULL: their number alone. */
+static int64_t cut_tensors(const mhc__model *model, mhc__decay decay, mhc__adamw_piece *pieces) {
+    int64_t count = 0;
+    for (int i = 0; i < mhc__model_parameter_count(model); i++) {
+        const mhc__parameter *p = mhc__model_parameter(model, i);
+        bool decays = decay == MHC__DECAY_ALL || p->dims >= 2;
+        count += mhc__adamw_cut(p->offset, p->count, decays, pieces ? pieces + count : NULL);
+    }
+    return count;
+}
+
 static mhc_status allocate(mhc__trainer *trainer, const mhc__trainer_options *options, mhc_error *error) {
     int64_t sequence = mhc__model_configuration(options->model)->sequence, size = mhc__model_size(options->model);
     MHC__TRY(copy_text(options->folder, &trainer->folder, error));
@@ -40,6 +53,9 @@ static mhc_status allocate(mhc__trainer *trainer, const mhc__trainer_options *op
     MHC__TRY(MHC__ALLOCATE(trainer->observers, options->observer_count, "trainer: observers", error));
     MHC__TRY(MHC__ALLOCATE(trainer->first, size, "trainer: first moments", error));
     MHC__TRY(MHC__ALLOCATE(trainer->second, size, "trainer: second moments", error));
+    trainer->piece_count = cut_tensors(options->model, options->config->decay, NULL);
+    MHC__TRY(MHC__ALLOCATE(trainer->pieces, trainer->piece_count, "trainer: a list of tensors", error));
+    cut_tensors(options->model, options->config->decay, trainer->pieces);
     return MHC__ALLOCATE(trainer->tokens, options->config->batch * (sequence + 1), "trainer: a batch of tokens", error);
 }
 
@@ -75,6 +91,7 @@ void mhc__trainer_destroy(mhc__trainer *trainer) {
     if (!trainer)
         return;
     mhc__release(trainer->tokens);
+    mhc__release(trainer->pieces);
     mhc__release(trainer->second);
     mhc__release(trainer->first);
     mhc__release(trainer->observers);
@@ -156,17 +173,13 @@ static void update(mhc__trainer *trainer, double norm) {
         .beta1 = (double)c->beta1,
         .beta2 = (double)c->beta2,
         .eps = (double)c->eps,
+        .decay = (double)c->weight_decay,
         .scale = clip_factor((double)c->clip, norm),
         .step = trainer->state.step + 1,
     };
-    float *weights = mhc__model_weights(trainer->model), *gradients = mhc__model_gradients(trainer->model);
-    for (int i = 0; i < mhc__model_parameter_count(trainer->model); i++) {
-        const mhc__parameter *p = mhc__model_parameter(trainer->model, i);
-        bool decays = c->decay == MHC__DECAY_ALL || p->dims >= 2;
-        adamw.decay = decays ? (double)c->weight_decay : 0.0;
-        mhc__adamw_update(trainer->context.threads, &adamw, p->count, gradients + p->offset, weights + p->offset,
-                          trainer->first + p->offset, trainer->second + p->offset);
-    }
+    mhc__adamw_update(trainer->context.threads, &adamw, trainer->piece_count, trainer->pieces,
+                      mhc__model_gradients(trainer->model), mhc__model_weights(trainer->model), trainer->first,
+                      trainer->second);
 }
 
 mhc_status mhc__trainer_step(mhc__trainer *trainer, mhc__train_record *record, mhc_error *error) {

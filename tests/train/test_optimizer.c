@@ -25,7 +25,7 @@ static void against_double(void **state) {
         weight[i] = (double)a.weight[i];
     for (adamw.step = 1; adamw.step <= 50; adamw.step++) {
         mhc__normal_fill(2, (uint64_t)adamw.step, 1.0f, a.gradient, COUNT);
-        mhc__adamw_update(2, &adamw, COUNT, a.gradient, a.weight, a.first, a.second);
+        mhc__adamw_update(2, &adamw, 1, &(mhc__adamw_piece){0, COUNT, true}, a.gradient, a.weight, a.first, a.second);
         double t = (double)adamw.step;
         for (int i = 0; i < COUNT; i++) {
             double g = 0.5 * (double)a.gradient[i];
@@ -45,22 +45,39 @@ static void eps_is_outside_the_root(void **state) {
     (void)state;
     float gradient = 1e-3f, weight = 0.0f, first = 0.0f, second = 0.0f;
     mhc__adamw adamw = {.lr = 1.0, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-3, .scale = 1.0, .step = 1};
-    mhc__adamw_update(1, &adamw, 1, &gradient, &weight, &first, &second);
+    mhc__adamw_update(1, &adamw, 1, &(mhc__adamw_piece){0, 1, true}, &gradient, &weight, &first, &second);
     assert_true(fabsf(weight + 0.5f) < 1e-5f);
 }
 
+/* Two tensors in pieces, with a gap between them that stays as it is; the second does not decay. */
 static void threads_change_nothing(void **state) {
     (void)state;
-    static arrays one, many;
+    enum { GAP = 17000, AFTER = 17007 };
+    static arrays one, many, plain;
+    mhc__adamw_piece pieces[8], whole[2] = {{0, GAP, true}, {AFTER, COUNT - AFTER, false}};
     mhc__adamw adamw = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.1, .scale = 0.5, .step = 3};
+    int64_t count = mhc__adamw_cut(0, GAP, true, pieces);
+    count += mhc__adamw_cut(AFTER, COUNT - AFTER, false, pieces + count);
+    assert_true(count == mhc__adamw_cut(0, GAP, true, NULL) + mhc__adamw_cut(AFTER, COUNT - AFTER, false, NULL));
+    assert_true(count == 4);
+    assert_true(mhc__adamw_cut(5, 0, true, pieces + count) == 0);
     start(&one);
     mhc__normal_fill(2, 0, 1.0f, one.gradient, COUNT);
-    for (int threads = 2; threads < 5; threads++) {
-        start(&many);
-        memcpy(many.gradient, one.gradient, sizeof one.gradient);
-        if (threads == 2)
-            mhc__adamw_update(1, &adamw, COUNT, one.gradient, one.weight, one.first, one.second);
-        mhc__adamw_update(threads, &adamw, COUNT, many.gradient, many.weight, many.first, many.second);
+    memcpy(&plain, &one, sizeof one);
+    memcpy(&many, &one, sizeof one);
+    mhc__adamw_update(1, &adamw, 2, whole, one.gradient, one.weight, one.first, one.second);
+    for (int i = GAP; i < AFTER; i++)
+        assert_true(one.weight[i] == plain.weight[i] && one.first[i] == 0.0f && one.second[i] == 0.0f);
+    adamw.decay = 0.0;
+    mhc__adamw_update(2, &adamw, 1, &(mhc__adamw_piece){AFTER, COUNT - AFTER, true}, plain.gradient, plain.weight,
+                      plain.first, plain.second);
+    assert_memory_equal(one.weight + AFTER, plain.weight + AFTER, (COUNT - AFTER) * sizeof *one.weight);
+    adamw.decay = 0.1;
+    for (int threads = 1; threads < 5; threads++) {
+        mhc__normal_fill(1, 0, 1.0f, many.weight, COUNT);
+        memset(many.first, 0, sizeof many.first);
+        memset(many.second, 0, sizeof many.second);
+        mhc__adamw_update(threads, &adamw, count, pieces, many.gradient, many.weight, many.first, many.second);
         assert_memory_equal(&one, &many, sizeof one);
         double a = mhc__norm_of(1, COUNT, one.gradient), b = mhc__norm_of(threads, COUNT, one.gradient);
         assert_memory_equal(&a, &b, sizeof a);
