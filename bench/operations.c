@@ -49,6 +49,26 @@ static mhc_status site_back(const mhc_context *context, const mhc__subject *s, m
     return status == MHC_OK ? pre_back(context, s, error) : status;
 }
 
+static mhc_status seam(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    return mhc_seam_forward(context, &s->spec, s->tokens, streams(s, s->x), rows(s, s->z), s->coefficients,
+                            streams(s, s->merged), &s->params, s->next_coefficients, s->next_saved, rows(s, s->u),
+                            s->workspace, s->workspace_size, error);
+}
+
+static mhc_status seam_back(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    mhc_seam_next next = {.params = &s->params,
+                          .x = streams(s, s->merged),
+                          .coefficients = s->next_coefficients,
+                          .saved = s->next_saved,
+                          .du = rows(s, s->d_u),
+                          .d_coefficients = s->d_next_coefficients,
+                          .dout = streams(s, s->d_merged),
+                          .gradients = &s->gradients};
+    return mhc_seam_backward(context, &s->spec, s->tokens, &next, streams(s, s->d_x), streams(s, s->x), rows(s, s->z),
+                             s->coefficients, rows(s, s->d_z), s->d_coefficients, s->workspace, s->workspace_size,
+                             error);
+}
+
 static mhc_status constraint(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
     return mhc_constraint_forward(context, &s->spec, s->tokens, s->logits, s->res, error);
 }
@@ -74,6 +94,13 @@ static mhc_status contract_back(const mhc_context *context, const mhc__subject *
     return mhc_contract_backward(context, &s->spec, &s->head, s->tokens, streams(s, s->x), s->carried, s->head_saved,
                                  rows(s, s->d_u), s->d_carried, streams(s, s->d_x), &s->d_head, s->workspace,
                                  s->workspace_size, error);
+}
+
+mhc_status mhc__operations_prepare(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    mhc_status status = pre(context, s, error);
+    if (status == MHC_OK)
+        status = seam(context, s, error);
+    return status == MHC_OK ? contract(context, s, error) : status;
 }
 
 /* --------------------------------------------------------------------------------------------------------- the costs
@@ -171,6 +198,24 @@ static mhc__cost site_back_cost(const mhc__subject *s) {
     return cost;
 }
 
+/* merge and the next pre, which finds X' at hand. */
+static mhc__cost seam_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams;
+    mhc__cost cost = sum(merge_cost(s), pre_cost(s));
+    cost.read -= n * row;
+    cost.split -= n * row;
+    return cost;
+}
+
+/* The next pre-back and merge-back, which finds dX' at hand. */
+static mhc__cost seam_back_cost(const mhc__subject *s) {
+    double row = units(s), n = s->spec.streams;
+    mhc__cost cost = sum(pre_back_cost(s), merge_back_cost(s));
+    cost.read -= n * row;
+    cost.split -= n * row;
+    return cost;
+}
+
 static mhc__cost constraint_cost(const mhc__subject *s) {
     double n = s->spec.streams, t = (double)s->tokens;
     mhc__cost cost = {.read = 4 * t * (double)mhc__subject_logits(s), .written = 4 * t * n * n};
@@ -234,6 +279,8 @@ const mhc__operation MHC__OPERATIONS[] = {
     {"merge-back", "dX' -> dz, d_coefficients", 1, merge_back, merge_back_cost},
     {"pre-back", "dX', du, d_coefficients -> dX, d_fn, d_base, d_scale", 1, pre_back, pre_back_cost},
     {"site-back", "merge-back, then pre-back", 1, site_back, site_back_cost},
+    {"seam", "merge and the next pre in one: X, z -> X', u", 1, seam, seam_cost},
+    {"seam-back", "the next pre-back and merge-back in one", 1, seam_back, seam_back_cost},
     {"constraint", "logits -> res", 0, constraint, constraint_cost},
     {"constraint-back", "d_res -> d_logits", 0, constraint_back, constraint_back_cost},
     {"expand", "x -> X", 1, expand, expand_cost},

@@ -17,4 +17,7 @@ typedef struct mhc__operation {
 /* Ends with a row whose name is NULL. */
 extern const mhc__operation MHC__OPERATIONS[];
 
+/* Runs what the ways back follow: leaves coefficients, saved and X' as a forward pass does. */
+mhc_status mhc__operations_prepare(const mhc_context *context, const mhc__subject *subject, mhc_error *error);
+
 #endif

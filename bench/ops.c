@@ -254,6 +254,9 @@ static mhc_status measure_all(const settings *chosen, mhc__machine *machines, re
                     fprintf(stderr, "\rC %lld, n %d, T %lld    ", (long long)channels, streams, (long long)tokens);
                 mhc__subject subject;
                 status = mhc__subject_open(&subject, chosen->preset, streams, channels, tokens, error);
+                mhc_context context = mhc_context_cpu((int)chosen->threads.values[chosen->threads.count - 1]);
+                if (status == MHC_OK)
+                    status = mhc__operations_prepare(&context, &subject, error);
                 if (status == MHC_OK)
                     status = measure_subject(chosen, machines, &subject, c == 0, all, error);
                 mhc__subject_close(&subject);

@@ -48,6 +48,9 @@ static mhc_status open_tensors(mhc__subject *s, mhc_error *error) {
         {&s->carried, s->sizes.coefficients, 0.3f},
         {&s->d_carried, s->sizes.coefficients, 0},
         {&s->saved, s->sizes.saved, 0},
+        {&s->next_coefficients, s->sizes.coefficients, 0.3f},
+        {&s->d_next_coefficients, s->sizes.coefficients, 0.3f},
+        {&s->next_saved, s->sizes.saved, 0},
         {&s->params.fn, fn, 0.02f},
         {&s->params.base, s->sizes.base, 0.5f},
         {&s->params.scale, s->sizes.scale, 0.5f},
@@ -120,7 +123,10 @@ void mhc__subject_close(mhc__subject *s) {
                    s->d_res,
                    s->d_logits,
                    s->d_coefficients,
-                   s->workspace};
+                   s->workspace,
+                   s->next_coefficients,
+                   s->d_next_coefficients,
+                   s->next_saved};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         mhc__release(all[i]);
     memset(s, 0, sizeof *s);

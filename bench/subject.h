@@ -13,6 +13,7 @@ typedef struct mhc__subject {
     float *x, *merged, *d_merged, *d_x; /* [T, n, C] */
     float *z, *u, *d_z, *d_u;           /* [T, C] */
     float *coefficients, *d_coefficients, *carried, *d_carried, *saved;
+    float *next_coefficients, *d_next_coefficients, *next_saved; /* of the site after, which has the same params */
     mhc_site_params params, gradients;
     mhc_head_params head, d_head;
     float *head_saved;
