@@ -15,8 +15,8 @@ typedef struct mhc__adamw {
     int64_t step; /* t = 1, 2, … */
 } mhc__adamw;
 
-/* What one thread updates at a time. A model of many small tensors is a list of pieces and one pass over it: a team of
- * threads for each bias would wait more than it computes. */
+/* What one thread updates at a time. A model of many small tensors is a list of pieces and one pass over it, so that
+ * threads wait for each other once and not once for each bias. */
 typedef struct mhc__adamw_piece {
     int64_t at, count; /* floats of the arrays */
     bool decays;
