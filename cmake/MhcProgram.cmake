@@ -26,8 +26,8 @@ if(MHC_PROGRAM AND mhc_cli_sources)
 endif()
 
 # bench/NAME.c of these names: a program bench_NAME; the other files there are what they share. `./run bench` builds and
-# runs them; ctest does not.
-set(bench_programs step nn ops site)
+# runs them; ctest only compares what bench_count counts.
+set(bench_programs step nn ops site count)
 file(GLOB bench_shared CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/*.c)
 foreach(bench IN LISTS bench_programs)
   list(REMOVE_ITEM bench_shared ${CMAKE_CURRENT_SOURCE_DIR}/bench/${bench}.c)
@@ -44,6 +44,11 @@ if(MHC_PROGRAM AND TARGET mhc_train)
   target_link_libraries(bench_nn PRIVATE mhc_nn)
   if(MHC_TESTS)
     mhc_test(bench_bench ${CMAKE_CURRENT_SOURCE_DIR}/tests/bench/test_bench.c mhc_bench)
+  endif()
+  # Counts of other flags are other counts.
+  if(MHC_TESTS AND CMAKE_BUILD_TYPE STREQUAL Release AND NOT MHC_SANITIZE)
+    add_test(NAME bench_count COMMAND sh bench/count check $<TARGET_FILE:bench_count> WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+    set_tests_properties(bench_count PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
   endif()
 endif()
 
