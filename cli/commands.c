@@ -13,6 +13,7 @@ static const mhc__option train_options[] = {
     {"out", MHC__OPTION_TEXT, "DIR", "the run's folder (default: runs/CONNECTION-TIME)", 0, 0},
     SET,
     {"resume", MHC__OPTION_TEXT, "DIR", "go on with the run in DIR from its newest checkpoint", 0, 0},
+    {"dry-run", MHC__OPTION_FLAG, NULL, "print the memory that the run would take, by part, and stop", 0, 0},
     {"quiet", MHC__OPTION_FLAG, NULL, "no progress line", 0, 0},
     END};
 

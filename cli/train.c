@@ -13,6 +13,7 @@
 #include "run_folder.h"
 #include "stop.h"
 #include "train/checkpoint.h"
+#include "train/plan.h"
 #include "train/train.h"
 
 /* Everything that a run holds; freed by close_run. */
@@ -133,17 +134,25 @@ static mhc_status write_folder(training *run, mhc_error *error) {
     return status == MHC_OK ? write_config(run, error) : status;
 }
 
-static mhc_status prepare(training *run, mhc_error *error) {
+static mhc_status open_data(training *run, mhc_error *error) {
     MHC__TRY(mhc__corpus_open(&run->config.data, run->config.model.sequence, run->config.train.seed, run->tokenizer,
                               &run->corpus, error));
-    MHC__TRY(resolve_vocabulary(run, error));
+    return resolve_vocabulary(run, error);
+}
+
+static mhc_status prepare(training *run, mhc_error *error) {
+    MHC__TRY(open_data(run, error));
     MHC__TRY(mhc__model_create(&run->config.model, run->config.train.seed, &run->model, error));
     return mhc__config_json(&run->config, &run->json, error);
 }
 
+static mhc_status load_fresh(training *run, mhc_error *error) {
+    return load_config(run->arguments, mhc__operand(run->arguments, 0), &run->config, error);
+}
+
 static mhc_status start_fresh(training *run, mhc_error *error) {
     const char *out = mhc__option_text(run->arguments, "out");
-    MHC__TRY(load_config(run->arguments, mhc__operand(run->arguments, 0), &run->config, error));
+    MHC__TRY(load_fresh(run, error));
     run->folder = out ? mhc__format("%s", out) : default_folder(&run->config);
     if (!run->folder)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the run's folder");
@@ -155,7 +164,7 @@ static mhc_status start_fresh(training *run, mhc_error *error) {
     return write_folder(run, error);
 }
 
-static mhc_status start_resumed(training *run, mhc_error *error) {
+static mhc_status load_resumed(training *run, mhc_error *error) {
     char *path;
     run->resumed = true;
     run->folder = mhc__format("%s", mhc__option_text(run->arguments, "resume"));
@@ -171,8 +180,38 @@ static mhc_status start_resumed(training *run, mhc_error *error) {
     MHC__TRY(mhc__join(run->folder, "tokenizer.json", &path, error));
     status = mhc__tokenizer_load(path, &run->tokenizer, error);
     free(path);
-    MHC__TRY(status);
+    return status;
+}
+
+static mhc_status start_resumed(training *run, mhc_error *error) {
+    MHC__TRY(load_resumed(run, error));
     return prepare(run, error);
+}
+
+static void print_part(const char *name, int64_t bytes, const char *what) {
+    printf("    %-12s %10.1f MiB%s%s\n", name, (double)bytes / (1024 * 1024), *what ? "  " : "", what);
+}
+
+/* Reads the text, because the vocabulary may depend on it; takes none of the memory that it prints. */
+static mhc_status dry_run(training *run, mhc_error *error) {
+    mhc__train_memory memory;
+    const mhc__config *config = &run->config;
+    MHC__TRY(mhc__option_given(run->arguments, "resume") ? load_resumed(run, error) : load_fresh(run, error));
+    MHC__TRY(open_data(run, error));
+    MHC__TRY(
+        mhc__train_plan(&config->model, &config->train, mhc__corpus_eval(run->corpus).fill != NULL, &memory, error));
+    printf("%s, %d blocks of %d channels, batches of %d x %d tokens:\n", config->model.connection, config->model.blocks,
+           config->model.channels, config->train.batch, config->model.sequence);
+    print_part("weights", memory.model.weights, "");
+    print_part("gradients", memory.model.gradients, "");
+    print_part("optimizer", memory.optimizer, "the two moments of AdamW");
+    print_part("activations", memory.model.activations, "what backward needs of forward");
+    print_part("backward", memory.model.backward, "gradients of activations");
+    print_part("workspace", memory.model.workspace, "of the operation in progress");
+    print_part("evaluation", memory.model.evaluation, "");
+    print_part("batch", memory.batch, "");
+    print_part("total", memory.total, "without text, program and libraries");
+    return MHC_OK;
 }
 
 /* "step-" and digits alone: other names are those of a checkpoint that was being written when the run was killed. */
@@ -291,6 +330,12 @@ int mhc__command_train(const mhc__arguments *arguments) {
         return code;
     training run = {.arguments = arguments, .last = {.step = -1}, .eval_loss = NAN};
     mhc_error error = {0};
+    if (mhc__option_given(arguments, "dry-run")) {
+        if (dry_run(&run, &error) != MHC_OK)
+            code = mhc__failed(&error);
+        close_run(&run);
+        return code;
+    }
     mhc_status status =
         mhc__option_given(arguments, "resume") ? start_resumed(&run, &error) : start_fresh(&run, &error);
     if (status == MHC_OK)

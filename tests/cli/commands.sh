@@ -5,6 +5,16 @@ for i in 1 2 3 4 5 6 7 8 9 10; do
     echo "The quick brown fox jumps over the lazy dog, $i times in all; then it sleeps."
 done >book.txt
 
+# The memory of a run, and nothing but that.
+# shellcheck disable=SC2086
+expect 0 train $tiny --data book.txt --out run --dry-run
+for part in weights gradients optimizer activations backward workspace evaluation batch total; do
+    says out "    $part "
+done
+[ -e run ] && fail "train --dry-run: expected no folder"
+# shellcheck disable=SC2086
+expect 1 train $tiny --data no-such-file --dry-run
+
 # shellcheck disable=SC2086
 expect 0 train $tiny --data book.txt --out run --set train.steps=4 --set data.eval_share=0.2
 says out "run: 4 steps, loss "
