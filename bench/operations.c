@@ -198,22 +198,21 @@ static mhc__cost site_back_cost(const mhc__subject *s) {
     return cost;
 }
 
-/* merge and the next pre, which finds X' at hand. */
-static mhc__cost seam_cost(const mhc__subject *s) {
-    double row = units(s), n = s->spec.streams;
-    mhc__cost cost = sum(merge_cost(s), pre_cost(s));
-    cost.read -= n * row;
-    cost.split -= n * row;
+/* Two operations of which the second finds the streams between them at hand. */
+static mhc__cost handed_on(const mhc__subject *s, mhc__cost first, mhc__cost second) {
+    double between = s->spec.streams * units(s);
+    mhc__cost cost = sum(first, second);
+    cost.read -= between;
+    cost.split -= between;
     return cost;
 }
 
-/* The next pre-back and merge-back, which finds dX' at hand. */
+static mhc__cost seam_cost(const mhc__subject *s) {
+    return handed_on(s, merge_cost(s), pre_cost(s));
+}
+
 static mhc__cost seam_back_cost(const mhc__subject *s) {
-    double row = units(s), n = s->spec.streams;
-    mhc__cost cost = sum(pre_back_cost(s), merge_back_cost(s));
-    cost.read -= n * row;
-    cost.split -= n * row;
-    return cost;
+    return handed_on(s, pre_back_cost(s), merge_back_cost(s));
 }
 
 static mhc__cost constraint_cost(const mhc__subject *s) {

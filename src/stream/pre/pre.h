@@ -55,7 +55,8 @@ typedef struct mhc__pre_scratch {
 
 /* Floats of scratch for all ranges: 0 for none. No more threads than ranges may share them. */
 int64_t mhc__pre_scratch_floats(const mhc__shape *shape, int ranges);
-mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *shape, float *scratch, int ranges, int range);
+/* thread: of the team that works on the ranges; its slabs. 0 where nobody works any more. */
+mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *shape, float *scratch, int ranges, int range, int thread);
 
 /* One range of tokens: clears its scratch, then walks over its chunks. */
 void mhc__pre_back_clear(const mhc__pre *pre, mhc__pre_scratch scratch);

@@ -12,11 +12,11 @@ int64_t mhc__pre_scratch_floats(const mhc__shape *s, int ranges) {
     return ranges * (range_floats(s) + (s->dynamic ? mhc__slab_floats(s->channels) : 0));
 }
 
-mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *s, float *scratch, int ranges, int range) {
+mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *s, float *scratch, int ranges, int range, int thread) {
     float *at = scratch + range * range_floats(s);
     double *merged = (double *)(void *)at, *sums = merged + MHC__MERGE_SUMS(s->n);
     float *d_mix = at + 2 * (MHC__MERGE_SUMS(s->n) + s->logits + 3);
-    float *slabs = scratch + ranges * range_floats(s) + mhc__thread_index() * mhc__slab_floats(s->channels);
+    float *slabs = scratch + ranges * range_floats(s) + thread * mhc__slab_floats(s->channels);
     return (mhc__pre_scratch){merged, sums, d_mix, d_mix + MHC__CHUNK * (int64_t)s->logits, slabs};
 }
 
@@ -76,7 +76,7 @@ void mhc__pre_back_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64
 static double total(const mhc__shape *s, float *scratch, int ranges, int k) {
     double sum = 0.0;
     for (int range = 0; range < ranges; range++)
-        sum += mhc__pre_scratch_of(s, scratch, ranges, range).sums[k];
+        sum += mhc__pre_scratch_of(s, scratch, ranges, range, 0).sums[k];
     return sum;
 }
 
@@ -91,7 +91,8 @@ void mhc__pre_back_end(const mhc__pre *pre, const mhc__pre_gradients *g, int thr
             g->params->scale[k] += (float)total(s, scratch, ranges, s->logits + k);
         if (ranges > 0)
             mhc__projection_add_parts(threads, &pre->projection, ranges,
-                                      mhc__pre_scratch_of(s, scratch, ranges, 0).d_fn, range_floats(s), g->params->fn);
+                                      mhc__pre_scratch_of(s, scratch, ranges, 0, 0).d_fn, range_floats(s),
+                                      g->params->fn);
         return;
     }
     float *d_weights = s->shifted ? g->d_carried : g->d_coefficients;
@@ -144,7 +145,7 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     mhc__pre_gradients g = {du, d_coefficients, d_carried, undo, dout, dx, gradients};
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++) {
-        mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range);
+        mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range, mhc__thread_index());
         int64_t end = mhc__range_first(tokens, range + 1);
         mhc__pre_back_clear(&pre, own);
         for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK)

@@ -70,7 +70,7 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
                             dx_next,  next->gradients};
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++) {
-        mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range);
+        mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range, mhc__thread_index());
         int64_t end = mhc__range_first(tokens, range + 1);
         mhc__pre_back_clear(&pre, own);
         for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK) {
@@ -83,7 +83,7 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
     for (int k = 0; k < MHC__MERGE_SUMS(s.n) && s.logits > 0 && !s.dynamic; k++) {
         double sum = 0.0;
         for (int range = 0; range < ranges; range++)
-            sum += mhc__pre_scratch_of(&s, scratch, ranges, range).merged[k];
+            sum += mhc__pre_scratch_of(&s, scratch, ranges, range, 0).merged[k];
         d_coefficients[s.n + k] = (float)sum;
     }
     return MHC_OK;
