@@ -28,23 +28,26 @@
  *
  * X is an mhc_streams view, u and z are mhc_rows views: pointers with strides, see mhc_streams_of and mhc_rows_of; none
  * is (mhc_streams){0}. For the backward pass keep X, z, coefficients and saved of every site; the workspace is scratch:
- * one serves all sites. Between two sites, mhc_seam_forward and mhc_seam_backward do merge and pre in one pass.
+ * one serves all sites. Between two sites, mhc_seam_forward and mhc_seam_backward do merge and pre in one pass. Where
+ * X of every site is too much to keep, mhc_recompute makes it again from the z.
  *
  * Rules that hold everywhere. Memory is the caller's and nothing is allocated (the oracle excepted). Calls return a
  * status and leave one line in the error. There is no global state: calls on different data may run at the same time.
  * T = 0 is fine. Results are the same bits for any number of threads and on any processor.
  *
  * Include this file for everything; read the others in this order, they are the manual:
- *   mhc/status.h    status codes and messages          mhc/site.h    pre and merge, forward and backward: the heart
- *   mhc/context.h   device and threads                 mhc/ends.h    expand and contract
- *   mhc/spec.h      conventions, presets               mhc/oracle.h  the same in fp64, as definition and test
- *   mhc/seam.h      merge and the next pre in one pass */
+ *   mhc/status.h    status codes and messages          mhc/site.h       pre and merge, forward and backward: the heart
+ *   mhc/context.h   device and threads                 mhc/seam.h       merge and the next pre in one pass
+ *   mhc/spec.h      conventions, presets               mhc/ends.h       expand and contract
+ *   mhc/oracle.h    all of it in fp64, as definition   mhc/recompute.h  streams again in backward, to save memory
+ *                   and test */
 #ifndef MHC_MHC_H
 #define MHC_MHC_H
 
 #include "mhc/context.h"
 #include "mhc/ends.h"
 #include "mhc/oracle.h"
+#include "mhc/recompute.h"
 #include "mhc/seam.h"
 #include "mhc/site.h"
 #include "mhc/spec.h"

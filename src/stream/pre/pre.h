@@ -10,6 +10,10 @@ typedef struct mhc__weights {
     int64_t stride;
 } mhc__weights;
 
+/* What a site collapses with: its own pre, or, under the shifted schedule, that of the site before; both as
+ * mhc_pre_forward takes them. */
+mhc__weights mhc__pre_weights(const mhc__shape *shape, const float *coefficients, const float *carried);
+
 /* The arguments of pre, forward or backward. */
 typedef struct mhc__pre {
     const mhc__kernels *kernels;

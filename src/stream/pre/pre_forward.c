@@ -3,14 +3,19 @@
 /* What the first site of a shifted schedule, and the plain residual, collapse with: stream 0. */
 static const float FIRST_PRE[MHC_MAX_STREAMS] = {1.0f};
 
+mhc__weights mhc__pre_weights(const mhc__shape *shape, const float *coefficients, const float *carried) {
+    const float *weights = shape->shifted ? carried : coefficients;
+    if (shape->logits == 0 || !weights)
+        return (mhc__weights){FIRST_PRE, 0};
+    return (mhc__weights){weights, shape->dynamic ? shape->coefficients : 0};
+}
+
 mhc__pre mhc__pre_of(const mhc_spec *spec, const mhc__shape *shape, const mhc_site_params *params, mhc_streams x,
                      const float *coefficients, const float *carried, float *saved) {
-    mhc__pre pre = {mhc__kernels_chosen(), spec, shape, {0}, params, x, {FIRST_PRE, 0}, saved};
+    mhc__weights weights = mhc__pre_weights(shape, coefficients, carried);
+    mhc__pre pre = {mhc__kernels_chosen(), spec, shape, {0}, params, x, weights, saved};
     mhc__projection p = {shape->n, shape->groups, shape->width, shape->channels, spec->norm_eps_place, spec->norm_eps};
     pre.projection = p;
-    const float *weights = shape->shifted ? carried : coefficients;
-    if (shape->logits > 0 && weights)
-        pre.weights = (mhc__weights){weights, shape->dynamic ? shape->coefficients : 0};
     return pre;
 }
 
