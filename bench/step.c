@@ -11,25 +11,29 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/philox.h"
+#include "base/threads.h"
 #include "measure.h"
+#include "train/plan.h"
 #include "train/train.h"
 
 typedef struct settings {
     char kind[32];
-    int vocab, dim, layers, heads, ffn, seq, batch, streams, threads, steps, warmup;
+    int vocab, dim, layers, heads, ffn, seq, batch, streams, threads, steps, warmup, recompute;
 } settings;
 
 typedef struct option_row {
     const char *name;
     int offset; /* of an int in settings; -1: kind */
-    int value;
+    int value, least;
 } option_row;
 
-#define ROW(field, value)                                                                                              \
-    { #field, (int)offsetof(settings, field), value }
+/* recompute: sites at a time, 0 for none, -1 for as many as take least. */
+#define ROW(field, value, least)                                                                                       \
+    { #field, (int)offsetof(settings, field), value, least }
 static const option_row ROWS[] = {
-    {"kind", -1, 0}, ROW(vocab, 1522), ROW(dim, 256),   ROW(layers, 8),  ROW(heads, 8),  ROW(ffn, 1024),
-    ROW(seq, 128),   ROW(batch, 32),   ROW(streams, 4), ROW(threads, 2), ROW(steps, 10), ROW(warmup, 3),
+    {"kind", -1, 0, 0}, ROW(vocab, 1522, 1), ROW(dim, 256, 1),      ROW(layers, 8, 1),  ROW(heads, 8, 1),
+    ROW(ffn, 1024, 1),  ROW(seq, 128, 1),    ROW(batch, 32, 1),     ROW(streams, 4, 1), ROW(threads, 2, 1),
+    ROW(steps, 10, 1),  ROW(warmup, 3, 0),   ROW(recompute, 0, -1),
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
 
@@ -65,8 +69,8 @@ static int read_settings(int count, char **arguments, settings *chosen) {
         }
         char *end;
         long value = strtol(optarg, &end, 10);
-        if (*end || end == optarg || value < (strcmp(ROWS[index].name, "warmup") ? 1 : 0) || value > 1 << 24)
-            return usage("expected a positive whole number");
+        if (*end || end == optarg || value < ROWS[index].least || value > 1 << 24)
+            return usage("expected a whole number in range");
         *field_of(chosen, &ROWS[index]) = (int)value;
     }
     return optind == count ? 0 : usage("expected options alone");
@@ -85,14 +89,17 @@ static mhc_status fill(void *self, int64_t index, int batch, int sequence, int32
     return MHC_OK;
 }
 
-static void print_result(const settings *chosen, double *seconds, double loss) {
+static void print_result(const settings *chosen, const mhc__train_memory *plan, double *seconds, double loss) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     mhc__spread spread = mhc__spread_of(seconds, chosen->steps);
-    printf("{\"kind\": \"%s\", \"threads\": %d, \"median_s\": %.6f, \"min_s\": %.6f, \"max_s\": %.6f, "
-           "\"tokens_per_s\": %.1f, \"loss\": %.6f, \"peak_rss_mib\": %.1f}\n",
-           chosen->kind, chosen->threads, spread.median, spread.least, spread.most,
-           (double)chosen->batch * chosen->seq / spread.median, loss, (double)usage.ru_maxrss / 1024);
+    printf(
+        "{\"kind\": \"%s\", \"threads\": %d, \"median_s\": %.6f, \"min_s\": %.6f, \"max_s\": %.6f, "
+        "\"tokens_per_s\": %.1f, \"loss\": %.9g, \"peak_rss_mib\": %.1f, \"planned_mib\": %.1f, \"streams_mib\": %.1f, "
+        "\"span\": %d}\n",
+        chosen->kind, chosen->threads, spread.median, spread.least, spread.most,
+        (double)chosen->batch * chosen->seq / spread.median, loss, (double)usage.ru_maxrss / 1024,
+        (double)plan->total / 1048576, (double)plan->model.streams / 1048576, plan->model.span);
 }
 
 static mhc_status measure(settings *chosen, mhc_error *error) {
@@ -107,11 +114,15 @@ static mhc_status measure(settings *chosen, mhc_error *error) {
     how.batch = chosen->batch, how.threads = chosen->threads;
     how.schedule = MHC__SCHEDULE_CONSTANT, how.warmup = 0;
     how.eval_every = how.checkpoint_every = 0;
+    how.recompute = chosen->recompute != 0, how.recompute_sites = (int)mhc__max(chosen->recompute, 0);
 
     mhc__model *model = NULL;
     mhc__trainer *trainer = NULL;
     double *seconds = NULL, loss = 0;
-    mhc_status status = mhc__model_create(&shape, 1, &model, error);
+    mhc__train_memory plan;
+    mhc_status status = mhc__train_plan(&shape, &how, false, &plan, error);
+    if (status == MHC_OK)
+        status = mhc__model_create(&shape, 1, &model, error);
     if (status == MHC_OK)
         status = MHC__ALLOCATE(seconds, chosen->steps, "times", error);
     mhc__trainer_options options = {.model = model, .config = &how, .train = {chosen, fill}};
@@ -126,7 +137,7 @@ static mhc_status measure(settings *chosen, mhc_error *error) {
         loss = record.loss;
     }
     if (status == MHC_OK)
-        print_result(chosen, seconds, loss);
+        print_result(chosen, &plan, seconds, loss);
     mhc__trainer_destroy(trainer);
     mhc__release(seconds);
     mhc__model_destroy(model);

@@ -200,12 +200,15 @@ static mhc_status dry_run(training *run, mhc_error *error) {
     MHC__TRY(open_data(run, error));
     MHC__TRY(
         mhc__train_plan(&config->model, &config->train, mhc__corpus_eval(run->corpus).fill != NULL, &memory, error));
+    char recomputed[80];
+    snprintf(recomputed, sizeof recomputed, "X, u and norm(u), recomputed %d sites at a time", memory.model.span);
     printf("%s, %d blocks of %d channels, batches of %d x %d tokens:\n", config->model.connection, config->model.blocks,
            config->model.channels, config->train.batch, config->model.sequence);
     print_part("weights", memory.model.weights, "");
     print_part("gradients", memory.model.gradients, "");
     print_part("optimizer", memory.optimizer, "the two moments of AdamW");
-    print_part("activations", memory.model.activations, "what backward needs of forward");
+    print_part("streams", memory.model.streams, memory.model.span ? recomputed : "X, u and norm(u) of every site");
+    print_part("activations", memory.model.activations, "what else backward needs of forward");
     print_part("backward", memory.model.backward, "gradients of activations");
     print_part("workspace", memory.model.workspace, "of the operation in progress");
     print_part("evaluation", memory.model.evaluation, "");

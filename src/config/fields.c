@@ -74,6 +74,8 @@ const mhc__field mhc__fields[] = {
     FIELD(train, log_every, INT64, NULL, "steps between progress lines where there is no terminal"),
     FIELD(train, eval_batches, INT, NULL, "batches of one evaluation"),
     FIELD(train, keep_checkpoints, INT, NULL, "older ones are removed; 0: keep all"),
+    FIELD(train, recompute, BOOL, NULL, "compute streams again in backward: less memory, the same results"),
+    FIELD(train, recompute_sites, INT, NULL, "at a time; 0: what takes least (arXiv 2512.24880 eq. 20)"),
     FIELD(train, threads, INT, NULL, "0: all; results don't depend on it"),
 
     FIELD(data, path, STRING, NULL, "a text file, a folder of them, a packed token file, builtin, or increment"),

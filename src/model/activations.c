@@ -1,5 +1,6 @@
 /* Memory of a pass: one arena, carved into the arrays of internal.h. Evaluation lets all blocks share one set of
- * activations, and two states of the streams take turns. */
+ * activations, and two states of the streams take turns. With recomputation, the spans share one set of what they
+ * bring back. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -44,7 +45,6 @@ static void lay_out_attention(const mhc__model *model, carver *c, mhc__attention
     const mhc__widths *w = &model->widths;
     state->mean = floats(c, tokens, 1);
     state->rstd = floats(c, tokens, 1);
-    state->normed = floats(c, tokens, w->channels);
     state->qkv = floats(c, tokens, w->qkv);
     state->lse = floats(c, tokens, w->heads);
     state->heads = floats(c, tokens, w->channels);
@@ -55,7 +55,6 @@ static void lay_out_feed_forward(const mhc__model *model, carver *c, mhc__feed_f
     bool gated = model->config.mlp == MHC__MLP_SWIGLU;
     state->mean = floats(c, tokens, 1);
     state->rstd = floats(c, tokens, 1);
-    state->normed = floats(c, tokens, w->channels);
     state->gate = gated ? floats(c, tokens, w->ffn) : NULL;
     state->up = floats(c, tokens, w->ffn);
     state->active = floats(c, tokens, w->ffn);
@@ -81,21 +80,44 @@ static void connect(const mhc__model *model, const mhc__activations *at, int blo
     ffn->z = second->z;
 }
 
-static void lay_out_sites(const mhc__model *model, mhc__activations *at, carver *c, const mhc_site_sizes *sizes,
-                          bool train) {
+static float **normed_of(const mhc__activations *at, int sublayer) {
+    return sublayer % 2 ? &at->feed_forward[sublayer / 2].normed : &at->attention[sublayer / 2].normed;
+}
+
+/* X, u and norm(u): all that recomputation can bring back. A place is shared by what stands there in every span. */
+static void lay_out_streams(const mhc__model *model, mhc__activations *at, carver *c) {
+    const int span = at->layout.span, sites = model->sites;
+    const int period = span * (mhc__wraps_blocks(model) ? 2 : 1); /* sub-layers of a span */
+    const bool train = at->layout.train;
     int64_t channels = model->widths.channels, state = model->spec.streams * channels;
-    for (int s = 0; s <= model->sites; s++)
-        at->streams[s] = train || s < 2 ? floats(c, at->tokens, state) : at->streams[s - 2];
+    for (int s = 0; s <= sites; s++) {
+        bool kept = span == 0 || s % span == 0 || s == sites;
+        int before = !train ? s - 2 : kept ? -1 : s - span;
+        at->streams[s] = before < 0 ? floats(c, at->tokens, state) : at->streams[before];
+    }
+    for (int s = 0; s < sites; s++) {
+        int before = !train ? s - 1 : span == 0 ? -1 : s - span;
+        if (mhc__is_plain(model))
+            at->sites[s].u = at->streams[s];
+        else
+            at->sites[s].u = before < 0 ? floats(c, at->tokens, channels) : at->sites[before].u;
+    }
+    for (int k = 0; k < 2 * model->config.blocks; k++) {
+        int before = !train ? k - 2 : span == 0 ? -1 : k - period;
+        *normed_of(at, k) = before < 0 ? floats(c, at->tokens, channels) : *normed_of(at, before);
+    }
+}
+
+static void lay_out_sites(const mhc__model *model, mhc__activations *at, carver *c, const mhc_site_sizes *sizes) {
+    int64_t channels = model->widths.channels;
+    const bool train = at->layout.train;
     for (int s = 0; s < model->sites; s++) {
         mhc__site_state *site = &at->sites[s];
         if (mhc__is_plain(model)) {
-            site->u = at->streams[s];
             site->z = at->streams[s + 1];
             continue;
         }
-        bool own = train || s == 0;
-        site->u = own ? floats(c, at->tokens, channels) : at->sites[0].u;
-        site->z = own ? floats(c, at->tokens, channels) : at->sites[0].z;
+        site->z = train || s == 0 ? floats(c, at->tokens, channels) : at->sites[0].z;
         site->coefficients = floats(c, 1, sizes->coefficients);
         site->saved = train ? floats(c, 1, sizes->saved) : NULL;
     }
@@ -133,16 +155,17 @@ static void at_least(size_t *most, int64_t count, size_t size) {
         *most = (size_t)count * size;
 }
 
-static size_t scratch_size(const mhc__model *model, const mhc__activations *at, size_t workspace, bool train) {
+static size_t scratch_size(const mhc__model *model, const mhc__activations *at, size_t workspace) {
     const mhc__widths *w = &model->widths;
-    mhc__attention attention = {.batch = at->batch,
-                                .sequence = at->sequence,
+    const bool train = at->layout.train;
+    mhc__attention attention = {.batch = at->layout.batch,
+                                .sequence = at->layout.sequence,
                                 .heads = w->heads,
                                 .kv_heads = w->kv_heads,
                                 .width = (int)w->head,
                                 .dropout = {.rate = train ? model->config.dropout_attention : 0.0f}};
     size_t most = workspace;
-    at_least(&most, mhc__attention_scratch(at->threads, &attention), sizeof(float));
+    at_least(&most, mhc__attention_scratch(at->layout.threads, &attention), sizeof(float));
     at_least(&most, mhc__head_loss_scratch(at->tokens, model->config.vocabulary), sizeof(float));
     if (!train)
         return most;
@@ -153,16 +176,19 @@ static size_t scratch_size(const mhc__model *model, const mhc__activations *at, 
     return most;
 }
 
-static mhc_status lay_out(const mhc__model *model, mhc__activations *at, carver *c, bool train, mhc_error *error) {
+static mhc_status lay_out(const mhc__model *model, mhc__activations *at, carver *c, mhc_error *error) {
     mhc_site_sizes sizes;
     mhc_contract_sizes ends;
     MHC__TRY(mhc_site_sizes_query(&model->spec, at->tokens, &sizes, error));
     MHC__TRY(mhc_contract_sizes_query(&model->spec, at->tokens, &ends, error));
     int64_t channels = model->widths.channels;
-    bool plain = mhc__is_plain(model);
+    const bool plain = mhc__is_plain(model), train = at->layout.train;
+    c->part = MHC__PART_STREAMS;
+    lay_out_streams(model, at, c);
+    c->part = MHC__PART_ACTIVATIONS;
     at->ids = carve(c, at->tokens, sizeof(int32_t));
     at->targets = carve(c, at->tokens, sizeof(int32_t));
-    lay_out_sites(model, at, c, &sizes, train);
+    lay_out_sites(model, at, c, &sizes);
     at->embedded = plain ? at->streams[0] : floats(c, at->tokens, channels);
     at->head_saved = train && !plain ? floats(c, 1, ends.saved) : NULL;
     at->contracted = plain ? at->streams[model->sites] : floats(c, at->tokens, channels);
@@ -174,7 +200,7 @@ static mhc_status lay_out(const mhc__model *model, mhc__activations *at, carver 
         lay_out_backward(model, at, c, &sizes);
     c->part = MHC__PART_WORKSPACE;
     size_t workspace = sizes.workspace > ends.workspace ? sizes.workspace : ends.workspace;
-    at->scratch_bytes = scratch_size(model, at, workspace, train);
+    at->scratch_bytes = scratch_size(model, at, workspace);
     at->scratch = carve(c, (int64_t)at->scratch_bytes, 1);
     return MHC_OK;
 }
@@ -184,6 +210,8 @@ static mhc_status allocate_tables(const mhc__model *model, mhc__activations *at,
         MHC__TRY(MHC__ALLOCATE(at->streams, model->sites + 1, "the states of the model", error));
     if (!at->sites)
         MHC__TRY(MHC__ALLOCATE(at->sites, model->sites, "the sites of the model", error));
+    if (!at->steps)
+        MHC__TRY(MHC__ALLOCATE(at->steps, model->sites, "the sites of the model", error));
     if (!at->attention)
         MHC__TRY(MHC__ALLOCATE(at->attention, model->config.blocks, "the blocks of the model", error));
     if (!at->feed_forward)
@@ -192,36 +220,40 @@ static mhc_status allocate_tables(const mhc__model *model, mhc__activations *at,
 }
 
 /* Sizes `at` for the pass, and counts the bytes that it takes. */
-static mhc_status count_pass(const mhc__model *model, mhc__activations *at, int batch, int sequence, int threads,
-                             bool train, carver *counting, mhc_error *error) {
+static mhc_status count_pass(const mhc__model *model, mhc__activations *at, const mhc__layout *layout, carver *counting,
+                             mhc_error *error) {
     MHC__TRY(allocate_tables(model, at, error));
-    at->batch = batch;
-    at->sequence = sequence;
-    at->threads = threads;
-    at->tokens = (int64_t)batch * sequence;
-    MHC__TRY(lay_out(model, at, counting, train, error));
+    at->layout = *layout;
+    at->tokens = (int64_t)layout->batch * layout->sequence;
+    MHC__TRY(lay_out(model, at, counting, error));
     if (counting->overflow)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "activations: %lld tokens do not fit in memory",
                          (long long)at->tokens);
     return MHC_OK;
 }
 
-mhc_status mhc__activations_plan(const mhc__model *model, int batch, int sequence, int threads, bool train,
-                                 mhc__arena_parts *parts, mhc_error *error) {
+mhc_status mhc__activations_plan(const mhc__model *model, const mhc__layout *layout, mhc__arena_parts *parts,
+                                 mhc_error *error) {
     mhc__activations at = {0};
     carver counting = {0};
-    mhc_status status = count_pass(model, &at, batch, sequence, threads, train, &counting, error);
+    mhc_status status = count_pass(model, &at, layout, &counting, error);
     *parts = counting.parts;
     mhc__activations_free(&at);
     return status;
 }
 
-mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *at, int batch, int sequence, int threads,
-                                    bool train, mhc_error *error) {
-    if (at->batch == batch && at->sequence == sequence && at->threads == threads)
+static bool same_layout(const mhc__layout *a, const mhc__layout *b) {
+    return a->batch == b->batch && a->sequence == b->sequence && a->threads == b->threads && a->span == b->span &&
+           a->train == b->train;
+}
+
+mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *at, const mhc__layout *layout,
+                                    mhc_error *error) {
+    at->present = -1;
+    if (same_layout(&at->layout, layout))
         return MHC_OK;
     carver counting = {0};
-    mhc_status status = count_pass(model, at, batch, sequence, threads, train, &counting, error);
+    mhc_status status = count_pass(model, at, layout, &counting, error);
     if (status == MHC_OK && counting.used > at->arena_bytes) {
         mhc__release(at->arena);
         at->arena = NULL;
@@ -232,10 +264,10 @@ mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *a
     }
     if (status == MHC_OK) {
         carver handing = {.base = at->arena};
-        status = lay_out(model, at, &handing, train, error);
+        status = lay_out(model, at, &handing, error);
     }
     if (status != MHC_OK)
-        at->batch = 0;
+        at->layout.batch = 0;
     return status;
 }
 
@@ -243,6 +275,7 @@ void mhc__activations_free(mhc__activations *at) {
     mhc__release(at->arena);
     mhc__release(at->streams);
     mhc__release(at->sites);
+    mhc__release(at->steps);
     mhc__release(at->attention);
     mhc__release(at->feed_forward);
     memset(at, 0, sizeof *at);

@@ -9,20 +9,29 @@ static void turn(const mhc__run *run, float *qkv, bool back) {
     const mhc__model *model = run->model;
     const mhc__widths *w = &model->widths;
     if (model->config.position == MHC__POSITION_ROPE)
-        mhc__rope(run->context->threads, run->at->tokens, run->at->sequence, w->heads + w->kv_heads, (int)w->head,
-                  model->config.rope_theta, back, qkv, w->qkv);
+        mhc__rope(run->context->threads, run->at->tokens, run->at->layout.sequence, w->heads + w->kv_heads,
+                  (int)w->head, model->config.rope_theta, back, qkv, w->qkv);
 }
 
 static mhc__attention heads_of(const mhc__run *run, int block) {
     const mhc__widths *w = &run->model->widths;
     mhc__attention attention = {
-        .batch = run->at->batch,
-        .sequence = run->at->sequence,
+        .batch = run->at->layout.batch,
+        .sequence = run->at->layout.sequence,
         .heads = w->heads,
         .kv_heads = w->kv_heads,
         .width = (int)w->head,
         .dropout = mhc__run_dropout(run, run->model->config.dropout_attention, block, MHC__PLACE_PROBABILITIES)};
     return attention;
+}
+
+void mhc__attention_norm(const mhc__run *run, int block) {
+    const mhc__model *model = run->model;
+    const mhc__block_at *p = &model->blocks[block];
+    mhc__attention_state *s = &run->at->attention[block];
+    mhc__norm_forward(run->context->threads, model->config.norm, model->widths.norm_eps, run->at->tokens,
+                      model->widths.channels, s->u, mhc__weight(model, p->attention_norm.weight),
+                      mhc__weight(model, p->attention_norm.bias), s->normed, s->mean, s->rstd);
 }
 
 mhc_status mhc__attention_layer_forward(const mhc__run *run, int block) {
@@ -32,9 +41,7 @@ mhc_status mhc__attention_layer_forward(const mhc__run *run, int block) {
     mhc__attention_state *s = &run->at->attention[block];
     int threads = run->context->threads;
     int64_t tokens = run->at->tokens;
-    mhc__norm_forward(threads, model->config.norm, w->norm_eps, tokens, w->channels, s->u,
-                      mhc__weight(model, p->attention_norm.weight), mhc__weight(model, p->attention_norm.bias),
-                      s->normed, s->mean, s->rstd);
+    mhc__attention_norm(run, block);
     MHC__TRY(mhc__linear_forward(threads, tokens, w->channels, w->qkv, s->normed, mhc__weight(model, p->qkv.weight),
                                  mhc__weight(model, p->qkv.bias), s->qkv, run->error));
     turn(run, s->qkv, false);

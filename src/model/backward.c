@@ -61,6 +61,7 @@ static mhc_status enter_sites_backward(const mhc__run *run) {
     mhc__activations *at = run->at;
     int last = model->sites - 1;
     int64_t channels = model->widths.channels;
+    MHC__TRY(mhc__recall(run, last));
     if (mhc__is_plain(model))
         return MHC_OK;
     return mhc_merge_backward(run->context, &model->spec, at->tokens, mhc__state(run, last),
@@ -75,6 +76,8 @@ static mhc_status leave_site_backward(const mhc__run *run, int index, float *d_u
     mhc__activations *at = run->at;
     const mhc__site_state *site = &at->sites[index], *before = site - 1;
     int64_t channels = model->widths.channels;
+    if (index > 0)
+        MHC__TRY(mhc__recall(run, index - 1));
     if (mhc__is_plain(model))
         return mhc__add_rows(run, at->d_streams, d_u);
     mhc_site_params params = mhc__site_weights(model, index), gradients = mhc__site_gradients(model, index);
@@ -103,7 +106,7 @@ static mhc_status embed_backward(const mhc__run *run) {
     }
     mhc__dropout dropout = mhc__run_dropout(run, model->config.dropout_embedding, 0, MHC__PLACE_EMBEDDING);
     mhc__dropout_apply(run->context->threads, &dropout, 0, at->tokens * channels, d_embedded);
-    mhc__embedding_backward(run->context->threads, at->tokens, at->sequence, channels, model->config.vocabulary,
+    mhc__embedding_backward(run->context->threads, at->tokens, at->layout.sequence, channels, model->config.vocabulary,
                             at->ids, d_embedded, mhc__gradient(model, model->embedding.weight),
                             mhc__gradient(model, model->position.weight), at->scratch);
     return MHC_OK;
@@ -117,13 +120,13 @@ static void watch(const mhc__run *run, int site) {
 
 mhc_status mhc__model_backward(mhc__model *model, const mhc_context *context, const mhc__pass *pass, mhc_error *error) {
     mhc__run run = {model, context, pass, &model->train, error};
-    if (!model->backward_ready || !pass->train || pass->batch != model->train.batch ||
-        pass->sequence != model->train.sequence)
+    if (!model->backward_ready || !pass->train || pass->batch != model->train.layout.batch ||
+        pass->sequence != model->train.layout.sequence)
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
                          "backward: expected a training forward of the same pass right before it");
-    if (context->threads != model->train.threads)
+    if (context->threads != model->train.layout.threads)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "backward: expected the %d threads of the forward, found %d",
-                         model->train.threads, context->threads);
+                         model->train.layout.threads, context->threads);
     model->backward_ready = false;
     MHC__TRY(ends_backward(&run));
     watch(&run, model->sites);

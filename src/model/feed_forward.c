@@ -16,6 +16,15 @@ static void activate(const mhc__run *run, const mhc__feed_forward_state *s) {
         mhc__gelu_forward(threads, count, s->up, s->active);
 }
 
+void mhc__feed_forward_norm(const mhc__run *run, int block) {
+    const mhc__model *model = run->model;
+    const mhc__block_at *p = &model->blocks[block];
+    mhc__feed_forward_state *s = &run->at->feed_forward[block];
+    mhc__norm_forward(run->context->threads, model->config.norm, model->widths.norm_eps, run->at->tokens,
+                      model->widths.channels, s->u, mhc__weight(model, p->ffn_norm.weight),
+                      mhc__weight(model, p->ffn_norm.bias), s->normed, s->mean, s->rstd);
+}
+
 mhc_status mhc__feed_forward_layer_forward(const mhc__run *run, int block) {
     const mhc__model *model = run->model;
     const mhc__widths *w = &model->widths;
@@ -23,9 +32,7 @@ mhc_status mhc__feed_forward_layer_forward(const mhc__run *run, int block) {
     mhc__feed_forward_state *s = &run->at->feed_forward[block];
     int threads = run->context->threads;
     int64_t tokens = run->at->tokens;
-    mhc__norm_forward(threads, model->config.norm, w->norm_eps, tokens, w->channels, s->u,
-                      mhc__weight(model, p->ffn_norm.weight), mhc__weight(model, p->ffn_norm.bias), s->normed, s->mean,
-                      s->rstd);
+    mhc__feed_forward_norm(run, block);
     MHC__TRY(mhc__linear_forward(threads, tokens, w->channels, w->ffn, s->normed, mhc__weight(model, p->up.weight),
                                  mhc__weight(model, p->up.bias), s->up, run->error));
     if (s->gate) {

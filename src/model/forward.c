@@ -10,14 +10,14 @@
 static mhc_status take_tokens(const mhc__run *run, int stride) {
     mhc__activations *at = run->at;
     int vocabulary = run->model->config.vocabulary;
-    for (int row = 0; row < at->batch; row++) {
+    for (int row = 0; row < at->layout.batch; row++) {
         const int32_t *ids = run->pass->tokens + (int64_t)row * stride;
         for (int i = 0; i < stride; i++)
             if (ids[i] < 0 || ids[i] >= vocabulary)
                 return mhc__fail(run->error, MHC_INVALID_ARGUMENT, "tokens[%d][%d]: %d is not in 0..%d (vocabulary)",
                                  row, i, (int)ids[i], vocabulary - 1);
-        int64_t first = (int64_t)row * at->sequence;
-        for (int i = 0; i < at->sequence; i++) {
+        int64_t first = (int64_t)row * at->layout.sequence;
+        for (int i = 0; i < at->layout.sequence; i++) {
             at->ids[first + i] = ids[i];
             at->targets[first + i] = i + 1 < stride ? ids[i + 1] : -1;
         }
@@ -29,7 +29,7 @@ static mhc_status embed(const mhc__run *run) {
     const mhc__model *model = run->model;
     mhc__activations *at = run->at;
     int64_t channels = model->widths.channels;
-    mhc__embedding_forward(run->context->threads, at->tokens, at->sequence, channels, at->ids,
+    mhc__embedding_forward(run->context->threads, at->tokens, at->layout.sequence, channels, at->ids,
                            mhc__weight(model, model->embedding.weight), mhc__weight(model, model->position.weight),
                            at->embedded);
     mhc__dropout dropout = mhc__run_dropout(run, model->config.dropout_embedding, 0, MHC__PLACE_EMBEDDING);
@@ -108,8 +108,12 @@ static mhc_status body(mhc__run *run, int stride) {
                          "pass: %d tokens in a row, but the model has %d learned positions", pass->sequence,
                          model->config.sequence);
     run->at = pass->train ? &model->train : &model->eval;
-    MHC__TRY(mhc__activations_prepare(model, run->at, pass->batch, pass->sequence, run->context->threads, pass->train,
-                                      run->error));
+    mhc__layout layout = {.batch = pass->batch,
+                          .sequence = pass->sequence,
+                          .threads = run->context->threads,
+                          .span = pass->train ? mhc__span_of(model, pass->recompute) : 0,
+                          .train = pass->train};
+    MHC__TRY(mhc__activations_prepare(model, run->at, &layout, run->error));
     MHC__TRY(take_tokens(run, stride));
     MHC__TRY(embed(run));
     MHC__TRY(enter_sites(run));
@@ -117,6 +121,8 @@ static mhc_status body(mhc__run *run, int stride) {
         MHC__TRY(wrapped_forward(run, site));
         MHC__TRY(leave_site(run, site));
     }
+    if (layout.span > 0)
+        run->at->present = (model->sites - 1) / layout.span;
     return contract(run);
 }
 

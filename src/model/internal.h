@@ -2,6 +2,7 @@
 #ifndef MHC_MODEL_INTERNAL_H
 #define MHC_MODEL_INTERNAL_H
 
+#include "mhc/recompute.h"
 #include "model/model.h"
 #include "nn/attention.h"
 #include "nn/dropout.h"
@@ -30,7 +31,8 @@ typedef struct mhc__widths {
     float norm_eps;
 } mhc__widths;
 
-/* Activations of one sub-layer z = F(u). In evaluation all blocks share one set. */
+/* Activations of one sub-layer z = F(u). In evaluation all blocks share one set. u and normed belong to the streams'
+ * part: with recomputation, spans share them (recompute.c). */
 typedef struct mhc__attention_state {
     float *u, *mean, *rstd, *normed; /* [T, C], [T], [T], [T, C] */
     float *qkv, *lse, *heads;        /* [T, qkv], [T heads], [T, C] */
@@ -48,13 +50,22 @@ typedef struct mhc__site_state {
     float *coefficients, *saved; /* as mhc/site.h; NULL for residual */
 } mhc__site_state;
 
+/* What a pass is laid out for. */
+typedef struct mhc__layout {
+    int batch, sequence, threads; /* batch 0: for none */
+    int span;                     /* sites of a span whose streams are recomputed; 0: all are kept */
+    bool train;
+} mhc__layout;
+
 typedef struct mhc__activations {
     void *arena;
     int64_t arena_bytes;
-    int batch, sequence, threads; /* the pass that the pointers are laid out for; 0 before the first */
+    mhc__layout layout;
     int64_t tokens;
     int32_t *ids, *targets;                /* [T] */
     float **streams;                       /* [sites + 1] states of [T, n, C]; two of them taking turns in evaluation */
+    mhc_recompute_step *steps;             /* [sites]: of the span being replayed */
+    int present;                           /* the span whose streams, u and normed are there now; -1: none */
     mhc__site_state *sites;                /* [sites] */
     mhc__attention_state *attention;       /* [blocks] */
     mhc__feed_forward_state *feed_forward; /* [blocks] */
@@ -129,21 +140,30 @@ mhc_status mhc__parameters_plan(mhc__model *model, mhc_error *error);  /* the ta
 mhc_status mhc__parameters_start(mhc__model *model, mhc_error *error); /* values */
 
 /* activations.c: lays out at for the pass; keeps the arena where it is large enough. */
-mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *at, int batch, int sequence, int threads,
-                                    bool train, mhc_error *error);
+mhc_status mhc__activations_prepare(const mhc__model *model, mhc__activations *at, const mhc__layout *layout,
+                                    mhc_error *error);
 void mhc__activations_free(mhc__activations *at);
 /* What mhc__activations_prepare would take, by part. */
-enum { MHC__PART_ACTIVATIONS, MHC__PART_BACKWARD, MHC__PART_WORKSPACE, MHC__PARTS };
+enum { MHC__PART_STREAMS, MHC__PART_ACTIVATIONS, MHC__PART_BACKWARD, MHC__PART_WORKSPACE, MHC__ARENA_PARTS };
 typedef struct mhc__arena_parts {
-    int64_t bytes[MHC__PARTS];
+    int64_t bytes[MHC__ARENA_PARTS];
 } mhc__arena_parts;
-mhc_status mhc__activations_plan(const mhc__model *model, int batch, int sequence, int threads, bool train,
-                                 mhc__arena_parts *parts, mhc_error *error);
+mhc_status mhc__activations_plan(const mhc__model *model, const mhc__layout *layout, mhc__arena_parts *parts,
+                                 mhc_error *error);
+/* The sites of a span for what a pass asks for: mhc__pass.recompute. */
+int mhc__span_of(const mhc__model *model, int recompute);
+
+/* recompute.c: brings back the streams, u and normed of the span of a site, unless they are there. */
+mhc_status mhc__recall(const mhc__run *run, int site);
+/* Whether the streams before a site are there. */
+bool mhc__is_present(const mhc__activations *at, int sites, int site);
 
 /* attention.c, feed_forward.c: state.u -> state.z, and d_z -> at.d_u. Backward leaves d_z alone unless at.d_masked is
  * d_z. */
+void mhc__attention_norm(const mhc__run *run, int block); /* state.u -> state.normed: the first step of forward */
 mhc_status mhc__attention_layer_forward(const mhc__run *run, int block);
 mhc_status mhc__attention_layer_backward(const mhc__run *run, int block, const float *d_z);
+void mhc__feed_forward_norm(const mhc__run *run, int block);
 mhc_status mhc__feed_forward_layer_forward(const mhc__run *run, int block);
 mhc_status mhc__feed_forward_layer_backward(const mhc__run *run, int block, const float *d_z);
 

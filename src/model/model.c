@@ -61,25 +61,32 @@ mhc_status mhc__model_create(const mhc__model_config *config, uint64_t seed, mhc
     return status;
 }
 
-mhc_status mhc__model_plan(const mhc__model_config *config, int batch, int threads, mhc__model_memory *memory,
-                           mhc_error *error) {
+mhc_status mhc__model_plan(const mhc__model_config *config, int batch, int threads, int recompute,
+                           mhc__model_memory *memory, mhc_error *error) {
     mhc__arena_parts train, eval;
     mhc__model *model = empty(config, 0, error);
     if (!model)
         return MHC_OUT_OF_MEMORY;
     mhc_status status = describe(model, error);
+    mhc__layout layout = {.batch = batch, .sequence = config->sequence, .threads = threads};
     if (status == MHC_OK)
-        status = mhc__activations_plan(model, batch, config->sequence, threads, true, &train, error);
-    if (status == MHC_OK)
-        status = mhc__activations_plan(model, batch, config->sequence, threads, false, &eval, error);
+        status = mhc__activations_plan(model, &layout, &eval, error);
+    if (status == MHC_OK) {
+        layout.train = true;
+        layout.span = mhc__span_of(model, recompute);
+        status = mhc__activations_plan(model, &layout, &train, error);
+    }
     if (status == MHC_OK)
         *memory = (mhc__model_memory){
             .weights = model->size * (int64_t)sizeof *model->weights,
             .gradients = model->size * (int64_t)sizeof *model->gradients,
+            .streams = train.bytes[MHC__PART_STREAMS],
             .activations = train.bytes[MHC__PART_ACTIVATIONS],
             .backward = train.bytes[MHC__PART_BACKWARD],
             .workspace = train.bytes[MHC__PART_WORKSPACE],
-            .evaluation = eval.bytes[MHC__PART_ACTIVATIONS] + eval.bytes[MHC__PART_WORKSPACE],
+            .evaluation =
+                eval.bytes[MHC__PART_STREAMS] + eval.bytes[MHC__PART_ACTIVATIONS] + eval.bytes[MHC__PART_WORKSPACE],
+            .span = layout.span,
         };
     mhc__model_destroy(model);
     return status;
@@ -152,9 +159,13 @@ int64_t mhc__model_tokens(const mhc__model *model) {
     return model->last ? model->last->tokens : 0;
 }
 
-mhc_streams mhc__model_streams(const mhc__model *model, int site) {
+mhc_streams mhc__model_streams(mhc__model *model, int site) {
     mhc_streams none = {NULL, 0, 0};
     if (model->last != &model->train || site < 0 || site > model->sites)
+        return none;
+    const mhc_context context = mhc_context_cpu(model->train.layout.threads);
+    const mhc__run run = {model, &context, NULL, &model->train, NULL};
+    if (!mhc__is_present(&model->train, model->sites, site) && mhc__recall(&run, site) != MHC_OK)
         return none;
     return mhc_streams_of(model->train.streams[site], model->spec.streams, model->spec.channels);
 }

@@ -34,14 +34,16 @@ void mhc__model_destroy(mhc__model *model);
  * out for the pass itself. What oneDNN packs for itself during a product is not in it: a few MiB. */
 typedef struct mhc__model_memory {
     int64_t weights, gradients;
-    int64_t activations; /* of a training pass: what forward keeps for backward */
+    int64_t streams;     /* of a training pass: X, u and norm(u) of all sites, or what recomputation leaves of them */
+    int64_t activations; /* what else forward keeps for backward */
     int64_t backward;    /* gradients of activations, reused from site to site */
     int64_t workspace;   /* of the operation in progress */
     int64_t evaluation;  /* all arrays of an evaluation of the same size */
+    int span;            /* sites that are recomputed at a time; 0: none */
 } mhc__model_memory;
 /* For rows of config.sequence tokens. Errors as mhc__model_create; MHC_OUT_OF_MEMORY where 64 bits do not hold it. */
-mhc_status mhc__model_plan(const mhc__model_config *config, int batch, int threads, mhc__model_memory *memory,
-                           mhc_error *error);
+mhc_status mhc__model_plan(const mhc__model_config *config, int batch, int threads, int recompute,
+                           mhc__model_memory *memory, mhc_error *error);
 
 const mhc__model_config *mhc__model_configuration(const mhc__model *model);
 const mhc_spec *mhc__model_spec(const mhc__model *model);
@@ -53,13 +55,17 @@ const mhc__parameter *mhc__model_parameter_find(const mhc__model *model, const c
 float *mhc__model_weights(mhc__model *model);
 float *mhc__model_gradients(mhc__model *model);
 
+enum { MHC__RECOMPUTE_BEST = -1 };
+
 /* Memory for activations of rows = batch * sequence tokens is planned at the first pass of that size and kept. */
 typedef struct mhc__pass {
     int batch, sequence;   /* sequence <= config.sequence with learned positions */
     const int32_t *tokens; /* [batch, sequence + 1]: inputs are the first `sequence` of each row, targets the last */
     bool train;            /* dropout on, activations kept for backward */
     uint64_t seed, step;   /* of dropout */
-    float scale;           /* the gradient is that of scale * loss; 1 / micro-batches with accumulation. train only */
+    int recompute; /* sites whose streams backward computes again at a time instead of keeping them: less memory,
+                      the same bits. 0: none; MHC__RECOMPUTE_BEST: what takes least. train only */
+    float scale;   /* the gradient is that of scale * loss; 1 / micro-batches with accumulation. train only */
 } mhc__pass;
 
 /* Mean cross-entropy in nats. Token ids outside 0..V-1 are MHC_INVALID_ARGUMENT. A training forward already adds the
@@ -74,12 +80,13 @@ void mhc__model_zero_gradients(mhc__model *model, const mhc_context *context);
 mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, const int32_t *tokens, int length,
                              float *logits, mhc_error *error);
 
-/* What a measurement can see. Streams of site s are valid after a training forward until the next pass; s = sites means
- * the state before contraction. Residual models have one stream. After an evaluation, which keeps two states alone, or
- * before the first pass, data is NULL. */
+/* What a measurement can see. Streams of site s are valid after a training forward until the next pass, or, where they
+ * are recomputed, until those of another site are asked for, by one thread at a time; s = sites means the state before
+ * contraction. Residual models have one stream. After an evaluation, which keeps two states alone, or before the first
+ * pass, data is NULL. */
 int mhc__model_sites(const mhc__model *model);
 int64_t mhc__model_tokens(const mhc__model *model); /* T of the last pass */
-mhc_streams mhc__model_streams(const mhc__model *model, int site);
+mhc_streams mhc__model_streams(mhc__model *model, int site);
 /* Coefficients of a site after a forward: rows of n(n+2), T rows when dynamic, else 1. NULL for residual. */
 const float *mhc__model_coefficients(const mhc__model *model, int site);
 /* Called during backward with the gradient of the streams entering each site, from s = sites down to 0. NULL turns it

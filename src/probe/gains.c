@@ -139,13 +139,13 @@ static void measure_composite(const mhc__model *model, int64_t tokens, mhc__gain
     gains->proxy = log10(most < 1e-12 ? 1e-12 : most);
 }
 
-static mhc_status needs_training_pass(const mhc__model *model, mhc_error *error) {
+static mhc_status needs_training_pass(mhc__model *model, mhc_error *error) {
     if (!mhc__model_streams(model, 0).data)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "measurement: expected a training forward right before it");
     return MHC_OK;
 }
 
-mhc_status mhc__gains_measure(const mhc__model *model, int64_t max_tokens, mhc__gains *gains, mhc_error *error) {
+mhc_status mhc__gains_measure(mhc__model *model, int64_t max_tokens, mhc__gains *gains, mhc_error *error) {
     MHC__TRY(needs_training_pass(model, error));
     const mhc_spec *spec = mhc__model_spec(model);
     int64_t tokens = mhc__model_tokens(model), used = max_tokens > 0 ? mhc__min(max_tokens, tokens) : tokens;
@@ -191,22 +191,30 @@ static void token_norms(const float *x, int n, int64_t channels, double *per_str
     *of_mean = sqrt(mean_squares);
 }
 
-mhc_status mhc__norms_by_depth(const mhc__model *model, double *per_stream, double *of_mean, mhc_error *error) {
+/* Of one state: the means over tokens, added up in their order. of_token: [2, T]. */
+static void state_norms(mhc_streams x, int64_t tokens, int n, int64_t channels, double *of_token, double *per_stream,
+                        double *of_mean) {
+#pragma omp parallel for num_threads(mhc__default_threads()) schedule(static)
+    for (int64_t t = 0; t < tokens; t++)
+        token_norms(x.data + t * x.token_stride, n, channels, of_token + t, of_token + tokens + t);
+    double sum = 0.0, sum_of_mean = 0.0;
+    for (int64_t t = 0; t < tokens; t++) {
+        sum += of_token[t];
+        sum_of_mean += of_token[tokens + t];
+    }
+    *per_stream = sum / (double)tokens;
+    *of_mean = sum_of_mean / (double)tokens;
+}
+
+mhc_status mhc__norms_by_depth(mhc__model *model, double *per_stream, double *of_mean, mhc_error *error) {
     MHC__TRY(needs_training_pass(model, error));
     const mhc_spec *spec = mhc__model_spec(model);
     int64_t tokens = mhc__model_tokens(model);
-#pragma omp parallel for num_threads(mhc__default_threads()) schedule(dynamic)
-    for (int site = 0; site <= mhc__model_sites(model); site++) {
-        mhc_streams x = mhc__model_streams(model, site);
-        double sum = 0.0, sum_of_mean = 0.0;
-        for (int64_t t = 0; t < tokens; t++) {
-            double all, mean;
-            token_norms(x.data + t * x.token_stride, spec->streams, spec->channels, &all, &mean);
-            sum += all;
-            sum_of_mean += mean;
-        }
-        per_stream[site] = sum / (double)tokens;
-        of_mean[site] = sum_of_mean / (double)tokens;
-    }
+    double *of_token;
+    MHC__TRY(MHC__ALLOCATE(of_token, 2 * tokens, "norms of the streams", error));
+    for (int site = 0; site <= mhc__model_sites(model); site++)
+        state_norms(mhc__model_streams(model, site), tokens, spec->streams, spec->channels, of_token, per_stream + site,
+                    of_mean + site);
+    mhc__release(of_token);
     return MHC_OK;
 }

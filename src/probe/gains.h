@@ -20,10 +20,10 @@ typedef struct mhc__gains {
 
 /* After a training forward. Residual models: H = 1. max_tokens bounds the tokens used for dynamic composites (0: all).
  */
-mhc_status mhc__gains_measure(const mhc__model *model, int64_t max_tokens, mhc__gains *gains, mhc_error *error);
+mhc_status mhc__gains_measure(mhc__model *model, int64_t max_tokens, mhc__gains *gains, mhc_error *error);
 
 /* ||x||_2 of the streams entering each site (and before contraction: sites + 1 values), mean over tokens; of the n
  * streams together as root mean square over streams, and of the mean stream. */
-mhc_status mhc__norms_by_depth(const mhc__model *model, double *per_stream, double *of_mean, mhc_error *error);
+mhc_status mhc__norms_by_depth(mhc__model *model, double *per_stream, double *of_mean, mhc_error *error);
 
 #endif

@@ -25,14 +25,17 @@ typedef struct arm_run {
     mhc__measurement pending; /* gains measured before the update, waiting for the step's record */
 } arm_run;
 
-/* What makes a run this run: everything but where and how fast it runs. Results don't depend on the thread count. */
-static mhc_status identity(const mhc__arm *arm, mhc__text *text, mhc_error *error) {
-    mhc__config config = arm->config;
+/* What makes a run this run: everything but where, how fast and in how much memory it runs. Results don't depend on the
+ * thread count, nor on recomputation. */
+static mhc_status identity(mhc__config config, mhc__text *text, mhc_error *error) {
     config.train.threads = 0;
+    config.train.recompute = false;
+    config.train.recompute_sites = 0;
     config.train.log_every = 0;
     config.train.checkpoint_every = 0;
     config.train.keep_checkpoints = 0;
-    return mhc__config_json(&config, text, error);
+    MHC__TRY(mhc__config_json(&config, text, error));
+    return text->failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the settings of a run") : MHC_OK;
 }
 
 /* The first line in which two texts differ, into `line`, without its indentation. */
@@ -50,30 +53,35 @@ static void first_difference(const char *old, const char *new, char *line, size_
              (int)(strcspn(new, "\n") < 200 ? strcspn(new, "\n") : 200), new);
 }
 
+/* The identity of the run that the folder holds. What its version did not know yet has its default. */
+static mhc_status identity_there(const char *path, mhc__text *text, mhc_error *error) {
+    char *json;
+    size_t size;
+    mhc__config config;
+    MHC__TRY(mhc__read_file(path, &json, &size, error));
+    mhc_status status = mhc__config_from_json(json, size, path, &config, error);
+    free(json);
+    return status == MHC_OK ? identity(config, text, error) : status;
+}
+
 /* Writes config.json, or checks that the one from before says the same. */
 static mhc_status claim_folder(arm_run *run, mhc_error *error) {
     MHC__TRY(mhc__make_folders(run->arm->folder, error));
-    mhc__text text = {0};
-    mhc_status status = identity(run->arm, &text, error);
-    if (status == MHC_OK && text.failed)
-        status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for the settings", run->config_path);
-    char *old = NULL;
-    size_t size = 0;
-    if (status == MHC_OK && access(run->config_path, F_OK) == 0) {
-        status = mhc__read_file(run->config_path, &old, &size, error);
-        if (status == MHC_OK && (size != text.length || memcmp(old, text.data, size) != 0)) {
-            char line[512];
-            first_difference(old, text.data, line, sizeof line);
-            status =
-                mhc__fail(error, MHC_MISMATCH,
-                          "%s: the folder holds a run with other settings (%s); choose another --out, or remove it",
-                          run->arm->folder, line);
-        }
-    } else if (status == MHC_OK) {
-        status = mhc__write_file(run->config_path, text.data, text.length, error);
+    bool claimed = access(run->config_path, F_OK) == 0;
+    mhc__text now = {0}, there = {0};
+    mhc_status status = identity(run->arm->config, &now, error);
+    if (status == MHC_OK)
+        status = claimed ? identity_there(run->config_path, &there, error)
+                         : mhc__write_file(run->config_path, now.data, now.length, error);
+    if (status == MHC_OK && claimed && strcmp(there.data, now.data) != 0) {
+        char line[512];
+        first_difference(there.data, now.data, line, sizeof line);
+        status = mhc__fail(error, MHC_MISMATCH,
+                           "%s: the folder holds a run with other settings (%s); choose another --out, or remove it",
+                           run->arm->folder, line);
     }
-    free(old);
-    mhc__text_free(&text);
+    mhc__text_free(&now);
+    mhc__text_free(&there);
     return status;
 }
 

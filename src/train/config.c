@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "model/model.h"
+
 mhc__train_config mhc__train_config_default(void) {
     return (mhc__train_config){
         .steps = 1000,
@@ -62,6 +64,7 @@ mhc_status mhc__train_config_check(const mhc__train_config *c, mhc_error *error)
         {"log_every", (double)c->log_every, 0, 1e12},
         {"eval_batches", c->eval_batches, 1, 1e9},
         {"keep_checkpoints", c->keep_checkpoints, 0, 1e6},
+        {"recompute_sites", c->recompute_sites, 0, 1e6},
         {"threads", c->threads, 0, 4096},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
@@ -74,6 +77,12 @@ mhc_status mhc__train_config_check(const mhc__train_config *c, mhc_error *error)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "train.step_at_2: %.9g comes before train.step_at_1, %.9g",
                          (double)c->step_at_2, (double)c->step_at_1);
     return MHC_OK;
+}
+
+int mhc__train_recompute(const mhc__train_config *config) {
+    if (!config->recompute)
+        return 0;
+    return config->recompute_sites > 0 ? config->recompute_sites : MHC__RECOMPUTE_BEST;
 }
 
 double mhc__train_lr(const mhc__train_config *config, int64_t step) {

@@ -37,11 +37,14 @@ typedef struct mhc__train_config {
     int64_t eval_every, checkpoint_every, log_every; /* steps; 0: never (a checkpoint is always written at the end) */
     int eval_batches;
     int keep_checkpoints; /* older ones are removed; 0 keeps all */
+    bool recompute;       /* streams are computed again in backward: less memory, the same results */
+    int recompute_sites;  /* at a time; 0: what takes least, arXiv 2512.24880 eq. 20 */
     int threads;          /* 0: all */
 } mhc__train_config;
 
 mhc__train_config mhc__train_config_default(void);
 mhc_status mhc__train_config_check(const mhc__train_config *config, mhc_error *error); /* messages name "train.FIELD" */
+int mhc__train_recompute(const mhc__train_config *config);                             /* as mhc__pass.recompute */
 /* Learning rate of step s (0, 1, …). */
 double mhc__train_lr(const mhc__train_config *config, int64_t step);
 

@@ -8,10 +8,13 @@ done >book.txt
 # The memory of a run, and nothing but that.
 # shellcheck disable=SC2086
 expect 0 train $tiny --data book.txt --out run --dry-run
-for part in weights gradients optimizer activations backward workspace evaluation batch total; do
+for part in weights gradients optimizer streams activations backward workspace evaluation batch total; do
     says out "    $part "
 done
 [ -e run ] && fail "train --dry-run: expected no folder"
+# shellcheck disable=SC2086
+expect 0 train $tiny --data book.txt --out run --dry-run --set train.recompute=true --set train.recompute_sites=2
+says out "recomputed 2 sites at a time"
 # shellcheck disable=SC2086
 expect 1 train $tiny --data no-such-file --dry-run
 

@@ -309,11 +309,83 @@ static void watching(void **state) {
     mhc__model_destroy(model);
 }
 
+/* The states of all sites and the loss of a training forward, then the gradients. Asks for streams of all spans between
+ * forward and backward, in an order that no span keeps. */
+typedef struct outcome {
+    double loss;
+    float *gradients, *states[5];
+} outcome;
+
+static outcome outcome_of(mhc__model *model, const mhc__pass *pass, int threads) {
+    mhc_context context = mhc_context_cpu(threads);
+    const mhc_spec *spec = mhc__model_spec(model);
+    int64_t count = BATCH * SEQUENCE * (int64_t)spec->streams * spec->channels;
+    outcome found = {0};
+    mhc__model_zero_gradients(model, &context);
+    found.loss = loss_of(model, pass, threads);
+    for (int k = 0; k <= mhc__model_sites(model); k++) {
+        int site = (k * 2 + 1) % (mhc__model_sites(model) + 1); /* of 3 or 5 */
+        found.states[site] = copy_of(mhc__model_streams(model, site).data, count);
+    }
+    assert_int_equal(mhc__model_backward(model, &context, pass, NULL), MHC_OK);
+    for (int site = 0; site <= mhc__model_sites(model); site++)
+        assert_memory_equal(mhc__model_streams(model, site).data, found.states[site], (size_t)count * sizeof(float));
+    found.gradients = copy_of(mhc__model_gradients(model), mhc__model_size(model));
+    return found;
+}
+
+static void outcome_free(outcome *found) {
+    free(found->gradients);
+    for (int k = 0; k < 5; k++)
+        free(found->states[k]);
+}
+
+static void assert_same_outcome(const mhc__model *model, const outcome *a, const outcome *b) {
+    const mhc_spec *spec = mhc__model_spec(model);
+    size_t bytes = BATCH * SEQUENCE * (size_t)spec->streams * (size_t)spec->channels * sizeof(float);
+    assert_memory_equal(&a->loss, &b->loss, sizeof a->loss);
+    for (int site = 0; site <= mhc__model_sites(model); site++)
+        assert_memory_equal(a->states[site], b->states[site], bytes);
+    assert_memory_equal(a->gradients, b->gradients, (size_t)mhc__model_size(model) * sizeof *a->gradients);
+}
+
+static void recomputation_changes_no_bit(void **state) {
+    (void)state;
+    const char *connections[] = {"residual", "hc-static", "paper", "reproducing-mhc", "deepseek-v4.1"};
+    const int spans[] = {1, 2, 3, 4, 100, MHC__RECOMPUTE_BEST};
+    int32_t tokens[BATCH * (SEQUENCE + 1)];
+    fill_tokens(tokens, BATCH * (SEQUENCE + 1));
+    for (int i = 0; i < 10; i++) {
+        mhc__model_config config = small(connections[i / 2]);
+        config.dropout_embedding = config.dropout_attention = config.dropout_output = 0.1f;
+        config.norm = i % 3 ? MHC__LAYERNORM : MHC__RMSNORM;
+        config.mlp = i % 3 ? MHC__MLP_SWIGLU : MHC__MLP_GELU;
+        config.wrap = i % 2 ? MHC__WRAP_BLOCK : MHC__WRAP_SUBLAYER;
+        mhc__model *model = make(&config, 1);
+        shake(model);
+        mhc__pass pass = training(tokens);
+        outcome kept = outcome_of(model, &pass, 2);
+        for (int k = 0; k < 6; k++) {
+            pass.recompute = spans[k];
+            outcome again = outcome_of(model, &pass, 2);
+            assert_same_outcome(model, &kept, &again);
+            outcome_free(&again);
+        }
+        pass.recompute = 0; /* and back to keeping them */
+        outcome last = outcome_of(model, &pass, 2);
+        assert_same_outcome(model, &kept, &last);
+        outcome_free(&last);
+        outcome_free(&kept);
+        mhc__model_destroy(model);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(paired_start),     cmocka_unit_test(names_and_shapes),
-                                       cmocka_unit_test(any_thread_count), cmocka_unit_test(logits_agree_with_loss),
-                                       cmocka_unit_test(micro_batches),    cmocka_unit_test(bad_configurations),
-                                       cmocka_unit_test(bad_passes),       cmocka_unit_test(not_a_number),
-                                       cmocka_unit_test(watching)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paired_start),     cmocka_unit_test(names_and_shapes),
+        cmocka_unit_test(any_thread_count), cmocka_unit_test(logits_agree_with_loss),
+        cmocka_unit_test(micro_batches),    cmocka_unit_test(bad_configurations),
+        cmocka_unit_test(bad_passes),       cmocka_unit_test(not_a_number),
+        cmocka_unit_test(watching),         cmocka_unit_test(recomputation_changes_no_bit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,14 +10,6 @@ static int64_t peak_bytes(void) {
     return (int64_t)usage.ru_maxrss * 1024;
 }
 
-static mhc_status fill_zeros(void *self, int64_t index, int batch, int sequence, int32_t *tokens, mhc_error *error) {
-    (void)self;
-    (void)index;
-    (void)error;
-    memset(tokens, 0, (size_t)batch * (size_t)(sequence + 1) * sizeof *tokens);
-    return MHC_OK;
-}
-
 static mhc__model_config large_model(void) {
     mhc__model_config config = small_model();
     config.sequence = 96;
@@ -30,8 +22,7 @@ static mhc__model_config large_model(void) {
 }
 
 /* Within a tenth and 4 MiB: the product library packs operands, and its first call makes code. */
-static void one_step_takes_what_was_planned(void **state) {
-    (void)state;
+static void one_step_takes(int64_t before, int blocks, bool recompute) {
 #ifdef MHC_SANITIZED
     skip(); /* shadow memory counts too */
 #endif
@@ -39,12 +30,13 @@ static void one_step_takes_what_was_planned(void **state) {
     mhc__train_config run = short_run(1);
     mhc__train_memory plan;
     mhc__train_record record;
+    config.blocks = blocks;
     run.batch = 12;
+    run.recompute = recompute;
     assert_int_equal(mhc__train_plan(&config, &run, false, &plan, NULL), MHC_OK);
-    int64_t before = peak_bytes();
     mhc__model *model = make_model(&config);
     mhc__trainer *trainer =
-        make_trainer((mhc__trainer_options){.model = model, .config = &run, .train = {NULL, fill_zeros}});
+        make_trainer((mhc__trainer_options){.model = model, .config = &run, .train = {NULL, fill_numbered}});
     assert_int_equal(mhc__trainer_step(trainer, &record, NULL), MHC_OK);
     double taken = (double)(peak_bytes() - before), planned = (double)plan.total;
     print_message("planned %.1f MiB, taken %.1f MiB\n", planned / 1048576, taken / 1048576);
@@ -52,6 +44,38 @@ static void one_step_takes_what_was_planned(void **state) {
     assert_true(fabs(taken - planned) < 0.1 * planned + 4.0 * 1048576);
     mhc__trainer_destroy(trainer);
     mhc__model_destroy(model);
+}
+
+/* The smaller one first, and before all else: a peak does not go down again. */
+static void steps_take_what_was_planned(void **state) {
+    (void)state;
+    int64_t before = peak_bytes();
+    one_step_takes(before, 8, true);
+    one_step_takes(before, 8, false);
+}
+
+/* n C ceil(L / span) + (n + 2) C span for each token (arXiv 2512.24880 eq. 20): the state after the last site is one
+ * more, the first state of a span is in both terms. */
+static void streams_take_what_the_paper_says(void **state) {
+    (void)state;
+    mhc__model_config config = large_model();
+    mhc__train_config run = short_run(1);
+    mhc__train_memory kept, again;
+    const int64_t sites = 24, n = config.streams, tokens = run.batch * (int64_t)config.sequence, span = 4;
+    config.blocks = 12;
+    assert_int_equal(mhc__train_plan(&config, &run, false, &kept, NULL), MHC_OK);
+    run.recompute = true;
+    assert_int_equal(mhc__train_plan(&config, &run, false, &again, NULL), MHC_OK);
+    int64_t row = tokens * config.channels * (int64_t)sizeof(float);
+    assert_int_equal(again.model.span, span);
+    assert_int_equal(again.model.streams, row * (n * (sites / span) + (n + 2) * span));
+    assert_int_equal(kept.model.streams, row * (n * (sites + 1) + 2 * sites));
+    assert_int_equal(kept.total - again.total, kept.model.streams - again.model.streams);
+    run.recompute_sites = 6;
+    assert_int_equal(mhc__train_plan(&config, &run, false, &again, NULL), MHC_OK);
+    assert_int_equal(again.model.streams, row * (n * (sites / 6) + (n + 2) * 6));
+    run.recompute_sites = -1;
+    assert_int_equal(mhc__train_plan(&config, &run, false, &again, NULL), MHC_INVALID_ARGUMENT);
 }
 
 static void parts_follow_the_run(void **state) {
@@ -90,7 +114,8 @@ static void what_cannot_be_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_step_takes_what_was_planned), /* first: a peak does not go down again */
+        cmocka_unit_test(steps_take_what_was_planned),
+        cmocka_unit_test(streams_take_what_the_paper_says),
         cmocka_unit_test(parts_follow_the_run),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
