@@ -72,8 +72,6 @@ int mhc__command_doctor(const mhc__arguments *arguments) {
         if (mhc__isa_available((mhc__isa)isa))
             printf(" %s", mhc__isa_name((mhc__isa)isa));
     printf(" (MHC_ISA overrides)\n");
-    if (mhc__isa_complaint())
-        line("  warning", mhc__isa_complaint());
     printf("%-20s %d of %ld processors%s%s\n", "threads", threads, sysconf(_SC_NPROCESSORS_ONLN),
            omp ? ", by OMP_NUM_THREADS=" : "", omp ? omp : "");
     printf("%-20s %.1f GB/s (a = b + s c over 192 MiB, %d threads)\n", "memory bandwidth",

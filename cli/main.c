@@ -9,6 +9,7 @@
 #include "command.h"
 #include "config/nearest.h"
 #include "mhc/version.h"
+#include "simd/isa.h"
 
 /* A full disk and a closed pipe are errors of one write, which whoever writes reports: not a reason to die in the
  * middle of a run. */
@@ -67,6 +68,12 @@ static int run_command(const mhc__command *command, int count, char **words) {
     return code;
 }
 
+static void warn_of_environment(void) {
+    const char *complaint = mhc__isa_complaint();
+    if (complaint)
+        fprintf(stderr, "mhc: warning: %s; it is ignored\n", complaint);
+}
+
 int main(int count, char **words) {
     ignore_write_signals();
     if (count < 2) {
@@ -83,5 +90,6 @@ int main(int count, char **words) {
     const mhc__command *command = mhc__command_find(word);
     if (!command)
         return unknown_command(word);
+    warn_of_environment();
     return finish(run_command(command, count - 2, words + 2));
 }

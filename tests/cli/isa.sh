@@ -20,6 +20,6 @@ for connection in paper reproducing-mhc; do
         done
     done
 done
-MHC_ISA=sse9 "$mhc" doctor >out
-says out "MHC_ISA: expected avx512, avx2, neon or scalar"
+MHC_ISA=sse9 "$mhc" doctor >out 2>err
+says err "warning: MHC_ISA: expected avx512, avx2, neon or scalar; it is ignored"
 finish

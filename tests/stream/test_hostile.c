@@ -103,6 +103,36 @@ static void test_constraints_at_1e4(void **state) {
 }
 
 /* The norm of rows whose squares leave fp32: against the oracle, which works in double. */
+/* With the start exp a constant added to all logits is a factor of every entry, and the first half step removes it:
+ * down to sums that are denormal. exp(x) itself has as few bits as its exponent leaves it. */
+static void test_small_sums(void **state) {
+    (void)state;
+    const float shifts[] = {0.0f, -60.0f, -69.0f, -70.0f, -80.0f, -95.0f};
+    const double bounds[] = {1e-7, 1e-5, 1e-5, 1e-5, 1e-5, 1e-2};
+    enum { ROWS = 19, COUNT = ROWS * 16 };
+    mhc_spec spec;
+    mhc_context context = mhc_context_cpu(1);
+    OK(mhc_spec_preset(&spec, "reproducing-mhc", 4, 8, error));
+    spec.sinkhorn.eps_mode = MHC_EPS_NONE;
+    spec.sinkhorn.eps = 0.0f;
+    float logits[COUNT], shifted[COUNT], res[COUNT], d_res[COUNT], d_logits[COUNT];
+    double expected[COUNT], d_expected[COUNT];
+    mhc__normal_fill(3, 1, 1.0f, logits, COUNT);
+    mhc__normal_fill(3, 2, 1.0f, d_res, COUNT);
+    for (size_t k = 0; k < sizeof shifts / sizeof *shifts; k++) {
+        for (int i = 0; i < COUNT; i++)
+            shifted[i] = logits[i] + shifts[k];
+        OK(mhc_constraint_forward(&context, &spec, ROWS, shifted, res, error));
+        OK(mhc_constraint_backward(&context, &spec, ROWS, shifted, d_res, d_logits, error));
+        if (k == 0) {
+            widen(res, expected, COUNT);
+            widen(d_logits, d_expected, COUNT);
+        }
+        assert_close("small sums", "res", res, expected, COUNT, bounds[k]);
+        assert_close("small sums", "d_logits", d_logits, d_expected, COUNT, 10.0 * bounds[k]);
+    }
+}
+
 static void test_norm_range(void **state) {
     (void)state;
     const float sizes[] = {1e-37f, 1e-29f, 1e-20f, 1e-10f, 1e10f, 1e18f, 1e25f};
@@ -154,10 +184,8 @@ static void test_not_finite(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finite),
-        cmocka_unit_test(test_constraints_at_1e4),
-        cmocka_unit_test(test_norm_range),
-        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_finite),     cmocka_unit_test(test_constraints_at_1e4), cmocka_unit_test(test_small_sums),
+        cmocka_unit_test(test_norm_range), cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

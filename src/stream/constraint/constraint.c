@@ -21,7 +21,7 @@ mhc_status mhc_constraint_forward(const mhc_context *context, const mhc_spec *sp
     MHC__TRY(mhc__need(res, "mhc_constraint_forward", "res", error));
     const mhc__kernels *kernels = mhc__kernels_chosen();
     int64_t w = mhc__lanes_of(s.n), blocks = mhc__blocks(rows, w);
-#pragma omp parallel for num_threads(context->threads) schedule(static)
+#pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++)
         kernels->constraint(spec, s.res, block * w, rows, logits, res);
     return MHC_OK;
@@ -38,7 +38,7 @@ mhc_status mhc_constraint_backward(const mhc_context *context, const mhc_spec *s
     MHC__TRY(mhc__need(d_logits, "mhc_constraint_backward", "d_logits", error));
     const mhc__kernels *kernels = mhc__kernels_chosen();
     int64_t w = mhc__lanes_of(s.n), blocks = mhc__blocks(rows, w);
-#pragma omp parallel for num_threads(context->threads) schedule(static)
+#pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++)
         kernels->constraint_back(spec, s.res, block * w, rows, logits, d_res, d_logits);
     return MHC_OK;

@@ -6,6 +6,8 @@
 #include "stream/constraint/permutations.h"
 #include "stream/constraint/sinkhorn.h"
 
+enum { MHC__FEW_LANES = 4 };
+
 /* Scratch of the lane loops: the widest constraint, one state each way. */
 #define MHC__MATRIX_FLOATS 1024
 
@@ -83,10 +85,18 @@ MHC__INLINE void mhc__constraint_sized_back(const mhc_spec *spec, int n, int w, 
     }
 }
 
-/* One copy of each size serves all kernels: n = 4, MHC__LANES matrices of n <= 8, and one matrix at a time. */
+/* Matrices to compute side by side for so many tokens, at most mhc__lanes_of(n): few tokens, as in decoding, don't pay
+ * for sixteen. Lanes never meet, so the number changes no result. */
+MHC__INLINE int mhc__lanes_for(int n, int64_t tokens) {
+    return n == 4 && tokens <= MHC__FEW_LANES ? MHC__FEW_LANES : n <= 8 ? MHC__LANES : 1;
+}
+
+/* One copy of each size serves all kernels: MHC__LANES or a few of n = 4, MHC__LANES of n <= 8, one of larger n. */
 static __attribute__((noinline, unused)) void mhc__constraint_lanes(const mhc_spec *spec, int n, int w,
                                                                     const float *logits, float *res) {
-    if (n == 4)
+    if (n == 4 && w == MHC__FEW_LANES)
+        mhc__constraint_sized(spec, 4, MHC__FEW_LANES, logits, res);
+    else if (n == 4)
         mhc__constraint_sized(spec, 4, MHC__LANES, logits, res);
     else if (w == MHC__LANES)
         mhc__constraint_sized(spec, n, MHC__LANES, logits, res);
@@ -97,7 +107,9 @@ static __attribute__((noinline, unused)) void mhc__constraint_lanes(const mhc_sp
 static __attribute__((noinline, unused)) void mhc__constraint_lanes_back(const mhc_spec *spec, int n, int w,
                                                                          const float *logits, const float *d_res,
                                                                          float *d_logits, float *states) {
-    if (n == 4)
+    if (n == 4 && w == MHC__FEW_LANES)
+        mhc__constraint_sized_back(spec, 4, MHC__FEW_LANES, logits, d_res, d_logits, states);
+    else if (n == 4)
         mhc__constraint_sized_back(spec, 4, MHC__LANES, logits, d_res, d_logits, states);
     else if (w == MHC__LANES)
         mhc__constraint_sized_back(spec, n, MHC__LANES, logits, d_res, d_logits, states);

@@ -1,7 +1,7 @@
 /* Sinkhorn normalisation of w matrices at once, element e of matrix l at [e * w + l], and its gradient.
  *
- * Half step t divides each line (row or column, in turn) by its sum. Backward walks the same half steps with
- * logarithmic gradients G = Y o dY, for which a half step Y = X / (sum + eps) is
+ * Half step t divides each line (row or column, in turn) by its sum, as a product with the reciprocal. Backward walks
+ * the same half steps with logarithmic gradients G = Y o dY, for which a half step Y = X / (sum + eps) is
  *
  *     GX = GY - Y sum_line(GY)
  *
@@ -41,6 +41,23 @@ MHC__INLINE float mhc__divisor(float sum, mhc_eps_mode mode, float eps) {
     return d == 0.0f ? 1.0f : d;
 }
 
+/* x / divisor as (x scale) reciprocal: one division for a line instead of one for each entry. A divisor whose
+ * reciprocal would not be finite is scaled, and x, which is no larger, with it, by a power of two. */
+typedef struct mhc__shares {
+    float scale[MHC__LANES], reciprocal[MHC__LANES];
+} mhc__shares;
+
+MHC__INLINE void mhc__shares_of(int w, const float *divisor, mhc__shares *shares) {
+    for (int l = 0; l < w; l++) {
+        shares->scale[l] = divisor[l] < 0x1p-100f ? 0x1p64f : 1.0f;
+        shares->reciprocal[l] = 1.0f / (divisor[l] * shares->scale[l]);
+    }
+}
+
+MHC__INLINE float mhc__share(const mhc__shares *shares, int l, float x) {
+    return x * shares->scale[l] * shares->reciprocal[l];
+}
+
 MHC__INLINE void mhc__line_sums(const float *x, mhc__line at, int n, int w, float *sum) {
     for (int l = 0; l < w; l++)
         sum[l] = 0.0f;
@@ -54,12 +71,16 @@ MHC__INLINE void mhc__half_step(const mhc_sinkhorn *s, mhc_axis axis, int n, int
     for (int line = 0; line < n; line++) {
         mhc__line at = mhc__line_of(axis, n, line);
         float sum[MHC__LANES];
+        mhc__shares shares;
         mhc__line_sums(x, at, n, w, sum);
         for (int l = 0; l < w; l++)
             sum[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
+        mhc__shares_of(w, sum, &shares);
         for (int k = 0; k < n; k++)
-            for (int l = 0; l < w; l++)
-                y[(at.first + k * at.step) * w + l] = x[(at.first + k * at.step) * w + l] / sum[l];
+            for (int l = 0; l < w; l++) {
+                int e = (at.first + k * at.step) * w + l;
+                y[e] = mhc__share(&shares, l, x[e]);
+            }
     }
 }
 
@@ -68,6 +89,7 @@ MHC__INLINE void mhc__half_step_back(const mhc_sinkhorn *s, mhc_axis axis, int n
     for (int line = 0; line < n; line++) {
         mhc__line at = mhc__line_of(axis, n, line);
         float sum[MHC__LANES], total[MHC__LANES], keep[MHC__LANES];
+        mhc__shares shares;
         mhc__line_sums(x, at, n, w, sum);
         mhc__line_sums(g, at, n, w, total);
         for (int l = 0; l < w; l++) {
@@ -75,10 +97,11 @@ MHC__INLINE void mhc__half_step_back(const mhc_sinkhorn *s, mhc_axis axis, int n
             keep[l] = s->eps_mode == MHC_EPS_CLAMP && sum[l] < s->eps ? 0.0f : total[l];
             sum[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
         }
+        mhc__shares_of(w, sum, &shares);
         for (int k = 0; k < n; k++)
             for (int l = 0; l < w; l++) {
                 int e = (at.first + k * at.step) * w + l;
-                g[e] = __builtin_fmaf(-(x[e] / sum[l]), keep[l], g[e]);
+                g[e] = __builtin_fmaf(-mhc__share(&shares, l, x[e]), keep[l], g[e]);
             }
     }
 }
@@ -89,15 +112,17 @@ MHC__INLINE void mhc__last_step_back(const mhc_sinkhorn *s, mhc_axis axis, int n
     for (int line = 0; line < n; line++) {
         mhc__line at = mhc__line_of(axis, n, line);
         float sum[MHC__LANES], divisor[MHC__LANES], mean[MHC__LANES];
+        mhc__shares shares;
         mhc__line_sums(x, at, n, w, sum);
         for (int l = 0; l < w; l++) {
             divisor[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
             mean[l] = 0.0f;
         }
+        mhc__shares_of(w, divisor, &shares);
         for (int k = 1; k < n; k++)
             for (int l = 0; l < w; l++) {
                 int e = (at.first + k * at.step) * w + l;
-                mean[l] = __builtin_fmaf(x[e] / divisor[l], dy[e] - dy[at.first * w + l], mean[l]);
+                mean[l] = __builtin_fmaf(mhc__share(&shares, l, x[e]), dy[e] - dy[at.first * w + l], mean[l]);
             }
         for (int l = 0; l < w; l++) {
             float base = dy[at.first * w + l];
@@ -108,7 +133,7 @@ MHC__INLINE void mhc__last_step_back(const mhc_sinkhorn *s, mhc_axis axis, int n
         for (int k = 0; k < n; k++)
             for (int l = 0; l < w; l++) {
                 int e = (at.first + k * at.step) * w + l;
-                g[e] = x[e] / divisor[l] * ((dy[e] - dy[at.first * w + l]) - mean[l]);
+                g[e] = mhc__share(&shares, l, x[e]) * ((dy[e] - dy[at.first * w + l]) - mean[l]);
             }
     }
 }

@@ -1,4 +1,4 @@
-/* The constraint by itself: MHC__LANES matrices at a time. */
+/* The constraint by itself, some matrices at a time. */
 #ifndef MHC_STREAM_KERNEL_CONSTRAINT_H
 #define MHC_STREAM_KERNEL_CONSTRAINT_H
 
@@ -24,44 +24,24 @@ MHC__INLINE void mhc__rows_from_lanes(const float *lanes, int64_t first, int64_t
 /* Logits of one block: 16 x 5! at most. */
 #define MHC__CONSTRAINT_FLOATS (MHC__PERMUTATIONS_MAX * MHC__LANES)
 
-MHC__INLINE void mhc__constraint_block(const mhc_spec *spec, int count, int n, int w, int64_t first, int64_t rows,
-                                       const float *logits, float *res) {
+static void mhc__constraint_run(const mhc_spec *spec, int count, int64_t first, int64_t rows, const float *logits,
+                                float *res) {
+    const int n = spec->streams, w = mhc__lanes_for(n, rows - first);
     float x[MHC__CONSTRAINT_FLOATS] = {0}, y[MHC__MATRIX_FLOATS];
     mhc__rows_to_lanes(logits, first, rows, count, w, x);
     mhc__constraint_lanes(spec, n, w, x, y);
     mhc__rows_from_lanes(y, first, rows, n * n, w, res);
 }
 
-MHC__INLINE void mhc__constraint_back_block(const mhc_spec *spec, int count, int n, int w, int64_t first, int64_t rows,
-                                            const float *logits, const float *d_res, float *d_logits) {
+static void mhc__constraint_back_run(const mhc_spec *spec, int count, int64_t first, int64_t rows, const float *logits,
+                                     const float *d_res, float *d_logits) {
+    const int n = spec->streams, w = mhc__lanes_for(n, rows - first);
     float x[MHC__CONSTRAINT_FLOATS] = {0}, dy[MHC__MATRIX_FLOATS], dx[MHC__CONSTRAINT_FLOATS],
           states[MHC__SINKHORN_STATES];
     mhc__rows_to_lanes(logits, first, rows, count, w, x);
     mhc__rows_to_lanes(d_res, first, rows, n * n, w, dy);
     mhc__constraint_lanes_back(spec, n, w, x, dy, dx, states);
     mhc__rows_from_lanes(dx, first, rows, count, w, d_logits);
-}
-
-static void mhc__constraint_run(const mhc_spec *spec, int count, int64_t first, int64_t rows, const float *logits,
-                                float *res) {
-    int n = spec->streams;
-    if (n == 4)
-        mhc__constraint_block(spec, count, 4, MHC__LANES, first, rows, logits, res);
-    else if (n <= 8)
-        mhc__constraint_block(spec, count, n, MHC__LANES, first, rows, logits, res);
-    else
-        mhc__constraint_block(spec, count, n, 1, first, rows, logits, res);
-}
-
-static void mhc__constraint_back_run(const mhc_spec *spec, int count, int64_t first, int64_t rows, const float *logits,
-                                     const float *d_res, float *d_logits) {
-    int n = spec->streams;
-    if (n == 4)
-        mhc__constraint_back_block(spec, count, 4, MHC__LANES, first, rows, logits, d_res, d_logits);
-    else if (n <= 8)
-        mhc__constraint_back_block(spec, count, n, MHC__LANES, first, rows, logits, d_res, d_logits);
-    else
-        mhc__constraint_back_block(spec, count, n, 1, first, rows, logits, d_res, d_logits);
 }
 
 #endif
