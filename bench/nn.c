@@ -53,8 +53,9 @@ static product current;
 
 static void run_product(bench *b) {
     const product *p = &current;
-    mhc__gemm(b->threads, p->transpose_a, p->transpose_b, p->m, p->n, p->k, 1, b->a, p->transpose_a ? p->m : p->k, b->b,
-              p->transpose_b ? p->k : p->n, p->transpose_a ? 1 : 0, b->c, p->n, NULL);
+    mhc__gemm(mhc__gemm_fp32(b->threads), p->transpose_a, p->transpose_b, p->m, p->n, p->k, 1, b->a,
+              p->transpose_a ? p->m : p->k, b->b, p->transpose_b ? p->k : p->n, p->transpose_a ? 1 : 0, b->c, p->n,
+              NULL);
 }
 
 static double print_product(bench *b, const char *name, product p) {
@@ -132,13 +133,13 @@ static void embedding_backward(bench *b) {
 }
 static void evaluation(bench *b) {
     double loss;
-    mhc__head_loss(b->threads, b->tokens, b->size.channels, VOCABULARY, b->c, b->weight, b->ids, 1, &loss, NULL, NULL,
-                   b->scratch, NULL);
+    mhc__head_loss(mhc__gemm_fp32(b->threads), b->tokens, b->size.channels, VOCABULARY, b->c, b->weight, b->ids, 1,
+                   &loss, NULL, NULL, b->scratch, NULL);
 }
 static void loss(bench *b) {
     double value;
-    mhc__head_loss(b->threads, b->tokens, b->size.channels, VOCABULARY, b->c, b->weight, b->ids, 1, &value, b->d, b->e,
-                   b->scratch, NULL);
+    mhc__head_loss(mhc__gemm_fp32(b->threads), b->tokens, b->size.channels, VOCABULARY, b->c, b->weight, b->ids, 1,
+                   &value, b->d, b->e, b->scratch, NULL);
 }
 
 static void print_layer(bench *b, const char *name, void (*run)(bench *)) {

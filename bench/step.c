@@ -18,7 +18,7 @@
 
 typedef struct settings {
     char kind[32];
-    int vocab, dim, layers, heads, ffn, seq, batch, streams, threads, steps, warmup, recompute;
+    int vocab, dim, layers, heads, ffn, seq, batch, streams, threads, steps, warmup, recompute, bf16;
 } settings;
 
 typedef struct option_row {
@@ -27,13 +27,13 @@ typedef struct option_row {
     int value, least;
 } option_row;
 
-/* recompute: sites at a time, 0 for none, -1 for as many as take least. */
+/* recompute: sites at a time, 0 for none, -1 for as many as take least. bf16: 1 for products of bf16. */
 #define ROW(field, value, least)                                                                                       \
     { #field, (int)offsetof(settings, field), value, least }
 static const option_row ROWS[] = {
     {"kind", -1, 0, 0}, ROW(vocab, 1522, 1), ROW(dim, 256, 1),      ROW(layers, 8, 1),  ROW(heads, 8, 1),
     ROW(ffn, 1024, 1),  ROW(seq, 128, 1),    ROW(batch, 32, 1),     ROW(streams, 4, 1), ROW(threads, 2, 1),
-    ROW(steps, 10, 1),  ROW(warmup, 3, 0),   ROW(recompute, 0, -1),
+    ROW(steps, 10, 1),  ROW(warmup, 3, 0),   ROW(recompute, 0, -1), ROW(bf16, 0, 0),
 };
 enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
 
@@ -114,6 +114,7 @@ static mhc_status measure(settings *chosen, mhc_error *error) {
     how.batch = chosen->batch, how.threads = chosen->threads;
     how.schedule = MHC__SCHEDULE_CONSTANT, how.warmup = 0;
     how.eval_every = how.checkpoint_every = 0;
+    how.precision = chosen->bf16 ? MHC__PRECISION_BF16 : MHC__PRECISION_FP32;
     how.recompute = chosen->recompute != 0, how.recompute_sites = (int)mhc__max(chosen->recompute, 0);
 
     mhc__model *model = NULL;

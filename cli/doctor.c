@@ -77,6 +77,7 @@ int mhc__command_doctor(const mhc__arguments *arguments) {
     printf("%-20s %.1f GB/s (a = b + s c over 192 MiB, %d threads)\n", "memory bandwidth",
            triad_gigabytes_per_second(threads), threads);
     line("matrix products", mhc__gemm_provider());
+    line("  in bf16", mhc__gemm_bf16());
     const char *warning = mhc__gemm_warning();
     if (warning)
         line("  warning", warning);

@@ -8,6 +8,7 @@ static const char *const contracts[] = {"native", "mean", "sum", "head", "carrie
 static const char *const decays[] = {"matrices", "all", NULL};
 static const char *const schedules[] = {"constant", "cosine", "step", NULL};
 static const char *const on_nans[] = {"stop", "rollback", NULL};
+static const char *const precisions[] = {"fp32", "bf16", NULL};
 static const char *const samplings[] = {"windows", "shuffled", "rows", NULL};
 
 const mhc__section mhc__sections[MHC__MAX_SECTIONS] = {
@@ -74,6 +75,8 @@ const mhc__field mhc__fields[] = {
     FIELD(train, log_every, INT64, NULL, "steps between progress lines where there is no terminal"),
     FIELD(train, eval_batches, INT, NULL, "batches of one evaluation"),
     FIELD(train, keep_checkpoints, INT, NULL, "older ones are removed; 0: keep all"),
+    FIELD(train, precision, ENUM, precisions,
+          "of the operands of matrix products; weights, streams, attention and sums stay fp32"),
     FIELD(train, recompute, BOOL, NULL, "compute streams again in backward: less memory, the same results"),
     FIELD(train, recompute_sites, INT, NULL, "at a time; 0: what takes least (arXiv 2512.24880 eq. 20)"),
     FIELD(train, threads, INT, NULL, "0: all; results don't depend on it"),

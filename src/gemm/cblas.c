@@ -40,6 +40,17 @@ bool mhc__provider_product(bool transpose_a, bool transpose_b, int64_t m, int64_
     return true;
 }
 
+bool mhc__provider_has_bf16(void) {
+    return false;
+}
+
+bool mhc__provider_product_bf16(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const uint16_t *a,
+                                int64_t lda, const uint16_t *b, int64_t ldb, float beta, float *c, int64_t ldc) {
+    (void)transpose_a, (void)transpose_b, (void)m, (void)n, (void)k, (void)a, (void)lda, (void)b, (void)ldb;
+    (void)beta, (void)c, (void)ldc;
+    return false;
+}
+
 const char *mhc__gemm_provider(void) {
 #ifdef MHC_GEMM_OPENBLAS
     static _Thread_local char name[128];

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bf16.h"
 #include "base/threads.h"
 #include "gemm/provider.h"
 
@@ -24,10 +25,24 @@
 #define DEPTH      512
 
 typedef struct operand {
-    const float *x;
-    int64_t stride;
-    bool transposed;
+    const void *x;
+    int64_t stride;        /* elements */
+    bool transposed, half; /* half: bf16, else fp32 */
 } operand;
+
+static operand from_element(operand x, int64_t element) {
+    x.x = (const char *)x.x + element * (int64_t)(x.half ? sizeof(uint16_t) : sizeof(float));
+    return x;
+}
+
+/* One block: on one thread. */
+static bool block_product(operand a, operand b, int64_t m, int64_t n, int64_t k, float alpha, float beta, float *c,
+                          int64_t ldc) {
+    return a.half ? mhc__provider_product_bf16(a.transposed, b.transposed, m, n, k, a.x, a.stride, b.x, b.stride, beta,
+                                               c, ldc)
+                  : mhc__provider_product(a.transposed, b.transposed, m, n, k, alpha, a.x, a.stride, b.x, b.stride,
+                                          beta, c, ldc);
+}
 
 static int64_t block_size(int64_t size, int64_t parts, int64_t smallest) {
     int64_t block = mhc__max(mhc__blocks(size, parts), smallest);
@@ -65,10 +80,10 @@ static bool product(int threads, operand a, operand b, int64_t m, int64_t n, int
 #pragma omp parallel for num_threads(team) schedule(dynamic) reduction(|| : failed)
     for (int64_t block = 0; block < blocks; block++) {
         int64_t i = block / across * rows, j = block % across * columns;
-        bool done =
-            mhc__provider_product(a.transposed, b.transposed, mhc__min(rows, m - i), mhc__min(columns, n - j), k, alpha,
-                                  a.x + (a.transposed ? i : i * a.stride), a.stride,
-                                  b.x + (b.transposed ? j * b.stride : j), b.stride, beta, c + i * ldc + j, ldc);
+        operand left = from_element(a, a.transposed ? i : i * a.stride);
+        operand right = from_element(b, b.transposed ? j * b.stride : j);
+        bool done = block_product(left, right, mhc__min(rows, m - i), mhc__min(columns, n - j), k, alpha, beta,
+                                  c + i * ldc + j, ldc);
         failed = failed || !done;
     }
     mhc__provider_restore(before);
@@ -78,7 +93,7 @@ static bool product(int threads, operand a, operand b, int64_t m, int64_t n, int
 static void copy_rows(int threads, int64_t rows, int64_t columns, const operand *from, float *to, int64_t stride) {
 #pragma omp parallel for num_threads(threads > 0 ? threads : 1) schedule(static)
     for (int64_t i = 0; i < rows; i++)
-        memcpy(to + i * stride, from->x + i * from->stride, (size_t)columns * sizeof *to);
+        memcpy(to + i * stride, from_element(*from, i * from->stride).x, (size_t)columns * sizeof *to);
 }
 
 /* Rows of an operand run along k in memory, are many, badly apart, and used often enough to pay for a copy. */
@@ -95,16 +110,15 @@ static bool padded_product(int threads, operand a, operand b, bool pad_a, bool p
     bool done = memory != NULL;
     for (int64_t p = 0; done && p < k; p += depth) {
         int64_t here = mhc__min(depth, k - p);
-        operand a_now = a, b_now = b;
-        a_now.x += a.transposed ? p * a.stride : p;
-        b_now.x += b.transposed ? p : p * b.stride;
+        operand a_now = from_element(a, a.transposed ? p * a.stride : p);
+        operand b_now = from_element(b, b.transposed ? p : p * b.stride);
         if (pad_a) {
             copy_rows(threads, here, m, &a_now, memory, a_stride);
-            a_now = (operand){memory, a_stride, true};
+            a_now = (operand){memory, a_stride, true, false};
         }
         if (pad_b) {
             copy_rows(threads, here, n, &b_now, memory + a_size, b_stride);
-            b_now = (operand){memory + a_size, b_stride, false};
+            b_now = (operand){memory + a_size, b_stride, false, false};
         }
         done = product(threads, a_now, b_now, m, n, here, alpha, p == 0 ? beta : 1.0f, c, ldc);
     }
@@ -112,9 +126,57 @@ static bool padded_product(int threads, operand a, operand b, bool pad_a, bool p
     return done;
 }
 
-mhc_status mhc__gemm(int threads, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
-                     const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc,
-                     mhc_error *error) {
+/* Rows of fp32 as bf16, or, where half is false, as the fp32 numbers that bf16 can hold. */
+static void round_rows(int threads, int64_t rows, int64_t columns, const operand *from, const operand *to,
+                       void *memory) {
+#pragma omp parallel for num_threads(threads > 0 ? threads : 1) schedule(static)
+    for (int64_t i = 0; i < rows; i++) {
+        const float *x = from_element(*from, i * from->stride).x;
+        uint16_t *narrow = (uint16_t *)memory + i * to->stride;
+        float *wide = (float *)memory + i * to->stride;
+        for (int64_t j = 0; j < columns && to->half; j++)
+            narrow[j] = mhc__bf16_of(x[j]);
+        for (int64_t j = 0; j < columns && !to->half; j++)
+            wide[j] = mhc__bf16_value(mhc__bf16_of(x[j]));
+    }
+}
+
+/* A rounded copy, rows a cache line longer than they need; *memory is the caller's to free. False without memory. */
+static bool rounded(int threads, bool half, int64_t rows, int64_t columns, operand *x, void **memory) {
+    operand copy = {NULL, (columns + 31) / 32 * 32 + 2 * PADDING, x->transposed, half};
+    int64_t bytes;
+    bool fits = !__builtin_mul_overflow(rows * (int64_t)(half ? sizeof(uint16_t) : sizeof(float)), copy.stride, &bytes);
+    *memory = fits ? aligned_alloc(64, (size_t)(bytes + 63) / 64 * 64) : NULL;
+    if (!*memory)
+        return false;
+    round_rows(threads, rows, columns, x, &copy, *memory);
+    copy.x = *memory;
+    *x = copy;
+    return true;
+}
+
+static bool rounded_product(int threads, operand a, operand b, int64_t m, int64_t n, int64_t k, float alpha, float beta,
+                            float *c, int64_t ldc) {
+    void *a_memory = NULL, *b_memory = NULL;
+    const bool half = alpha == 1.0f && mhc__provider_has_bf16();
+    bool done = rounded(threads, half, a.transposed ? k : m, a.transposed ? m : k, &a, &a_memory) &&
+                rounded(threads, half, b.transposed ? n : k, b.transposed ? k : n, &b, &b_memory) &&
+                product(threads, a, b, m, n, k, alpha, beta, c, ldc);
+    free(a_memory);
+    free(b_memory);
+    return done;
+}
+
+static bool exact_product(int threads, operand a, operand b, int64_t m, int64_t n, int64_t k, float alpha, float beta,
+                          float *c, int64_t ldc) {
+    bool pad_a = wants_padding(&a, a.transposed, n, k), pad_b = wants_padding(&b, !b.transposed, m, k);
+    return pad_a || pad_b ? padded_product(threads, a, b, pad_a, pad_b, m, n, k, alpha, beta, c, ldc)
+                          : product(threads, a, b, m, n, k, alpha, beta, c, ldc);
+}
+
+mhc_status mhc__gemm(mhc__gemm_how how, bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
+                     float alpha, const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c,
+                     int64_t ldc, mhc_error *error) {
     if (m == 0 || n == 0)
         return MHC_OK;
     MHC__TRY(check(m, n, k, transpose_a ? m : k, lda, transpose_b ? k : n, ldb, ldc, error));
@@ -122,12 +184,17 @@ mhc_status mhc__gemm(int threads, bool transpose_a, bool transpose_b, int64_t m,
         scale(m, n, beta, c, ldc);
         return MHC_OK;
     }
-    operand left = {a, lda, transpose_a}, right = {b, ldb, transpose_b};
-    bool pad_a = wants_padding(&left, transpose_a, n, k), pad_b = wants_padding(&right, !transpose_b, m, k);
-    bool done = pad_a || pad_b ? padded_product(threads, left, right, pad_a, pad_b, m, n, k, alpha, beta, c, ldc)
-                               : product(threads, left, right, m, n, k, alpha, beta, c, ldc);
+    operand left = {a, lda, transpose_a, false}, right = {b, ldb, transpose_b, false};
+    bool done = how.precision == MHC__PRECISION_BF16
+                    ? rounded_product(how.threads, left, right, m, n, k, alpha, beta, c, ldc)
+                    : exact_product(how.threads, left, right, m, n, k, alpha, beta, c, ldc);
     if (!done)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "matrix product %lld x %lld x %lld: %s could not run it",
                          (long long)m, (long long)n, (long long)k, mhc__gemm_provider());
     return MHC_OK;
+}
+
+const char *mhc__gemm_bf16(void) {
+    return mhc__provider_has_bf16() ? "by the provider"
+                                    : "rounded operands, multiplied in fp32: no faster than fp32 on this processor";
 }

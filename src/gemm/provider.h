@@ -14,4 +14,10 @@ void mhc__provider_restore(int threads);
 bool mhc__provider_product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
                            const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
+/* The same for bf16 operands with alpha = 1, C in fp32. Only where mhc__provider_has_bf16 says so: the provider has
+ * such products for this processor, and a few of them were tried and are right. */
+bool mhc__provider_has_bf16(void);
+bool mhc__provider_product_bf16(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const uint16_t *a,
+                                int64_t lda, const uint16_t *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
 #endif

@@ -42,12 +42,13 @@ mhc_status mhc__attention_layer_forward(const mhc__run *run, int block) {
     int threads = run->context->threads;
     int64_t tokens = run->at->tokens;
     mhc__attention_norm(run, block);
-    MHC__TRY(mhc__linear_forward(threads, tokens, w->channels, w->qkv, s->normed, mhc__weight(model, p->qkv.weight),
-                                 mhc__weight(model, p->qkv.bias), s->qkv, run->error));
+    MHC__TRY(mhc__linear_forward(mhc__products_of(run), tokens, w->channels, w->qkv, s->normed,
+                                 mhc__weight(model, p->qkv.weight), mhc__weight(model, p->qkv.bias), s->qkv,
+                                 run->error));
     turn(run, s->qkv, false);
     mhc__attention heads = heads_of(run, block);
     MHC__TRY(mhc__attention_forward(threads, &heads, s->qkv, s->heads, s->lse, run->at->scratch, run->error));
-    MHC__TRY(mhc__linear_forward(threads, tokens, w->channels, w->channels, s->heads,
+    MHC__TRY(mhc__linear_forward(mhc__products_of(run), tokens, w->channels, w->channels, s->heads,
                                  mhc__weight(model, p->proj.weight), mhc__weight(model, p->proj.bias), s->z,
                                  run->error));
     mhc__dropout dropout = mhc__run_dropout(run, model->config.dropout_output, block, MHC__PLACE_ATTENTION);
@@ -63,16 +64,18 @@ mhc_status mhc__attention_layer_backward(const mhc__run *run, int block, const f
     mhc__activations *at = run->at;
     int threads = run->context->threads;
     const float *d_proj = mhc__output_dropout_backward(run, block, MHC__PLACE_ATTENTION, d_z);
-    MHC__TRY(mhc__linear_backward(
-        threads, at->tokens, w->channels, w->channels, s->heads, mhc__weight(model, p->proj.weight), d_proj, at->d_u,
-        false, mhc__gradient(model, p->proj.weight), mhc__gradient(model, p->proj.bias), at->scratch, run->error));
+    MHC__TRY(mhc__linear_backward(mhc__products_of(run), at->tokens, w->channels, w->channels, s->heads,
+                                  mhc__weight(model, p->proj.weight), d_proj, at->d_u, false,
+                                  mhc__gradient(model, p->proj.weight), mhc__gradient(model, p->proj.bias), at->scratch,
+                                  run->error));
     mhc__attention heads = heads_of(run, block);
     MHC__TRY(mhc__attention_backward(threads, &heads, s->qkv, s->heads, s->lse, at->d_u, at->d_wide[0], at->scratch,
                                      run->error));
     turn(run, at->d_wide[0], true);
-    MHC__TRY(mhc__linear_backward(
-        threads, at->tokens, w->channels, w->qkv, s->normed, mhc__weight(model, p->qkv.weight), at->d_wide[0], at->d_u,
-        false, mhc__gradient(model, p->qkv.weight), mhc__gradient(model, p->qkv.bias), at->scratch, run->error));
+    MHC__TRY(mhc__linear_backward(mhc__products_of(run), at->tokens, w->channels, w->qkv, s->normed,
+                                  mhc__weight(model, p->qkv.weight), at->d_wide[0], at->d_u, false,
+                                  mhc__gradient(model, p->qkv.weight), mhc__gradient(model, p->qkv.bias), at->scratch,
+                                  run->error));
     mhc__norm_backward(threads, model->config.norm, at->tokens, w->channels, s->u,
                        mhc__weight(model, p->attention_norm.weight), s->mean, s->rstd, at->d_u, at->d_u,
                        mhc__gradient(model, p->attention_norm.weight), mhc__gradient(model, p->attention_norm.bias),

@@ -33,16 +33,17 @@ mhc_status mhc__feed_forward_layer_forward(const mhc__run *run, int block) {
     int threads = run->context->threads;
     int64_t tokens = run->at->tokens;
     mhc__feed_forward_norm(run, block);
-    MHC__TRY(mhc__linear_forward(threads, tokens, w->channels, w->ffn, s->normed, mhc__weight(model, p->up.weight),
-                                 mhc__weight(model, p->up.bias), s->up, run->error));
+    MHC__TRY(mhc__linear_forward(mhc__products_of(run), tokens, w->channels, w->ffn, s->normed,
+                                 mhc__weight(model, p->up.weight), mhc__weight(model, p->up.bias), s->up, run->error));
     if (s->gate) {
-        MHC__TRY(mhc__linear_forward(threads, tokens, w->channels, w->ffn, s->normed,
+        MHC__TRY(mhc__linear_forward(mhc__products_of(run), tokens, w->channels, w->ffn, s->normed,
                                      mhc__weight(model, p->gate.weight), mhc__weight(model, p->gate.bias), s->gate,
                                      run->error));
     }
     activate(run, s);
-    MHC__TRY(mhc__linear_forward(threads, tokens, w->ffn, w->channels, s->active, mhc__weight(model, p->down.weight),
-                                 mhc__weight(model, p->down.bias), s->z, run->error));
+    MHC__TRY(mhc__linear_forward(mhc__products_of(run), tokens, w->ffn, w->channels, s->active,
+                                 mhc__weight(model, p->down.weight), mhc__weight(model, p->down.bias), s->z,
+                                 run->error));
     mhc__dropout dropout = mhc__run_dropout(run, model->config.dropout_output, block, MHC__PLACE_FEED_FORWARD);
     mhc__dropout_apply(threads, &dropout, 0, tokens * w->channels, s->z);
     return MHC_OK;
@@ -59,15 +60,17 @@ static mhc_status hidden_backward(const mhc__run *run, int block) {
     float *d_up = at->d_wide[0], *d_gate = at->d_wide[1];
     if (s->gate) {
         mhc__swiglu_backward(threads, at->tokens * w->ffn, s->gate, s->up, d_up, d_gate, d_up);
-        MHC__TRY(mhc__linear_backward(
-            threads, at->tokens, w->channels, w->ffn, s->normed, mhc__weight(model, p->gate.weight), d_gate, at->d_u,
-            false, mhc__gradient(model, p->gate.weight), mhc__gradient(model, p->gate.bias), at->scratch, run->error));
+        MHC__TRY(mhc__linear_backward(mhc__products_of(run), at->tokens, w->channels, w->ffn, s->normed,
+                                      mhc__weight(model, p->gate.weight), d_gate, at->d_u, false,
+                                      mhc__gradient(model, p->gate.weight), mhc__gradient(model, p->gate.bias),
+                                      at->scratch, run->error));
     } else {
         mhc__gelu_backward(threads, at->tokens * w->ffn, s->up, d_up, d_up);
     }
-    return mhc__linear_backward(threads, at->tokens, w->channels, w->ffn, s->normed, mhc__weight(model, p->up.weight),
-                                d_up, at->d_u, s->gate != NULL, mhc__gradient(model, p->up.weight),
-                                mhc__gradient(model, p->up.bias), at->scratch, run->error);
+    return mhc__linear_backward(mhc__products_of(run), at->tokens, w->channels, w->ffn, s->normed,
+                                mhc__weight(model, p->up.weight), d_up, at->d_u, s->gate != NULL,
+                                mhc__gradient(model, p->up.weight), mhc__gradient(model, p->up.bias), at->scratch,
+                                run->error);
 }
 
 mhc_status mhc__feed_forward_layer_backward(const mhc__run *run, int block, const float *d_z) {
@@ -78,9 +81,10 @@ mhc_status mhc__feed_forward_layer_backward(const mhc__run *run, int block, cons
     mhc__activations *at = run->at;
     int threads = run->context->threads;
     const float *d_down = mhc__output_dropout_backward(run, block, MHC__PLACE_FEED_FORWARD, d_z);
-    MHC__TRY(mhc__linear_backward(
-        threads, at->tokens, w->ffn, w->channels, s->active, mhc__weight(model, p->down.weight), d_down, at->d_wide[0],
-        false, mhc__gradient(model, p->down.weight), mhc__gradient(model, p->down.bias), at->scratch, run->error));
+    MHC__TRY(mhc__linear_backward(mhc__products_of(run), at->tokens, w->ffn, w->channels, s->active,
+                                  mhc__weight(model, p->down.weight), d_down, at->d_wide[0], false,
+                                  mhc__gradient(model, p->down.weight), mhc__gradient(model, p->down.bias), at->scratch,
+                                  run->error));
     MHC__TRY(hidden_backward(run, block));
     mhc__norm_backward(threads, model->config.norm, at->tokens, w->channels, s->u,
                        mhc__weight(model, p->ffn_norm.weight), s->mean, s->rstd, at->d_u, at->d_u,

@@ -141,10 +141,10 @@ mhc_status mhc__model_forward(mhc__model *model, const mhc_context *context, con
     MHC__TRY(body(&run, pass->sequence + 1));
     mhc__activations *at = run.at;
     final_norm(&run, 0, at->tokens);
-    MHC__TRY(mhc__head_loss(context->threads, at->tokens, model->widths.channels, model->config.vocabulary, at->normed,
-                            mhc__weight(model, model->head.weight), at->targets, pass->train ? pass->scale : 1.0f, loss,
-                            pass->train ? at->d_u : NULL, pass->train ? mhc__gradient(model, model->head.weight) : NULL,
-                            at->scratch, error));
+    MHC__TRY(mhc__head_loss(mhc__products_of(&run), at->tokens, model->widths.channels, model->config.vocabulary,
+                            at->normed, mhc__weight(model, model->head.weight), at->targets,
+                            pass->train ? pass->scale : 1.0f, loss, pass->train ? at->d_u : NULL,
+                            pass->train ? mhc__gradient(model, model->head.weight) : NULL, at->scratch, error));
     model->last = at;
     model->backward_ready = pass->train;
     return MHC_OK;
@@ -156,7 +156,7 @@ mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, cons
     mhc__run run = {model, context, &pass, NULL, error};
     MHC__TRY(body(&run, length));
     final_norm(&run, length - 1, 1);
-    MHC__TRY(mhc__linear_forward(context->threads, 1, model->widths.channels, model->config.vocabulary,
+    MHC__TRY(mhc__linear_forward(mhc__products_of(&run), 1, model->widths.channels, model->config.vocabulary,
                                  run.at->normed + (length - 1) * model->widths.channels,
                                  mhc__weight(model, model->head.weight), NULL, logits, error));
     model->last = run.at;

@@ -114,6 +114,10 @@ typedef struct mhc__run {
     mhc_error *error;
 } mhc__run;
 
+static inline mhc__gemm_how mhc__products_of(const mhc__run *run) {
+    return (mhc__gemm_how){run->context->threads, run->pass->precision};
+}
+
 static inline bool mhc__is_plain(const mhc__model *model) {
     return model->spec.mapping == MHC_MAPPING_NONE;
 }

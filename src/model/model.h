@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "gemm/gemm.h"
 #include "mhc/context.h"
 #include "mhc/ends.h"
 #include "mhc/site.h"
@@ -65,7 +66,9 @@ typedef struct mhc__pass {
     uint64_t seed, step;   /* of dropout */
     int recompute; /* sites whose streams backward computes again at a time instead of keeping them: less memory,
                       the same bits. 0: none; MHC__RECOMPUTE_BEST: what takes least. train only */
-    float scale;   /* the gradient is that of scale * loss; 1 / micro-batches with accumulation. train only */
+    mhc__precision precision; /* of the products of linear layers and of the output head; weights, streams, attention
+                                 and all sums stay fp32 */
+    float scale; /* the gradient is that of scale * loss; 1 / micro-batches with accumulation. train only */
 } mhc__pass;
 
 /* Mean cross-entropy in nats. Token ids outside 0..V-1 are MHC_INVALID_ARGUMENT. A training forward already adds the

@@ -84,7 +84,7 @@ static mhc_status count_targets(int64_t tokens, int64_t vocabulary, const int32_
     return MHC_OK;
 }
 
-mhc_status mhc__head_loss(int threads, int64_t tokens, int64_t channels, int64_t vocabulary, const float *h,
+mhc_status mhc__head_loss(mhc__gemm_how how, int64_t tokens, int64_t channels, int64_t vocabulary, const float *h,
                           const float *weight, const int32_t *targets, float scale, double *loss, float *dh,
                           float *dweight, float *scratch, mhc_error *error) {
     int64_t counted, chunk = chunk_rows(tokens, vocabulary);
@@ -95,18 +95,18 @@ mhc_status mhc__head_loss(int threads, int64_t tokens, int64_t channels, int64_t
         int64_t rows = mhc__min(chunk, tokens - first);
         const float *hidden = h + first * channels;
         double losses[ROWS_MOST];
-        MHC__TRY(mhc__gemm(threads, false, true, rows, vocabulary, channels, 1.0f, hidden, channels, weight, channels,
-                           0.0f, scratch, vocabulary, error));
-#pragma omp parallel for num_threads(threads) schedule(static)
+        MHC__TRY(mhc__gemm(how, false, true, rows, vocabulary, channels, 1.0f, hidden, channels, weight, channels, 0.0f,
+                           scratch, vocabulary, error));
+#pragma omp parallel for num_threads(how.threads) schedule(static)
         for (int64_t t = 0; t < rows; t++)
             losses[t] = row_loss(vocabulary, targets[first + t], factor, scratch + t * vocabulary);
         for (int64_t t = 0; t < rows; t++)
             *loss += losses[t];
         if (dh)
-            MHC__TRY(mhc__gemm(threads, false, false, rows, channels, vocabulary, 1.0f, scratch, vocabulary, weight,
+            MHC__TRY(mhc__gemm(how, false, false, rows, channels, vocabulary, 1.0f, scratch, vocabulary, weight,
                                channels, 0.0f, dh + first * channels, channels, error));
         if (dweight)
-            MHC__TRY(mhc__gemm(threads, true, false, vocabulary, channels, rows, 1.0f, scratch, vocabulary, hidden,
+            MHC__TRY(mhc__gemm(how, true, false, vocabulary, channels, rows, 1.0f, scratch, vocabulary, hidden,
                                channels, 1.0f, dweight, channels, error));
     }
     *loss /= (double)mhc__max(counted, 1);

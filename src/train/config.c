@@ -64,6 +64,7 @@ mhc_status mhc__train_config_check(const mhc__train_config *c, mhc_error *error)
         {"log_every", (double)c->log_every, 0, 1e12},
         {"eval_batches", c->eval_batches, 1, 1e9},
         {"keep_checkpoints", c->keep_checkpoints, 0, 1e6},
+        {"precision", c->precision, 0, MHC__PRECISION_BF16},
         {"recompute_sites", c->recompute_sites, 0, 1e6},
         {"threads", c->threads, 0, 4096},
     };

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "gemm/gemm.h"
 
 typedef enum mhc__schedule {
     MHC__SCHEDULE_CONSTANT,
@@ -36,10 +37,11 @@ typedef struct mhc__train_config {
     int max_rollbacks;
     int64_t eval_every, checkpoint_every, log_every; /* steps; 0: never (a checkpoint is always written at the end) */
     int eval_batches;
-    int keep_checkpoints; /* older ones are removed; 0 keeps all */
-    bool recompute;       /* streams are computed again in backward: less memory, the same results */
-    int recompute_sites;  /* at a time; 0: what takes least, arXiv 2512.24880 eq. 20 */
-    int threads;          /* 0: all */
+    int keep_checkpoints;     /* older ones are removed; 0 keeps all */
+    mhc__precision precision; /* of matrix products */
+    bool recompute;           /* streams are computed again in backward: less memory, the same results */
+    int recompute_sites;      /* at a time; 0: what takes least, arXiv 2512.24880 eq. 20 */
+    int threads;              /* 0: all */
 } mhc__train_config;
 
 mhc__train_config mhc__train_config_default(void);

@@ -150,6 +150,7 @@ static mhc__pass pass_of(const mhc__trainer *trainer, int64_t batch_index, bool 
         .train = train,
         .seed = trainer->state.seed,
         .step = (uint64_t)batch_index,
+        .precision = trainer->config.precision,
         .recompute = mhc__train_recompute(&trainer->config),
         .scale = 1.0f / (float)trainer->config.accumulate,
     };

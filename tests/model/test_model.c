@@ -380,12 +380,51 @@ static void recomputation_changes_no_bit(void **state) {
     }
 }
 
+/* Operands rounded to eight bits: near fp32, not equal to it, in every part of the model, and on any number of threads.
+ */
+static void bf16_products(void **state) {
+    (void)state;
+    const char *connections[] = {"residual", "paper"};
+    int32_t tokens[BATCH * (SEQUENCE + 1)];
+    fill_tokens(tokens, BATCH * (SEQUENCE + 1));
+    for (int i = 0; i < 2; i++) {
+        mhc__model_config config = small(connections[i]);
+        config.mlp = i ? MHC__MLP_SWIGLU : MHC__MLP_GELU;
+        mhc__model *model = make(&config, 1);
+        shake(model);
+        mhc__pass pass = training(tokens);
+        double exact = gradients_of(model, &pass, 2);
+        float *gradients = copy_of(mhc__model_gradients(model), mhc__model_size(model));
+        pass.precision = MHC__PRECISION_BF16;
+        double rounded = gradients_of(model, &pass, 2);
+        float *again = copy_of(mhc__model_gradients(model), mhc__model_size(model));
+        assert_true(rounded != exact && fabs(rounded - exact) < 0.02 * exact);
+        for (int k = 0; k < mhc__model_parameter_count(model); k++) {
+            const mhc__parameter *p = mhc__model_parameter(model, k);
+            double apart = 0, size = 0;
+            for (int64_t e = p->offset; e < p->offset + p->count; e++) {
+                apart += ((double)again[e] - gradients[e]) * ((double)again[e] - gradients[e]);
+                size += (double)gradients[e] * gradients[e];
+            }
+            if (!(apart > 0 && sqrt(apart) <= 0.1 * sqrt(size)))
+                fail_msg("%s: %s is %.3g off", connections[i], p->name, sqrt(apart / size));
+        }
+        double one = gradients_of(model, &pass, 1);
+        assert_memory_equal(&one, &rounded, sizeof one);
+        assert_memory_equal(mhc__model_gradients(model), again, (size_t)mhc__model_size(model) * sizeof *again);
+        free(gradients);
+        free(again);
+        mhc__model_destroy(model);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paired_start),     cmocka_unit_test(names_and_shapes),
         cmocka_unit_test(any_thread_count), cmocka_unit_test(logits_agree_with_loss),
         cmocka_unit_test(micro_batches),    cmocka_unit_test(bad_configurations),
         cmocka_unit_test(bad_passes),       cmocka_unit_test(not_a_number),
-        cmocka_unit_test(watching),         cmocka_unit_test(recomputation_changes_no_bit)};
+        cmocka_unit_test(watching),         cmocka_unit_test(recomputation_changes_no_bit),
+        cmocka_unit_test(bf16_products)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

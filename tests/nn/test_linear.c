@@ -34,10 +34,11 @@ static void check(int64_t tokens, int64_t in, int64_t out, bool add_dx) {
                    widened(out, bias),
                    widened(tokens * out, dy),
                    doubles(tokens * out)};
-    assert_int_equal(mhc__linear_forward(2, tokens, in, out, x, weight, bias, y, NULL), MHC_OK);
+    assert_int_equal(mhc__linear_forward(mhc__gemm_fp32(2), tokens, in, out, x, weight, bias, y, NULL), MHC_OK);
     forward(&r);
     assert_close("y", tokens * out, y, r.y, 2e-6);
-    assert_int_equal(mhc__linear_backward(2, tokens, in, out, x, weight, dy, dx, add_dx, dweight, dbias, scratch, NULL),
+    assert_int_equal(mhc__linear_backward(mhc__gemm_fp32(2), tokens, in, out, x, weight, dy, dx, add_dx, dweight, dbias,
+                                          scratch, NULL),
                      MHC_OK);
     double *want_x = numeric_gradient(forward, &r, tokens * in, r.x);
     double *want_weight = numeric_gradient(forward, &r, out * in, r.weight),
@@ -53,8 +54,9 @@ static void check(int64_t tokens, int64_t in, int64_t out, bool add_dx) {
     assert_close("dbias", out, dbias, want_bias, 1e-5);
     /* without bias and dx */
     float *again = filled(out * in, 2);
-    assert_int_equal(mhc__linear_backward(1, tokens, in, out, x, weight, dy, NULL, false, again, NULL, NULL, NULL),
-                     MHC_OK);
+    assert_int_equal(
+        mhc__linear_backward(mhc__gemm_fp32(1), tokens, in, out, x, weight, dy, NULL, false, again, NULL, NULL, NULL),
+        MHC_OK);
     assert_same_bits("dweight alone", out * in, dweight, again);
     RELEASE(x, weight, bias, dy, y, dx, dweight, dbias, scratch, want_x, want_weight, want_bias, again, r.x, r.weight,
             r.bias, r.dy, r.y);
@@ -73,7 +75,7 @@ static void nan_reaches_its_row_alone(void **state) {
     (void)state;
     float *x = floats(3 * 4, 1, 1), *weight = floats(5 * 4, 2, 1), y[15];
     x[4] = NAN;
-    assert_int_equal(mhc__linear_forward(2, 3, 4, 5, x, weight, NULL, y, NULL), MHC_OK);
+    assert_int_equal(mhc__linear_forward(mhc__gemm_fp32(2), 3, 4, 5, x, weight, NULL, y, NULL), MHC_OK);
     for (int i = 0; i < 15; i++)
         assert_true((i >= 5 && i < 10) == !!isnan(y[i]));
     RELEASE(x, weight);

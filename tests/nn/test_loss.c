@@ -41,12 +41,12 @@ static void check(int64_t tokens, int64_t channels, int64_t vocabulary, int igno
     reference r = {tokens, channels, vocabulary, widened(tokens * channels, h), widened(vocabulary * channels, weight),
                    targets};
     double loss = NAN, evaluated = NAN, scale = 0.5, want = forward(&r);
-    assert_int_equal(mhc__head_loss(2, tokens, channels, vocabulary, h, weight, targets, (float)scale, &loss, dh,
-                                    dweight, scratch, NULL),
+    assert_int_equal(mhc__head_loss(mhc__gemm_fp32(2), tokens, channels, vocabulary, h, weight, targets, (float)scale,
+                                    &loss, dh, dweight, scratch, NULL),
                      MHC_OK);
-    assert_int_equal(
-        mhc__head_loss(1, tokens, channels, vocabulary, h, weight, targets, 1, &evaluated, NULL, NULL, scratch, NULL),
-        MHC_OK);
+    assert_int_equal(mhc__head_loss(mhc__gemm_fp32(1), tokens, channels, vocabulary, h, weight, targets, 1, &evaluated,
+                                    NULL, NULL, scratch, NULL),
+                     MHC_OK);
     assert_true(loss == evaluated);
     assert_true(fabs(loss - want) <= 1e-6 * (1 + fabs(want)));
     double *want_h = numeric_gradient(forward, &r, tokens * channels, r.h);
@@ -84,8 +84,9 @@ static void chunks_and_threads(void **state) {
     for (int threads = 1; threads <= 3; threads++) {
         float *dh = filled(T * C, NAN), *dweight = filled(V * C, 0);
         double loss;
-        assert_int_equal(mhc__head_loss(threads, T, C, V, h, weight, targets, 1, &loss, dh, dweight, scratch, NULL),
-                         MHC_OK);
+        assert_int_equal(
+            mhc__head_loss(mhc__gemm_fp32(threads), T, C, V, h, weight, targets, 1, &loss, dh, dweight, scratch, NULL),
+            MHC_OK);
         if (threads > 1) {
             assert_true(loss == first);
             assert_same_bits("dh", T * C, first_h, dh);
@@ -107,14 +108,17 @@ static void huge_logits_nan_and_bad_targets(void **state) {
     int32_t targets[2] = {1, -1};
     double loss;
     mhc_error error = {MHC_OK, ""};
-    assert_int_equal(mhc__head_loss(1, 2, 2, 3, h, weight, targets, 1, &loss, dh, dweight, scratch, NULL), MHC_OK);
+    assert_int_equal(
+        mhc__head_loss(mhc__gemm_fp32(1), 2, 2, 3, h, weight, targets, 1, &loss, dh, dweight, scratch, NULL), MHC_OK);
     assert_true(fabs(loss - 2e4) < 1e-2 && isfinite(dh[0]) && isfinite(dh[1]));
     targets[1] = 2;
-    assert_int_equal(mhc__head_loss(1, 2, 2, 3, h, weight, targets, 1, &loss, dh, dweight, scratch, NULL), MHC_OK);
+    assert_int_equal(
+        mhc__head_loss(mhc__gemm_fp32(1), 2, 2, 3, h, weight, targets, 1, &loss, dh, dweight, scratch, NULL), MHC_OK);
     assert_true(isnan(loss) && isnan(dh[2]) && isfinite(dh[0]));
     targets[0] = 3;
-    assert_int_equal(mhc__head_loss(1, 2, 2, 3, h, weight, targets, 1, &loss, dh, dweight, scratch, &error),
-                     MHC_INVALID_ARGUMENT);
+    assert_int_equal(
+        mhc__head_loss(mhc__gemm_fp32(1), 2, 2, 3, h, weight, targets, 1, &loss, dh, dweight, scratch, &error),
+        MHC_INVALID_ARGUMENT);
     assert_non_null(strstr(error.message, "target 3"));
 }
 
