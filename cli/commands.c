@@ -107,7 +107,7 @@ static const mhc__command commands[] = {
      mhc__command_check},
     {"data", ROUND, "download, pack and list data", "list | get NAME | pack TEXT", 1, 2, data_options,
      "list        the data sets that `get` knows\n"
-     "get NAME    downloads one, goes on where a download was cut, unpacks it, checks its SHA-256\n"
+     "get NAME    downloads one, goes on where a download was cut, unpacks it, checks it (docs/data.md)\n"
      "pack TEXT   tokenizes a text file or folder once, so that training maps the tokens into memory\n",
      mhc__command_data},
     {"config", ROUND, "print a configuration, resolved and commented", "[FILE.yaml]", 0, 1, config_options,

@@ -45,7 +45,11 @@ static mhc_status evaluate_batch(evaluation *eval, const mhc_context *context, m
     for (int row = 0; row < batch; row++)
         MHC__TRY(source.fill(source.self, eval->rows + row, 1, sequence, eval->tokens + (int64_t)row * (sequence + 1),
                              error));
-    mhc__pass pass = {.batch = batch, .sequence = sequence, .tokens = eval->tokens, .scale = 1.0f};
+    mhc__pass pass = {.batch = batch,
+                      .sequence = sequence,
+                      .tokens = eval->tokens,
+                      .precision = eval->trained.config.train.precision,
+                      .scale = 1.0f};
     double loss;
     MHC__TRY(mhc__model_forward(eval->trained.model, context, &pass, &loss, error));
     eval->loss = (eval->loss * (double)eval->rows + loss * batch) / (double)(eval->rows + batch);

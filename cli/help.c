@@ -2,18 +2,19 @@
 #include <string.h>
 
 #include "command.h"
+#include "mhc/spec.h"
 #include "study/study.h"
 
 static const char front[] =
     "mhc trains language models whose layers are connected by one residual stream (the plain\n"
     "residual), by several free ones (hyper-connections, HC) or by several that are kept on a\n"
     "manifold (mHC, arXiv 2512.24880); it measures what the streams do to signals and gradients,\n"
-    "and repeats the published experiments.\n"
+    "and repeats a published experiment (mhc study list).\n"
     "\n"
     "Three things to type first\n"
     "    mhc train --data book.txt     train on a text of your own; Ctrl-C saves and stops\n"
     "    mhc sample runs/NAME          let the result write\n"
-    "    mhc study depth               see why depth needs mHC: a few minutes, then a report\n";
+    "    mhc study depth               see what depth does to each: a few minutes, then a report\n";
 
 static const char after[] =
     "\n"
@@ -51,6 +52,13 @@ static void print_options(const mhc__option *options) {
     }
 }
 
+static void print_connections(void) {
+    printf("\nConnections\n");
+    for (int i = 0; mhc_spec_preset_name(i); i++)
+        printf("    %s\n", mhc_spec_preset_name(i));
+    printf("include/mhc/spec.h says what each is; tests compare each with its own double-precision definition.\n");
+}
+
 static void print_studies(void) {
     printf("Each study trains its models, measures them at every step and writes OUT/report/index.html.\n"
            "Started again with the same settings, it goes on where it was.\n");
@@ -68,6 +76,8 @@ void mhc__help_command(const mhc__command *command) {
     else
         print_studies();
     print_options(command->options);
+    if (command->run == mhc__command_config)
+        print_connections();
 }
 
 int mhc__command_help(const mhc__arguments *arguments) {

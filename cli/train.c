@@ -237,6 +237,26 @@ static mhc_status has_checkpoint(const char *folder, bool *has, mhc_error *error
     return MHC_OK;
 }
 
+/* The run's config.yaml, which a person may have edited, against what the checkpoint was trained with: another model is
+ * refused, the rest is told. */
+static mhc_status compare_config(const training *run, const char *checkpoint, mhc_error *error) {
+    static const char *const sections[] = {"train", "data"};
+    mhc__config before;
+    mhc__text lines = {0};
+    mhc_status status = MHC_OK;
+    MHC__TRY(mhc__checkpoint_config(checkpoint, &before, error));
+    mhc__config_differences(&before, &run->config, "model", &lines);
+    if (lines.length > 0)
+        status = mhc__fail(error, MHC_MISMATCH, "%s/config.yaml: the model of a run that goes on can't change; %.*s",
+                           run->folder, (int)strcspn(lines.data, "\n"), lines.data);
+    for (int i = 0; i < 2 && status == MHC_OK; i++)
+        mhc__config_differences(&before, &run->config, sections[i], &lines);
+    if (status == MHC_OK && lines.length > 0 && !mhc__option_given(run->arguments, "quiet"))
+        fputs(lines.data, stderr);
+    mhc__text_free(&lines);
+    return status;
+}
+
 static mhc_status load_checkpoint(training *run, mhc_error *error) {
     bool has;
     char *checkpoint;
@@ -244,7 +264,9 @@ static mhc_status load_checkpoint(training *run, mhc_error *error) {
     if (!has)
         return MHC_OK;
     MHC__TRY(mhc__checkpoint_find(run->folder, &checkpoint, error));
-    mhc_status status = mhc__trainer_resume(run->trainer, checkpoint, error);
+    mhc_status status = compare_config(run, checkpoint, error);
+    if (status == MHC_OK)
+        status = mhc__trainer_resume(run->trainer, checkpoint, error);
     free(checkpoint);
     return status;
 }

@@ -27,5 +27,8 @@ mhc_status mhc__config_yaml(const mhc__config *config, bool comments, mhc__text 
 /* The same as JSON, for config.json in checkpoints; and back (unknown fields are an error). */
 mhc_status mhc__config_json(const mhc__config *config, mhc__text *text, mhc_error *error);
 mhc_status mhc__config_from_json(const char *json, size_t size, const char *name, mhc__config *out, mhc_error *error);
+/* Appends "train.lr: 0.001 before, 0.002 now" for each field of the section that differs, each line ended by a line
+ * feed. */
+void mhc__config_differences(const mhc__config *before, const mhc__config *now, const char *section, mhc__text *lines);
 
 #endif

@@ -195,9 +195,11 @@ mhc_status mhc__trainer_step(mhc__trainer *trainer, mhc__train_record *record, m
     }
     double norm =
         mhc__norm_of(trainer->context.threads, mhc__model_size(trainer->model), mhc__model_gradients(trainer->model));
+    const double watched = mhc__clock_seconds(); /* measuring is not training: its time does not count */
     for (int i = 0; i < trainer->observer_count; i++)
         if (trainer->observers[i].before_update)
             MHC__TRY(trainer->observers[i].before_update(trainer->observers[i].self, trainer->model, step, error));
+    start += mhc__clock_seconds() - watched;
     *record = (mhc__train_record){.step = step,
                                   .loss = loss,
                                   .grad_norm = norm,

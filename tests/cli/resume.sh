@@ -36,6 +36,15 @@ for signal in TERM INT; do
         cmp "whole/$final/$file" "stopped/$final/$file" || fail "SIG$signal: $file differs from the run without a stop"
     done
 done
+# A changed setting is told, a changed model is refused.
+cp stopped/config.yaml original
+sed 's/^  lr: .*/  lr: 0.005/' original >stopped/config.yaml
+"$mhc" train --resume stopped --set train.steps=$((steps + 1)) >out 2>err || fail "another rate: expected the run to go on"
+says err "train.lr: 0.001 before, 0.005 now"
+sed 's/^  dropout_output: .*/  dropout_output: 0.2/' original >stopped/config.yaml
+expect 1 train --quiet --resume stopped
+says err "the model of a run that goes on can't change; model.dropout_output: 0.1 before, 0.2 now"
+cp original stopped/config.yaml
 # Killed while its first checkpoint was being written: the run begins again.
 rm -rf stopped/checkpoints
 mkdir -p stopped/checkpoints/step-00000002.tmp

@@ -6,8 +6,6 @@
 #include "stream/constraint/permutations.h"
 #include "stream/constraint/sinkhorn.h"
 
-enum { MHC__FEW_LANES = 4 };
-
 /* Scratch of the lane loops: the widest constraint, one state each way. */
 #define MHC__MATRIX_FLOATS 1024
 
@@ -20,6 +18,7 @@ MHC__INLINE void mhc__transpose(int n, int w, const float *x, float *y) {
 
 MHC__INLINE void mhc__constraint_sized(const mhc_spec *spec, int n, int w, const float *logits, float *res) {
     float turned[MHC__MATRIX_FLOATS];
+    turned[0] = 0.0f; /* there is at least one entry, which the compiler can't see */
     const float *x = logits;
     bool turn = spec->transposed && (spec->constraint == MHC_CONSTRAINT_SINKHORN ||
                                      spec->constraint == MHC_CONSTRAINT_FREE || spec->constraint == MHC_CONSTRAINT_EXP);
@@ -42,7 +41,7 @@ MHC__INLINE void mhc__constraint_sized(const mhc_spec *spec, int n, int w, const
             res[e] = mhc__expf(x[e]);
         break;
     case MHC_CONSTRAINT_SINKHORN:
-        mhc__sinkhorn_forward(&spec->sinkhorn, n, w, x, res);
+        mhc__sinkhorn_lanes(&spec->sinkhorn, n, w, x, res);
         break;
     case MHC_CONSTRAINT_PERMUTATIONS:
         mhc__permutations_forward(n, w, spec->transposed, x, res);
@@ -54,6 +53,7 @@ MHC__INLINE void mhc__constraint_sized(const mhc_spec *spec, int n, int w, const
 MHC__INLINE void mhc__constraint_sized_back(const mhc_spec *spec, int n, int w, const float *logits, const float *d_res,
                                             float *d_logits, float *states) {
     float turned[MHC__MATRIX_FLOATS], d_turned[MHC__MATRIX_FLOATS];
+    turned[0] = 0.0f;
     switch (spec->constraint) {
     case MHC_CONSTRAINT_FREE:
         if (spec->transposed)
@@ -73,10 +73,10 @@ MHC__INLINE void mhc__constraint_sized_back(const mhc_spec *spec, int n, int w, 
     case MHC_CONSTRAINT_SINKHORN:
         if (spec->transposed) {
             mhc__transpose(n, w, logits, turned);
-            mhc__sinkhorn_backward(&spec->sinkhorn, n, w, turned, d_res, d_turned, states);
+            mhc__sinkhorn_lanes_back(&spec->sinkhorn, n, w, turned, d_res, d_turned, states);
             mhc__transpose(n, w, d_turned, d_logits);
         } else {
-            mhc__sinkhorn_backward(&spec->sinkhorn, n, w, logits, d_res, d_logits, states);
+            mhc__sinkhorn_lanes_back(&spec->sinkhorn, n, w, logits, d_res, d_logits, states);
         }
         break;
     case MHC_CONSTRAINT_PERMUTATIONS:
@@ -85,21 +85,13 @@ MHC__INLINE void mhc__constraint_sized_back(const mhc_spec *spec, int n, int w, 
     }
 }
 
-/* Matrices to compute side by side for so many tokens, at most mhc__lanes_of(n): few tokens, as in decoding, don't pay
- * for sixteen. Lanes never meet, so the number changes no result. */
-MHC__INLINE int mhc__lanes_for(int n, int64_t tokens) {
-    return n == 4 && tokens <= MHC__FEW_LANES ? MHC__FEW_LANES : n <= 8 ? MHC__LANES : 1;
-}
-
-/* One copy of each size serves all kernels: MHC__LANES or a few of n = 4, MHC__LANES of n <= 8, one of larger n. */
+/* One copy of each width serves all kernels. */
 static __attribute__((noinline, unused)) void mhc__constraint_lanes(const mhc_spec *spec, int n, int w,
                                                                     const float *logits, float *res) {
-    if (n == 4 && w == MHC__FEW_LANES)
-        mhc__constraint_sized(spec, 4, MHC__FEW_LANES, logits, res);
-    else if (n == 4)
-        mhc__constraint_sized(spec, 4, MHC__LANES, logits, res);
-    else if (w == MHC__LANES)
+    if (w == MHC__LANES)
         mhc__constraint_sized(spec, n, MHC__LANES, logits, res);
+    else if (w == MHC__FEW_LANES)
+        mhc__constraint_sized(spec, 4, MHC__FEW_LANES, logits, res);
     else
         mhc__constraint_sized(spec, n, 1, logits, res);
 }
@@ -107,12 +99,10 @@ static __attribute__((noinline, unused)) void mhc__constraint_lanes(const mhc_sp
 static __attribute__((noinline, unused)) void mhc__constraint_lanes_back(const mhc_spec *spec, int n, int w,
                                                                          const float *logits, const float *d_res,
                                                                          float *d_logits, float *states) {
-    if (n == 4 && w == MHC__FEW_LANES)
-        mhc__constraint_sized_back(spec, 4, MHC__FEW_LANES, logits, d_res, d_logits, states);
-    else if (n == 4)
-        mhc__constraint_sized_back(spec, 4, MHC__LANES, logits, d_res, d_logits, states);
-    else if (w == MHC__LANES)
+    if (w == MHC__LANES)
         mhc__constraint_sized_back(spec, n, MHC__LANES, logits, d_res, d_logits, states);
+    else if (w == MHC__FEW_LANES)
+        mhc__constraint_sized_back(spec, 4, MHC__FEW_LANES, logits, d_res, d_logits, states);
     else
         mhc__constraint_sized_back(spec, n, 1, logits, d_res, d_logits, states);
 }

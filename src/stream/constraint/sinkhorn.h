@@ -17,6 +17,13 @@
 
 #define MHC__SINKHORN_STATES 16384
 
+/* Matrices to compute side by side for so many tokens, at most mhc__lanes_of(n): few tokens, as in decoding, don't pay
+ * for sixteen. Lanes never meet, so the number changes no result. */
+enum { MHC__FEW_LANES = 4 };
+MHC__INLINE int mhc__lanes_for(int n, int64_t tokens) {
+    return n == 4 && tokens <= MHC__FEW_LANES ? MHC__FEW_LANES : n <= 8 ? MHC__LANES : 1;
+}
+
 /* A line of an n x n matrix: its entries are first + k * step, k < n. */
 typedef struct mhc__line {
     int first, step;
@@ -242,6 +249,40 @@ MHC__INLINE void mhc__sinkhorn_backward(const mhc_sinkhorn *s, int n, int w, con
         end = begin[depth--];
     }
     mhc__sinkhorn_start_back(s, n, w, logits, states, d_logits);
+}
+
+/* The sizes that people use, each with loops of known length, and any other; w as mhc__lanes_for. */
+#define MHC__SINKHORN_SIZES(RUN)                                                                                       \
+    do {                                                                                                               \
+        if (w == 1)                                                                                                    \
+            RUN(n, 1);                                                                                                 \
+        else if (w == MHC__FEW_LANES)                                                                                  \
+            RUN(4, MHC__FEW_LANES);                                                                                    \
+        else if (n == 4)                                                                                               \
+            RUN(4, MHC__LANES);                                                                                        \
+        else if (n == 2)                                                                                               \
+            RUN(2, MHC__LANES);                                                                                        \
+        else if (n == 3)                                                                                               \
+            RUN(3, MHC__LANES);                                                                                        \
+        else if (n == 8)                                                                                               \
+            RUN(8, MHC__LANES);                                                                                        \
+        else                                                                                                           \
+            RUN(n, MHC__LANES);                                                                                        \
+    } while (0)
+
+static __attribute__((noinline, unused)) void mhc__sinkhorn_lanes(const mhc_sinkhorn *s, int n, int w,
+                                                                  const float *logits, float *res) {
+#define RUN(streams, lanes) mhc__sinkhorn_forward(s, streams, lanes, logits, res)
+    MHC__SINKHORN_SIZES(RUN);
+#undef RUN
+}
+
+static __attribute__((noinline, unused)) void mhc__sinkhorn_lanes_back(const mhc_sinkhorn *s, int n, int w,
+                                                                       const float *logits, const float *d_res,
+                                                                       float *d_logits, float *states) {
+#define RUN(streams, lanes) mhc__sinkhorn_backward(s, streams, lanes, logits, d_res, d_logits, states)
+    MHC__SINKHORN_SIZES(RUN);
+#undef RUN
 }
 
 #endif
