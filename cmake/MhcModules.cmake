@@ -41,8 +41,10 @@ if(OpenMP_C_FOUND)
   target_link_libraries(mhc_flags INTERFACE OpenMP::OpenMP_C)
 endif()
 
-# The instruction sets that kernels are compiled for: files named *.isa.c, once for each. flags_NAME are the compiler's.
+# Kernels are compiled for each of these instruction sets, from files named *.isa.c, and, from those named *.type.isa.c, for each
+# type of elements as well. flags_NAME are the compiler's.
 include(CheckCCompilerFlag)
+set(MHC_TYPES fp32 bf16)
 set(MHC_ISAS scalar)
 set(flags_scalar "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
@@ -70,22 +72,35 @@ foreach(isa IN LISTS MHC_ISAS)
   target_compile_definitions(mhc_flags INTERFACE MHC__HAVE_${upper})
 endforeach()
 
-# mhc_isa_objects(OUT SOURCE...): objects of the sources for each instruction set.
+# One object: STEM.isa.c or STEM.type.isa.c as the table mhc__STEM_kernels_VARIANT, VARIANT being ISA or ISA_TYPE.
+function(mhc_isa_object stem source isa variant)
+  string(TOUPPER ${isa} upper)
+  set(target mhc_${stem}_kernels_${variant})
+  add_library(${target} OBJECT ${source})
+  target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/src)
+  target_link_libraries(${target} PRIVATE mhc_flags)
+  target_compile_definitions(${target} PRIVATE MHC__ISA_IS_${upper} MHC__KERNELS=mhc__${stem}_kernels_${variant} ${ARGN})
+  # -O3 takes twice as long over the unrolled tiles and makes them no faster
+  target_compile_options(${target} PRIVATE ${flags_${isa}}
+    $<$<AND:$<CONFIG:Release>,$<C_COMPILER_ID:GNU>>:-O2$<SEMICOLON>-fvect-cost-model=dynamic>)
+endfunction()
+
+# mhc_isa_objects(OUT SOURCE...): objects of the sources for each instruction set, and type.
 function(mhc_isa_objects out)
   set(objects "")
   foreach(source IN LISTS ARGN)
     get_filename_component(stem ${source} NAME_WE)
     foreach(isa IN LISTS MHC_ISAS)
-      string(TOUPPER ${isa} upper)
-      set(target mhc_${stem}_${isa})
-      add_library(${target} OBJECT ${source})
-      target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/src)
-      target_link_libraries(${target} PRIVATE mhc_flags)
-      target_compile_definitions(${target} PRIVATE MHC__ISA_IS_${upper} MHC__KERNELS=mhc__kernels_${isa})
-      # -O3 takes twice as long over the unrolled tiles and makes them no faster
-      target_compile_options(${target} PRIVATE ${flags_${isa}}
-        $<$<AND:$<CONFIG:Release>,$<C_COMPILER_ID:GNU>>:-O2$<SEMICOLON>-fvect-cost-model=dynamic>)
-      list(APPEND objects $<TARGET_OBJECTS:${target}>)
+      if(NOT source MATCHES "\\.type\\.isa\\.c$")
+        mhc_isa_object(${stem} ${source} ${isa} ${isa})
+        list(APPEND objects $<TARGET_OBJECTS:mhc_${stem}_kernels_${isa}>)
+        continue()
+      endif()
+      foreach(type IN LISTS MHC_TYPES)
+        string(TOUPPER ${type} upper)
+        mhc_isa_object(${stem} ${source} ${isa} ${isa}_${type} MHC__TYPE_IS_${upper})
+        list(APPEND objects $<TARGET_OBJECTS:mhc_${stem}_kernels_${isa}_${type}>)
+      endforeach()
     endforeach()
   endforeach()
   set(${out} ${objects} PARENT_SCOPE)
@@ -135,13 +150,16 @@ function(mhc_module name)
   if(name STREQUAL gemm)
     target_link_libraries(mhc_gemm PUBLIC mhc_gemm_provider)
   endif()
-  # tests/NAME/test_*.c: one cmocka program each.
+  # tests/NAME/test_*.c: one cmocka program each, with what tests/NAME/*.isa.c compile to.
   if(MHC_TESTS)
+    file(GLOB isa_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/tests/${name}/*.isa.c)
+    mhc_isa_objects(isa_objects ${isa_sources})
     file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/tests/${name}/test_*.c)
     foreach(test IN LISTS tests)
       get_filename_component(stem ${test} NAME_WE)
       string(REGEX REPLACE "^test_" "" stem ${stem})
       mhc_test(${name}_${stem} ${test} mhc_${name})
+      target_sources(test_${name}_${stem} PRIVATE ${isa_objects})
     endforeach()
   endif()
 endfunction()

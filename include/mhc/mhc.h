@@ -31,6 +31,9 @@
  * one serves all sites. Between two sites, mhc_seam_forward and mhc_seam_backward do merge and pre in one pass. Where
  * X of every site is too much to keep, mhc_recompute makes it again from the z.
  *
+ * Elements of streams and rows are floats, or, with spec.type = MHC_BF16, bf16: half the bytes to keep and to move.
+ * Everything else, arithmetic included, is fp32 either way; mhc/type.h says how values are rounded.
+ *
  * Rules that hold everywhere. Memory is the caller's and nothing is allocated (the oracle excepted). Calls return a
  * status and leave one line in the error. There is no global state: calls on different data may run at the same time.
  * T = 0 is fine. Results are the same bits for any number of threads and on any processor.
@@ -39,8 +42,8 @@
  *   mhc/status.h    status codes and messages          mhc/site.h       pre and merge, forward and backward: the heart
  *   mhc/context.h   device and threads                 mhc/seam.h       merge and the next pre in one pass
  *   mhc/spec.h      conventions, presets               mhc/ends.h       expand and contract
- *   mhc/oracle.h    all of it in fp64, as definition   mhc/recompute.h  streams again in backward, to save memory
- *                   and test */
+ *   mhc/type.h      bf16, and how it is rounded        mhc/recompute.h  streams again in backward, to save memory
+ *   mhc/oracle.h    all of it in fp64, as definition and test */
 #ifndef MHC_MHC_H
 #define MHC_MHC_H
 
@@ -52,6 +55,7 @@
 #include "mhc/site.h"
 #include "mhc/spec.h"
 #include "mhc/status.h"
+#include "mhc/type.h"
 #include "mhc/version.h"
 
 #endif

@@ -20,24 +20,25 @@
 extern "C" {
 #endif
 
-/* Streams of T tokens: element (t, i, c) is data[t * token_stride + i * stream_stride + c]. Strides count floats. */
+/* Streams of T tokens, of elements of spec->type: element (t, i, c) is number t * token_stride + i * stream_stride + c.
+ * Strides count elements, not bytes. */
 typedef struct mhc_streams {
-    float *data;
+    void *data; /* float *, or for bf16 an array of 16-bit patterns; aligned like those */
     int64_t token_stride, stream_stride;
 } mhc_streams;
 
-/* Rows of T tokens: element (t, c) is data[t * stride + c]. */
+/* Rows of T tokens, alike: element (t, c) is number t * stride + c. */
 typedef struct mhc_rows {
-    float *data;
+    void *data;
     int64_t stride;
 } mhc_rows;
 
 /* Contiguous views. */
-static inline mhc_streams mhc_streams_of(float *data, int n, int64_t channels) {
+static inline mhc_streams mhc_streams_of(void *data, int n, int64_t channels) {
     mhc_streams view = {data, n * channels, channels};
     return view;
 }
-static inline mhc_rows mhc_rows_of(float *data, int64_t channels) {
+static inline mhc_rows mhc_rows_of(void *data, int64_t channels) {
     mhc_rows view = {data, channels};
     return view;
 }
@@ -102,7 +103,10 @@ MHC_API mhc_status mhc_merge_backward(const mhc_context *context, const mhc_spec
  * contract_backward (clear it where neither writes it); <du, X_j> is written to the pre part of d_carried, the
  * d_coefficients of the site before. carried and d_carried are NULL at the first site. dout {NULL}: dx holds what
  * merge_backward wrote and is added to. Else dout is what merge_backward was given, it left dx alone, and dx is written
- * whole here; dx may be dout. */
+ * whole here; dx may be dout.
+ *
+ * In bf16 dx is rounded once where dout is given; without it twice, by merge_backward and here, where merge's share is
+ * then rounded before the others are added: at most 2^-8 |merge's share| + 2^-8 |dx| off, element by element. */
 MHC_API mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
                                     int64_t tokens, mhc_streams x, const float *carried, const float *coefficients,
                                     const float *saved, mhc_rows du, float *d_coefficients, float *d_carried,

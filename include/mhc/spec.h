@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "mhc/status.h"
+#include "mhc/type.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -150,6 +151,7 @@ typedef struct mhc_spec {
     float scale_start; /* of scale */
     float fn_start;    /* standard deviation of fn at the start; 0 starts at zero */
     mhc_precision precision;
+    mhc_type type; /* of the elements of streams and rows; presets leave it MHC_FP32 */
 } mhc_spec;
 
 /* clang-format off */

@@ -38,7 +38,7 @@ static double state_max(mhc_streams x, int64_t tokens, int64_t width) {
     uint32_t most = 0;
 #pragma omp parallel for num_threads(mhc__default_threads()) schedule(static) reduction(max : most)
     for (int64_t t = 0; t < tokens; t++) {
-        uint32_t here = row_max(x.data + t * x.token_stride, width);
+        uint32_t here = row_max((const float *)x.data + t * x.token_stride, width);
         most = here > most ? here : most;
     }
     return (double)from_bits(most);
@@ -78,7 +78,7 @@ static double state_spread(mhc_streams x, int64_t tokens, int n, int64_t channel
         uint32_t here = 0;
         partial[block] = 0.0;
         for (int64_t t = block * BLOCK; t < mhc__min(tokens, (block + 1) * BLOCK); t++)
-            partial[block] += token_spread(x.data + t * x.token_stride, n, channels, &here);
+            partial[block] += token_spread((const float *)x.data + t * x.token_stride, n, channels, &here);
         apart = here > apart ? here : apart;
     }
     double squares = 0.0;
@@ -196,7 +196,7 @@ static void state_norms(mhc_streams x, int64_t tokens, int n, int64_t channels, 
                         double *of_mean) {
 #pragma omp parallel for num_threads(mhc__default_threads()) schedule(static)
     for (int64_t t = 0; t < tokens; t++)
-        token_norms(x.data + t * x.token_stride, n, channels, of_token + t, of_token + tokens + t);
+        token_norms((const float *)x.data + t * x.token_stride, n, channels, of_token + t, of_token + tokens + t);
     double sum = 0.0, sum_of_mean = 0.0;
     for (int64_t t = 0; t < tokens; t++) {
         sum += of_token[t];

@@ -34,7 +34,7 @@ static void watch(void *self, int site, int64_t tokens, mhc_streams gradient) {
 #pragma omp parallel for num_threads(mhc__default_threads()) schedule(static)
         for (int64_t b = 0; b < here; b++)
             for (int64_t t = (first + b) * BLOCK; t < mhc__min(tokens, (first + b + 1) * BLOCK); t++)
-                partial[b] += squares_of(gradient.data + t * gradient.token_stride, width);
+                partial[b] += squares_of((const float *)gradient.data + t * gradient.token_stride, width);
         for (int64_t b = 0; b < here; b++)
             total += partial[b];
     }

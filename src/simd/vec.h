@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "mhc/type.h"
 #include "simd/math.h"
 
 #if defined(MHC__ISA_IS_AVX512)
@@ -30,6 +31,7 @@
  *     mhc__vec_load(p), mhc__vec_store(p, v)
  *     mhc__vec_load_some(p, count)    lanes from count on are 0, and nothing past them is read
  *     mhc__vec_store_some(p, v, count)
+ *     ..._bf16                        those four for bf16: widened, which is exact, and rounded as mhc_bf16_of does
  *     mhc__vec_mul(a, b), mhc__vec_add(a, b), mhc__vec_fma(a, b, c)    a b + c, rounded once
  *     mhc__tree_sums(count, lanes, sums)
  *                                     sums[k] = tree over lanes[k][0..15]: halves are added until one is left; for any

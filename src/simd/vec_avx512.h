@@ -29,6 +29,31 @@ MHC__INLINE mhc__vec mhc__vec_load_some(const float *p, int count) {
 MHC__INLINE void mhc__vec_store_some(float *p, mhc__vec v, int count) {
     _mm512_mask_storeu_ps(p, mhc__vec_mask(count), v);
 }
+
+MHC__INLINE mhc__vec mhc__vec_widen(__m256i bf16) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bf16), 16));
+}
+MHC__INLINE __m256i mhc__vec_narrow(mhc__vec v) {
+    __m512i bits = _mm512_castps_si512(v);
+    __m512i even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    bits = _mm512_add_epi32(bits, _mm512_add_epi32(_mm512_set1_epi32(0x7fff), even));
+    __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    bits = _mm512_mask_mov_epi32(_mm512_srli_epi32(bits, 16), nan, _mm512_set1_epi32(0x7fc0));
+    return _mm512_cvtepi32_epi16(bits);
+}
+MHC__INLINE mhc__vec mhc__vec_load_bf16(const uint16_t *p) {
+    return mhc__vec_widen(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+MHC__INLINE void mhc__vec_store_bf16(uint16_t *p, mhc__vec v) {
+    _mm256_storeu_si256((__m256i *)(void *)p, mhc__vec_narrow(v));
+}
+MHC__INLINE mhc__vec mhc__vec_load_some_bf16(const uint16_t *p, int count) {
+    return mhc__vec_widen(_mm256_maskz_loadu_epi16(mhc__vec_mask(count), p));
+}
+MHC__INLINE void mhc__vec_store_some_bf16(uint16_t *p, mhc__vec v, int count) {
+    _mm256_mask_storeu_epi16(p, mhc__vec_mask(count), mhc__vec_narrow(v));
+}
+
 MHC__INLINE mhc__vec mhc__vec_mul(mhc__vec a, mhc__vec b) {
     return _mm512_mul_ps(a, b);
 }

@@ -28,6 +28,26 @@ MHC__INLINE void mhc__vec_store_some(float *p, mhc__vec v, int count) {
     vst1q_f32(lanes, v);
     memcpy(p, lanes, (size_t)count * sizeof *lanes);
 }
+
+MHC__INLINE mhc__vec mhc__vec_load_bf16(const uint16_t *p) {
+    return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vld1_u16(p)), 16));
+}
+MHC__INLINE void mhc__vec_store_bf16(uint16_t *p, mhc__vec v) {
+    uint32x4_t bits = vreinterpretq_u32_f32(v), even = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    bits = vshrq_n_u32(vaddq_u32(bits, vaddq_u32(vdupq_n_u32(0x7fff), even)), 16);
+    vst1_u16(p, vmovn_u32(vbslq_u32(vceqq_f32(v, v), bits, vdupq_n_u32(0x7fc0))));
+}
+MHC__INLINE mhc__vec mhc__vec_load_some_bf16(const uint16_t *p, int count) {
+    uint16_t lanes[MHC__VEC] = {0};
+    memcpy(lanes, p, (size_t)count * sizeof *lanes);
+    return mhc__vec_load_bf16(lanes);
+}
+MHC__INLINE void mhc__vec_store_some_bf16(uint16_t *p, mhc__vec v, int count) {
+    uint16_t lanes[MHC__VEC];
+    mhc__vec_store_bf16(lanes, v);
+    memcpy(p, lanes, (size_t)count * sizeof *lanes);
+}
+
 MHC__INLINE mhc__vec mhc__vec_mul(mhc__vec a, mhc__vec b) {
     return vmulq_f32(a, b);
 }

@@ -22,6 +22,21 @@ MHC__INLINE void mhc__vec_store_some(float *p, mhc__vec v, int count) {
     if (count > 0)
         *p = v;
 }
+
+MHC__INLINE mhc__vec mhc__vec_load_bf16(const uint16_t *p) {
+    return mhc_bf16_value(*p);
+}
+MHC__INLINE void mhc__vec_store_bf16(uint16_t *p, mhc__vec v) {
+    *p = mhc_bf16_of(v);
+}
+MHC__INLINE mhc__vec mhc__vec_load_some_bf16(const uint16_t *p, int count) {
+    return count > 0 ? mhc_bf16_value(*p) : 0.0f;
+}
+MHC__INLINE void mhc__vec_store_some_bf16(uint16_t *p, mhc__vec v, int count) {
+    if (count > 0)
+        *p = mhc_bf16_of(v);
+}
+
 MHC__INLINE mhc__vec mhc__vec_mul(mhc__vec a, mhc__vec b) {
     return a * b;
 }

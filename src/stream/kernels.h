@@ -1,6 +1,8 @@
-/* The inner loops of the library: one table of them for each instruction set (src/stream/kernel/, compiled by
- * kernels.isa.c), and the choice. Every function works on the calling thread, on few enough tokens to stay in the
- * cache; who calls them cuts the work into blocks that do not depend on the thread count. */
+/* The inner loops of the library (src/stream/kernel/), as tables: those over logits, one for each instruction set
+ * (logit.isa.c), and those over streams and rows, one for each instruction set and type of elements
+ * (stream.type.isa.c); and the choice. Every function works on the calling thread, on few enough tokens to stay in the
+ * cache; who calls them cuts the work into blocks that do not depend on the thread count. Views and pointers to
+ * elements are of the table's type. */
 #ifndef MHC_STREAM_KERNELS_H
 #define MHC_STREAM_KERNELS_H
 
@@ -16,24 +18,38 @@
 /* Rows of the projection: row v starts at x + v * row_stride and has `segments` stretches of `count` values, step
  * apart. fn [width, segments * count]. */
 typedef struct mhc__products {
-    const float *x;
+    const void *x; /* elements */
     int64_t row_stride, step, count;
     int segments, width;
     const float *fn;
 } mhc__products;
 
-/* Columns that the way back works on at a time, and their floats: MHC__CHUNK rows, and a line more, so that the slabs
- * of a stretch do not lie a power of two apart. */
+/* Columns that the way back works on at a time, a slab, and their floats: MHC__CHUNK rows, and a line more, so that the
+ * slabs of a stretch do not lie a power of two apart. */
 #define MHC__BACK_SLAB        64
 #define MHC__BACK_SLAB_FLOATS (MHC__CHUNK * MHC__BACK_SLAB + 16)
 
+/* Floats of the slabs of one stream. */
+static inline int64_t mhc__slab_floats(int64_t channels) {
+    return mhc__blocks(channels, MHC__BACK_SLAB) * MHC__BACK_SLAB_FLOATS;
+}
+
+/* Column c of a row of slabs, counted from the row's first float. */
+static inline int64_t mhc__slab_column(int64_t c) {
+    uint64_t at = (uint64_t)c;
+    return (int64_t)(at / MHC__BACK_SLAB * MHC__BACK_SLAB_FLOATS + at % MHC__BACK_SLAB);
+}
+
 /* The way back for one stretch of `rows` rows, at most MHC__CHUNK. e = r d_mix, row v at v * e_stride, and s [rows] = r
- * slope (r^2 could overflow): dx_c += sum_k e_k fn_kc - s r x_c        d_fn_kc += sum_rows e_k x_c fn and d_fn: row k
- * at k * columns. */
+ * slope (r^2 could overflow). fn and d_fn: row k at k * columns.
+ *
+ *     d_fn_kc += sum_rows e_k x_c
+ *     share_c  = sum_k e_k fn_kc - s r x_c        of dx: left in the slabs, row v at v * MHC__BACK_SLAB */
 typedef struct mhc__products_back {
-    const float *x, *e, *r, *s, *fn;
-    float *dx, *d_fn, *slabs; /* slabs: scratch, MHC__BACK_SLAB_FLOATS for each MHC__BACK_SLAB of count */
-    int64_t x_stride, dx_stride, e_stride, columns, count;
+    const void *x; /* elements */
+    const float *e, *r, *s, *fn;
+    float *d_fn, *slabs; /* slabs: mhc__slab_floats(count) */
+    int64_t x_stride, e_stride, columns, count;
     int rows, width;
 } mhc__products_back;
 
@@ -51,10 +67,7 @@ typedef struct mhc__merging {
     int64_t stride;
 } mhc__merging;
 
-typedef struct mhc__kernels {
-    /* out [rows, width]: products without r; squares [rows]: sums of x^2. rows <= MHC__PRODUCT_ROWS. */
-    void (*products)(const mhc__products *p, int rows, float *out, float *squares);
-    void (*products_back)(const mhc__products_back *p);
+typedef struct mhc__logit_kernels {
     /* logits = scale * act(mix) + base; pre, post = gate(logits); res = constraint(logits): coefficients
      * [tokens, n (n + 2)] from mix [tokens, groups, width], row t at t * mix_stride. At most mhc__lanes_of(n) tokens.
      * Static: mix and scale are NULL and there is one token. */
@@ -69,6 +82,18 @@ typedef struct mhc__kernels {
     void (*constraint)(const mhc_spec *spec, int count, int64_t first, int64_t rows, const float *logits, float *res);
     void (*constraint_back)(const mhc_spec *spec, int count, int64_t first, int64_t rows, const float *logits,
                             const float *d_res, float *d_logits);
+    /* weights = sigmoid(scale mix + base) + eps, n of each. */
+    void (*head_weights)(int n, float scale, const float *mix, const float *base, float eps, float *weights);
+} mhc__logit_kernels;
+
+/* Of elements that are written each is rounded once. shares: NULL, or for each stream in turn
+ * mhc__slab_floats(channels) of slabs whose row t - first is added to dx before it is rounded. */
+typedef struct mhc__stream_kernels {
+    /* out [rows, width]: products without r; squares [rows]: sums of x^2. rows <= MHC__PRODUCT_ROWS. */
+    void (*products)(const mhc__products *p, int rows, float *out, float *squares);
+    /* The sum of squares of one row in double: for rows whose squares leave the range of fp32. */
+    double (*squares)(const mhc__products *p, int row);
+    void (*products_back)(const mhc__products_back *p);
     void (*merge)(const mhc__merging *m, int64_t first, int64_t end, mhc_streams out);
     /* Writes dz, dx unless its data is NULL, and post and res of d_coefficients: per token, or, with stride 0, their
      * sums over first..end into `sums` [n (n + 1)]: post, then res. */
@@ -80,21 +105,19 @@ typedef struct mhc__kernels {
     /* <du_t, x_tj> to d_weights + t * d_stride; with d_stride 0 their sums over first..end to d_weights. */
     void (*collapse_dots)(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, mhc_rows du,
                           float *d_weights, int64_t d_stride);
-    /* dx_tj = w_tj du_t, or += */
+    /* dx_tj = w_tj du_t + shares, or += */
     void (*spread)(int n, int64_t channels, int64_t first, int64_t end, bool add, const float *weights, int64_t stride,
-                   mhc_rows du, mhc_streams dx);
-    /* dx_tj = sum_i res_tij dout_ti + pre_tj du_t: the ways back through merge and collapse in one. dx may be dout. */
+                   mhc_rows du, const float *shares, mhc_streams dx);
+    /* dx_tj = sum_i res_tij dout_ti + pre_tj du_t + shares: the ways back through merge, collapse and mapping in one.
+     * dx may be dout. */
     void (*unmerge)(const mhc__merging *m, int64_t first, int64_t end, const float *pre, int64_t pre_stride,
-                    mhc_streams dout, mhc_rows du, mhc_streams dx);
-    /* weights = sigmoid(scale mix + base) + eps, n of each. */
-    void (*head_weights)(int n, float scale, const float *mix, const float *base, float eps, float *weights);
-    /* y = sum of n rows, stride apart. */
-    void (*sum_rows)(int n, int64_t channels, const float *x, int64_t stride, float *y);
-} mhc__kernels;
+                    mhc_streams dout, mhc_rows du, const float *shares, mhc_streams dx);
+    /* y_t = sum_i x_ti, in order. */
+    void (*sum_streams)(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, mhc_rows y);
+} mhc__stream_kernels;
 
-/* The table of one instruction set; NULL where it is not available. */
-const mhc__kernels *mhc__kernels_of(mhc__isa isa);
-/* That of mhc__isa_chosen(). */
-const mhc__kernels *mhc__kernels_chosen(void);
+/* The tables of mhc__isa_chosen(). */
+const mhc__logit_kernels *mhc__logit_kernels_chosen(void);
+const mhc__stream_kernels *mhc__stream_kernels_chosen(mhc_type type);
 
 #endif

@@ -20,6 +20,7 @@
 typedef struct mhc__shape {
     int n;
     int64_t channels;
+    mhc_type type;         /* of the elements of streams and rows */
     int pre, post, res;    /* logits of each part; all 0 for residual */
     int logits;            /* their sum = floats of base */
     int coefficients;      /* n (n + 2): floats of one row of coefficients */
@@ -51,6 +52,22 @@ mhc_status mhc__need_workspace(const void *workspace, size_t size, size_t needed
  * meet, so the number changes no result. */
 static inline int mhc__lanes_of(int n) {
     return n <= 8 ? MHC__LANES : 1;
+}
+
+/* Element number `index` of an array. */
+static inline void *mhc__element(void *data, mhc_type type, int64_t index) {
+    return (char *)data + index * mhc_type_size(type);
+}
+
+/* From a token and a stream on. */
+static inline mhc_streams mhc__streams_from(mhc_streams view, mhc_type type, int64_t token, int stream) {
+    view.data = mhc__element(view.data, type, token * view.token_stride + stream * view.stream_stride);
+    return view;
+}
+
+static inline mhc_rows mhc__rows_from(mhc_rows view, mhc_type type, int64_t token) {
+    view.data = mhc__element(view.data, type, token * view.stride);
+    return view;
 }
 
 /* n! for n <= 5. */

@@ -35,7 +35,7 @@ static int constraint_logits(const mhc_spec *spec) {
 
 mhc__shape mhc__shape_of(const mhc_spec *spec) {
     int n = spec->streams;
-    mhc__shape shape = {.n = n, .channels = spec->channels, .coefficients = n * (n + 2)};
+    mhc__shape shape = {.n = n, .channels = spec->channels, .type = spec->type, .coefficients = n * (n + 2)};
     if (spec->mapping == MHC_MAPPING_NONE)
         return shape;
     shape.pre = gate_logits(&spec->pre, n);

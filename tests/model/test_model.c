@@ -281,7 +281,7 @@ static void see(void *self, int site, int64_t tokens, mhc_streams gradient) {
     assert_int_equal(site, seen->expected--);
     assert_int_equal(tokens, BATCH * SEQUENCE);
     seen->calls++;
-    seen->norms += fabs((double)gradient.data[0]);
+    seen->norms += fabs((double)*(const float *)gradient.data);
 }
 
 static void watching(void **state) {
@@ -299,7 +299,7 @@ static void watching(void **state) {
     assert_true(seen.norms > 0);
     assert_int_equal(mhc__model_tokens(model), BATCH * SEQUENCE);
     mhc_streams first = mhc__model_streams(model, 0);
-    assert_memory_equal(first.data, first.data + first.stream_stride, 12 * sizeof(float)); /* expanded */
+    assert_memory_equal(first.data, (const float *)first.data + first.stream_stride, 12 * sizeof(float)); /* expanded */
     assert_non_null(mhc__model_coefficients(model, 3));
     assert_null(mhc__model_coefficients(model, 4));
     assert_null(mhc__model_streams(model, 5).data);

@@ -20,7 +20,7 @@ static mhc__model *passed(const mhc__model_config *config, bool shaken) {
 static double largest(mhc_streams x, int64_t count) {
     double most = 0;
     for (int64_t k = 0; k < count; k++)
-        most = fmax(most, fabs((double)x.data[k]));
+        most = fmax(most, fabs((double)((const float *)x.data)[k]));
     return most;
 }
 
@@ -137,8 +137,9 @@ static double watched[5];
 static void watch(void *self, int site, int64_t count, mhc_streams gradient) {
     (void)self;
     double sum = 0;
+    const float *data = gradient.data;
     for (int64_t k = 0; k < count * 3 * 12; k++)
-        sum += (double)gradient.data[k] * (double)gradient.data[k];
+        sum += (double)data[k] * (double)data[k];
     watched[site] = sqrt(sum / (double)count);
 }
 

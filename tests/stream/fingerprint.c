@@ -1,6 +1,6 @@
-/* Prints one line per preset and shape: a checksum of everything that forward and backward of a site and of the
- * contraction wrote. Run with each MHC_ISA, with other thread counts and on other processors, the lines are the same
- * (tests/isa/equal.sh). Inputs come from Philox alone, no library's mathematics. */
+/* Prints one line per preset, type of elements and shape: a checksum of everything that forward and backward of a site
+ * and of the two ends wrote. Run with each MHC_ISA, with other thread counts and on other processors, the lines are the
+ * same (tests/isa/equal.sh). Inputs come from Philox alone, no library's mathematics. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +34,18 @@ static float *drawn(uint32_t index, int64_t count, float bound) {
     return values;
 }
 
+/* The same as elements of streams or rows. */
+static void *drawn_as(mhc_type type, uint32_t index, int64_t count, float bound) {
+    float *values = drawn(index, count, bound);
+    if (type == MHC_FP32)
+        return values;
+    uint16_t *elements = reserve((size_t)count * sizeof *elements);
+    for (int64_t i = 0; i < count; i++)
+        elements[i] = mhc_bf16_of(values[i]);
+    free(values);
+    return elements;
+}
+
 static void need(mhc_status status, const mhc_error *error) {
     if (status == MHC_OK)
         return;
@@ -46,10 +58,12 @@ static uint64_t site(const mhc_context *context, const mhc_spec *spec, int64_t t
     mhc_site_sizes sizes;
     need(mhc_site_sizes_query(spec, tokens, &sizes, &error), &error);
     int n = spec->streams;
+    mhc_type type = spec->type;
     int64_t c = spec->channels, fn = sizes.fn_rows * sizes.fn_columns, streams = tokens * n * c;
-    float *x = drawn(1, streams, 2.0f), *z = drawn(2, tokens * c, 2.0f), *d = drawn(3, streams, 1.0f);
-    float *du = drawn(4, tokens * c, 1.0f), *u = reserve((size_t)(tokens * c) * sizeof *u);
-    float *out = reserve((size_t)streams * sizeof *out), *dz = reserve((size_t)(tokens * c) * sizeof *dz);
+    size_t row_bytes = (size_t)(tokens * c * mhc_type_size(type)), stream_bytes = (size_t)n * row_bytes;
+    void *x = drawn_as(type, 1, streams, 2.0f), *z = drawn_as(type, 2, tokens * c, 2.0f);
+    void *d = drawn_as(type, 3, streams, 1.0f), *du = drawn_as(type, 4, tokens * c, 1.0f);
+    void *u = reserve(row_bytes), *out = reserve(stream_bytes), *dz = reserve(row_bytes);
     float *k = reserve((size_t)sizes.coefficients * sizeof *k), *dk = drawn(5, sizes.coefficients, 1.0f);
     float *saved = reserve((size_t)sizes.saved * sizeof *saved), *workspace = reserve(sizes.workspace);
     mhc_site_params params = {drawn(6, fn, 0.3f), drawn(7, sizes.base, 2.0f), drawn(8, sizes.scale, 1.0f)};
@@ -61,52 +75,54 @@ static uint64_t site(const mhc_context *context, const mhc_spec *spec, int64_t t
          &error);
     need(mhc_merge_forward(context, spec, tokens, in, mhc_rows_of(z, c), k, to, &error), &error);
     uint64_t hash = checksum(0xCBF29CE484222325u, k, (size_t)sizes.coefficients * 4);
-    hash = checksum(hash, u, (size_t)(tokens * c) * 4);
-    hash = checksum(hash, out, (size_t)streams * 4);
+    hash = checksum(hash, u, row_bytes);
+    hash = checksum(hash, out, stream_bytes);
     need(mhc_merge_backward(context, spec, tokens, in, mhc_rows_of(z, c), k, back, (mhc_streams){0}, mhc_rows_of(dz, c),
                             dk, workspace, sizes.workspace, &error),
          &error);
     need(mhc_pre_backward(context, spec, &params, tokens, in, NULL, k, saved, mhc_rows_of(du, c), dk, NULL, back, back,
                           &gradients, workspace, sizes.workspace, &error),
          &error);
-    hash = checksum(hash, d, (size_t)streams * 4);
-    hash = checksum(hash, dz, (size_t)(tokens * c) * 4);
+    hash = checksum(hash, d, stream_bytes);
+    hash = checksum(hash, dz, row_bytes);
     hash = checksum(hash, gradients.fn, (size_t)fn * 4);
     hash = checksum(hash, gradients.base, (size_t)sizes.base * 4);
     hash = checksum(hash, gradients.scale, (size_t)sizes.scale * 4);
-    float *all[] = {x,
-                    z,
-                    d,
-                    du,
-                    u,
-                    out,
-                    dz,
-                    k,
-                    dk,
-                    saved,
-                    workspace,
-                    params.fn,
-                    params.base,
-                    params.scale,
-                    gradients.fn,
-                    gradients.base,
-                    gradients.scale};
+    void *all[] = {x,
+                   z,
+                   d,
+                   du,
+                   u,
+                   out,
+                   dz,
+                   k,
+                   dk,
+                   saved,
+                   workspace,
+                   params.fn,
+                   params.base,
+                   params.scale,
+                   gradients.fn,
+                   gradients.base,
+                   gradients.scale};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         free(all[i]);
     return hash;
 }
 
-static uint64_t contraction(const mhc_context *context, const mhc_spec *spec, int64_t tokens) {
+static uint64_t ends(const mhc_context *context, const mhc_spec *spec, int64_t tokens) {
     mhc_error error;
     mhc_contract_sizes sizes;
     if (spec->contraction == MHC_CONTRACT_CARRIED)
         return 0;
     need(mhc_contract_sizes_query(spec, tokens, &sizes, &error), &error);
     int n = spec->streams;
+    mhc_type type = spec->type;
     int64_t c = spec->channels, fn = n * n * c;
-    float *x = drawn(1, tokens * n * c, 2.0f), *y = reserve((size_t)(tokens * c) * 4), *dy = drawn(2, tokens * c, 1.0f);
-    float *dx = reserve((size_t)(tokens * n * c) * 4), *saved = reserve((size_t)sizes.saved * 4),
-          *workspace = reserve(sizes.workspace);
+    size_t row_bytes = (size_t)(tokens * c * mhc_type_size(type)), stream_bytes = (size_t)n * row_bytes;
+    void *x = drawn_as(type, 1, tokens * n * c, 2.0f), *dy = drawn_as(type, 2, tokens * c, 1.0f);
+    void *y = reserve(row_bytes), *dx = reserve(stream_bytes), *workspace = reserve(sizes.workspace);
+    float *saved = reserve((size_t)sizes.saved * 4);
     mhc_head_params params = {drawn(3, fn, 0.3f), drawn(4, n, 1.0f), drawn(5, 1, 1.0f)};
     mhc_head_params gradients = {reserve((size_t)fn * 4), reserve((size_t)n * 4), reserve(4)};
     need(mhc_contract_forward(context, spec, &params, tokens, mhc_streams_of(x, n, c), NULL, saved, mhc_rows_of(y, c),
@@ -115,13 +131,15 @@ static uint64_t contraction(const mhc_context *context, const mhc_spec *spec, in
     need(mhc_contract_backward(context, spec, &params, tokens, mhc_streams_of(x, n, c), NULL, saved, mhc_rows_of(dy, c),
                                NULL, mhc_streams_of(dx, n, c), &gradients, workspace, sizes.workspace, &error),
          &error);
-    uint64_t hash = checksum(0xCBF29CE484222325u, y, (size_t)(tokens * c) * 4);
-    hash = checksum(hash, dx, (size_t)(tokens * n * c) * 4);
+    uint64_t hash = checksum(0xCBF29CE484222325u, y, row_bytes);
+    hash = checksum(hash, dx, stream_bytes);
     hash = checksum(hash, gradients.fn, (size_t)fn * 4);
     hash = checksum(hash, gradients.base, (size_t)n * 4);
     hash = checksum(hash, gradients.scale, 4);
-    float *all[] = {x,         y,           dy,           dx,           saved,          workspace,
-                    params.fn, params.base, params.scale, gradients.fn, gradients.base, gradients.scale};
+    need(mhc_expand_backward(context, spec, tokens, mhc_streams_of(dx, n, c), mhc_rows_of(y, c), &error), &error);
+    hash = checksum(hash, y, row_bytes);
+    void *all[] = {x,         y,           dy,           dx,           saved,          workspace,
+                   params.fn, params.base, params.scale, gradients.fn, gradients.base, gradients.scale};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         free(all[i]);
     return hash;
@@ -138,15 +156,17 @@ int main(int count, char **words) {
     } shapes[] = {{1, 40, 5}, {2, 33, 17}, {3, 16, 3}, {4, 48, 150}, {4, 131, 33}, {5, 7, 20}, {8, 24, 9}, {9, 5, 4}};
     const char *name;
     for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++)
-        for (size_t k = 0; k < sizeof shapes / sizeof shapes[0]; k++) {
+        for (size_t k = 0; k < 2 * sizeof shapes / sizeof shapes[0]; k++) {
             mhc_spec spec;
             mhc_error error;
-            if (mhc_spec_preset(&spec, name, shapes[k].streams, shapes[k].channels, &error) != MHC_OK)
+            int64_t tokens = shapes[k / 2].tokens;
+            if (mhc_spec_preset(&spec, name, shapes[k / 2].streams, shapes[k / 2].channels, &error) != MHC_OK)
                 continue; /* a preset of fewer streams */
-            printf("%-16s n=%d C=%lld T=%lld  site %016llx  contraction %016llx\n", name, spec.streams,
-                   (long long)spec.channels, (long long)shapes[k].tokens,
-                   (unsigned long long)site(&context, &spec, shapes[k].tokens),
-                   (unsigned long long)contraction(&context, &spec, shapes[k].tokens));
+            spec.type = k % 2 ? MHC_BF16 : MHC_FP32;
+            printf("%-16s %s n=%d C=%lld T=%lld  site %016llx  ends %016llx\n", name, k % 2 ? "bf16" : "fp32",
+                   spec.streams, (long long)spec.channels, (long long)tokens,
+                   (unsigned long long)site(&context, &spec, tokens),
+                   (unsigned long long)ends(&context, &spec, tokens));
         }
     return 0;
 }

@@ -1,4 +1,8 @@
-/* One site with random inputs, in fp32 and, from the same numbers, in the fp64 oracle. */
+/* One site with random inputs and, from the same numbers, the fp64 oracle.
+ *
+ * Tensors are floats here for every type of elements. Where spec.type is MHC_BF16 those of streams and rows hold bf16
+ * values, and the library is given the array name_16 beside them: site_narrow fills those arrays from the floats,
+ * site_widen the floats from them. */
 #ifndef MHC_TESTS_STREAM_FIXTURE_H
 #define MHC_TESTS_STREAM_FIXTURE_H
 
@@ -25,11 +29,21 @@
             fail_msg("%s: %s", #call, ok_error.message);                                                               \
     } while (0)
 
+/* The test test_NAME from NAME_case(type). */
+#define FOR_EACH_TYPE(name)                                                                                            \
+    static void test_##name(void **state) {                                                                            \
+        (void)state;                                                                                                   \
+        name##_case(MHC_FP32);                                                                                         \
+        name##_case(MHC_BF16);                                                                                         \
+    }
+
 /* The tensors of a site; those of one precision lie in one structure. Gradients are named d_. */
 /* clang-format off */
 #define SITE_TENSORS(T) \
     T(x) T(z) T(fn) T(base) T(scale) T(carried) T(d_u) T(d_merged) T(d_pre) T(coefficients) \
     T(u) T(merged) T(d_x) T(d_z) T(d_fn) T(d_base) T(d_scale) T(d_carried) T(d_coefficients)
+/* Those that are streams or rows. */
+#define SITE_ELEMENTS(T) T(x) T(z) T(d_u) T(d_merged) T(u) T(merged) T(d_x) T(d_z)
 /* clang-format on */
 
 typedef struct site {
@@ -44,6 +58,9 @@ typedef struct site {
     int64_t name##_count;
     SITE_TENSORS(FIELD)
 #undef FIELD
+#define FIELD(name) uint16_t *name##_16;
+    SITE_ELEMENTS(FIELD)
+#undef FIELD
 } site;
 
 static inline void *some(int64_t count, size_t size) {
@@ -55,6 +72,48 @@ static inline void *some(int64_t count, size_t size) {
 static inline void widen(const float *from, double *to, int64_t count) {
     for (int64_t i = 0; i < count; i++)
         to[i] = (double)from[i];
+}
+
+/* Element i of an array of that type. */
+static inline float element(mhc_type type, const void *array, int64_t i) {
+    return type == MHC_BF16 ? mhc_bf16_value(((const uint16_t *)array)[i]) : ((const float *)array)[i];
+}
+
+static inline void set_element(mhc_type type, void *array, int64_t i, float value) {
+    if (type == MHC_BF16)
+        ((uint16_t *)array)[i] = mhc_bf16_of(value);
+    else
+        ((float *)array)[i] = value;
+}
+
+/* In fp32 there is nothing to do: the arrays are the floats themselves. */
+static inline void site_narrow(site *s) {
+    if (s->spec.type == MHC_FP32)
+        return;
+#define NARROW(name)                                                                                                   \
+    for (int64_t i = 0; i < s->name##_count; i++)                                                                      \
+        s->name##_16[i] = mhc_bf16_of(s->name[i]);
+    SITE_ELEMENTS(NARROW)
+#undef NARROW
+}
+
+static inline void site_widen(site *s) {
+    if (s->spec.type == MHC_FP32)
+        return;
+#define WIDEN(name)                                                                                                    \
+    for (int64_t i = 0; i < s->name##_count; i++)                                                                      \
+        s->name[i] = mhc_bf16_value(s->name##_16[i]);
+    SITE_ELEMENTS(WIDEN)
+#undef WIDEN
+}
+
+/* After the floats were set: they, and the oracle's numbers, become what the elements hold. */
+static inline void site_settle(site *s) {
+    site_narrow(s);
+    site_widen(s);
+#define WIDEN(name) widen(s->name, s->name##_64, s->name##_count);
+    SITE_TENSORS(WIDEN)
+#undef WIDEN
 }
 
 static inline void site_count(site *s) {
@@ -81,6 +140,9 @@ static inline site site_open(const mhc_spec *spec, int64_t tokens, uint64_t seed
     s.name##_64 = some(s.name##_count, sizeof(double));
     SITE_TENSORS(OPEN)
 #undef OPEN
+#define OPEN(name) s.name##_16 = some(s.name##_count, sizeof(uint16_t));
+    SITE_ELEMENTS(OPEN)
+#undef OPEN
     const float scales[3] = {1.0f, 0.7f, 1.3f};
     mhc__normal_fill(seed, 1, 1.0f, s.x, s.x_count);
     mhc__normal_fill(seed, 2, 1.0f, s.z, s.z_count);
@@ -93,9 +155,7 @@ static inline site site_open(const mhc_spec *spec, int64_t tokens, uint64_t seed
     mhc__normal_fill(seed, 7, 1.0f, s.d_merged, s.d_merged_count);
     if (spec->schedule == MHC_SCHEDULE_SHIFTED)
         mhc__normal_fill(seed, 8, 1.0f, s.d_pre, s.d_pre_count);
-#define WIDEN(name) widen(s.name, s.name##_64, s.name##_count);
-    SITE_TENSORS(WIDEN)
-#undef WIDEN
+    site_settle(&s);
     return s;
 }
 
@@ -107,45 +167,77 @@ static inline void site_close(site *s) {
     free(s->name##_64);
     SITE_TENSORS(CLOSE)
 #undef CLOSE
+#define CLOSE(name) free(s->name##_16);
+    SITE_ELEMENTS(CLOSE)
+#undef CLOSE
 }
 
 static inline bool site_shifted(const site *s) {
     return s->spec.schedule == MHC_SCHEDULE_SHIFTED;
 }
 
+/* What the library is given for a tensor of streams or rows. */
+static inline void *site_elements(const site *s, float *data) {
+    if (s->spec.type == MHC_FP32)
+        return data;
+#define FIND(name)                                                                                                     \
+    if (data == s->name)                                                                                               \
+        return s->name##_16;
+    SITE_ELEMENTS(FIND)
+#undef FIND
+    fail_msg("not a tensor of this site");
+    return NULL;
+}
+
 static inline mhc_streams site_streams(const site *s, float *data) {
-    return mhc_streams_of(data, s->spec.streams, s->spec.channels);
+    return mhc_streams_of(site_elements(s, data), s->spec.streams, s->spec.channels);
 }
 
 static inline mhc_rows site_rows(const site *s, float *data) {
-    return mhc_rows_of(data, s->spec.channels);
+    return mhc_rows_of(site_elements(s, data), s->spec.channels);
 }
 
 static inline void site_forward(site *s, int threads) {
     mhc_context context = {MHC_DEVICE_CPU, NULL, threads};
     mhc_site_params params = {s->fn, s->base, s->scale};
+    site_narrow(s);
     OK(mhc_pre_forward(&context, &s->spec, &params, s->tokens, site_streams(s, s->x),
                        site_shifted(s) ? s->carried : NULL, s->coefficients, s->saved, site_rows(s, s->u), s->workspace,
                        s->sizes.workspace, error));
     OK(mhc_merge_forward(&context, &s->spec, s->tokens, site_streams(s, s->x), site_rows(s, s->z), s->coefficients,
                          site_streams(s, s->merged), error));
+    site_widen(s);
 }
 
-/* Parameter gradients are added to: the caller clears them where that matters. late: dx is left to pre_backward. */
-static inline void site_backward_by(site *s, int threads, bool late) {
+/* late: dx is left to pre_backward. */
+static inline void site_merge_backward(site *s, int threads, bool late) {
     mhc_context context = {MHC_DEVICE_CPU, NULL, threads};
-    mhc_site_params params = {s->fn, s->base, s->scale}, gradients = {s->d_fn, s->d_base, s->d_scale};
     int64_t n = s->spec.streams, width = n * (n + 2);
+    site_narrow(s);
     OK(mhc_merge_backward(&context, &s->spec, s->tokens, site_streams(s, s->x), site_rows(s, s->z), s->coefficients,
                           site_streams(s, s->d_merged), late ? (mhc_streams){0} : site_streams(s, s->d_x),
                           site_rows(s, s->d_z), s->d_coefficients, s->workspace, s->sizes.workspace, error));
+    site_widen(s);
     for (int64_t t = 0; t < s->d_coefficients_count / width && site_shifted(s); t++)
         memcpy(s->d_coefficients + t * width, s->d_pre + t * n, (size_t)n * sizeof(float));
+}
+
+/* Parameter gradients are added to: the caller clears them where that matters. */
+static inline void site_pre_backward(site *s, int threads, bool late) {
+    mhc_context context = {MHC_DEVICE_CPU, NULL, threads};
+    mhc_site_params params = {s->fn, s->base, s->scale}, gradients = {s->d_fn, s->d_base, s->d_scale};
+    site_narrow(s);
     OK(mhc_pre_backward(&context, &s->spec, &params, s->tokens, site_streams(s, s->x),
                         site_shifted(s) ? s->carried : NULL, s->coefficients, s->saved, site_rows(s, s->d_u),
                         s->d_coefficients, site_shifted(s) ? s->d_carried : NULL,
                         late ? site_streams(s, s->d_merged) : (mhc_streams){0}, site_streams(s, s->d_x), &gradients,
                         s->workspace, s->sizes.workspace, error));
+    site_widen(s);
+}
+
+static inline void site_backward_by(site *s, int threads, bool late) {
+    site_merge_backward(s, threads, late);
+    site_pre_backward(s, threads, late);
 }
 
 static inline void site_backward(site *s, int threads) {
@@ -162,6 +254,9 @@ static inline void site_oracle(site *s) {
                                 site_shifted(s) ? s->d_pre_64 : NULL, s->d_x_64, s->d_z_64,
                                 site_shifted(s) ? s->d_carried_64 : NULL, &gradients, error));
 }
+
+/* What rounding alone does to a tensor of bf16 is at most 2^-8 of it. */
+#define BF16_BOUND 4e-3
 
 /* |got - want| / |want|, L2; the absolute error where want is zero. */
 static inline double distance(const float *got, const double *want, int64_t count) {

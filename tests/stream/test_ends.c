@@ -1,27 +1,38 @@
 /* Expand and contract, and a chain of three shifted sites from end to end. */
 #include "stream/fixture.h"
 
-static void test_expand(void **state) {
-    (void)state;
-    enum { T = 5, N = 3, C = 7 };
+static void expand_case(mhc_type type) {
+    enum { T = 5, N = 3, C = 27 };
     mhc_spec spec;
     OK(mhc_spec_preset(&spec, "paper", N, C, error));
+    spec.type = type;
     mhc_context context = mhc_context_cpu(2);
-    float x[T * C], out[T * N * C], dx[T * C];
-    mhc__normal_fill(1, 0, 1.0f, x, T * C);
+    float draw[T * N * C];
+    void *x = some(T * C, 4), *out = some(T * N * C, 4), *dx = some(T * C, 4);
+    mhc__normal_fill(1, 0, 1.0f, draw, T * N * C);
+    for (int i = 0; i < T * C; i++)
+        set_element(type, x, i, draw[i]);
     OK(mhc_expand_forward(&context, &spec, T, mhc_rows_of(x, C), mhc_streams_of(out, N, C), error));
     for (int i = 0; i < T * N * C; i++)
-        assert_true(out[i] == x[i / (N * C) * C + i % C]);
+        assert_true(element(type, out, i) == element(type, x, i / (N * C) * C + i % C));
+    for (int i = 0; i < T * N * C; i++)
+        set_element(type, out, i, draw[i]);
     OK(mhc_expand_backward(&context, &spec, T, mhc_streams_of(out, N, C), mhc_rows_of(dx, C), error));
-    for (int i = 0; i < T * C; i++)
-        assert_true(fabsf(dx[i] - 3.0f * x[i]) <= 1e-6f * fabsf(x[i]));
+    for (int i = 0; i < T * C; i++) {
+        int at = i / C * N * C + i % C;
+        float want = element(type, out, at) + element(type, out, at + C) + element(type, out, at + 2 * C);
+        assert_true(element(type, dx, i) == (type == MHC_BF16 ? mhc_bf16_value(mhc_bf16_of(want)) : want));
+    }
     OK(mhc_expand_forward(&context, &spec, 0, (mhc_rows){NULL, 0}, (mhc_streams){NULL, 0, 0}, error));
+    free(x), free(out), free(dx);
 }
 
-static void contract_case(mhc_contraction kind, int n, int64_t channels, int64_t tokens, const char *preset) {
+static void contraction(mhc_type type, mhc_contraction kind, int n, int64_t channels, int64_t tokens,
+                        const char *preset) {
     mhc_spec spec;
     OK(mhc_spec_preset(&spec, preset, n, channels, error));
     spec.contraction = kind;
+    spec.type = type;
     mhc_contract_sizes sizes;
     OK(mhc_contract_sizes_query(&spec, tokens, &sizes, error));
     site s = site_open(&spec, tokens, 17, 1.0f); /* x, carried; u as y, d_u as dy */
@@ -43,8 +54,10 @@ static void contract_case(mhc_contraction kind, int n, int64_t channels, int64_t
         OK(mhc_contract_forward(&context, &spec, &params, tokens, site_streams(&s, s.x), s.carried, saved,
                                 site_rows(&s, s.u), workspace, sizes.workspace, error));
         OK(mhc_contract_backward(&context, &spec, &params, tokens, site_streams(&s, s.x), s.carried, saved,
-                                 site_rows(&s, s.d_u), s.d_carried, site_streams(&s, dx[threads]), &gradients,
-                                 workspace, sizes.workspace, error));
+                                 site_rows(&s, s.d_u), s.d_carried, site_streams(&s, s.d_x), &gradients, workspace,
+                                 sizes.workspace, error));
+        site_widen(&s);
+        memcpy(dx[threads], s.d_x, (size_t)s.x_count * 4);
     }
     assert_memory_equal(dx[1], dx[2], (size_t)s.x_count * 4);
     assert_memory_equal(d_fn[1], d_fn[2], (size_t)head * 4);
@@ -52,8 +65,8 @@ static void contract_case(mhc_contraction kind, int n, int64_t channels, int64_t
     OK(mhc_oracle_contract_forward(&spec, &params, tokens, s.x_64, s.carried_64, s.u_64, error));
     OK(mhc_oracle_contract_backward(&spec, &params, tokens, s.x_64, s.carried_64, s.d_u_64, s.d_x_64, s.d_carried_64,
                                     &gradients, error));
-    assert_close(preset, "y", s.u, s.u_64, s.u_count, 1e-6);
-    assert_close(preset, "dx", dx[1], s.d_x_64, s.x_count, 3e-6);
+    assert_close(preset, "y", s.u, s.u_64, s.u_count, type == MHC_BF16 ? BF16_BOUND : 1e-6);
+    assert_close(preset, "dx", dx[1], s.d_x_64, s.x_count, type == MHC_BF16 ? BF16_BOUND : 3e-6);
     if (kind == MHC_CONTRACT_HEAD && tokens > 0) {
         assert_close(preset, "d_fn", d_fn[1], d_fn_64, head, 3e-6);
         assert_close(preset, "d_base", d_base[1], d_base_64, n, 3e-6);
@@ -70,17 +83,19 @@ static void contract_case(mhc_contraction kind, int n, int64_t channels, int64_t
     site_close(&s);
 }
 
-static void test_contract(void **state) {
-    (void)state;
+static void contract_case(mhc_type type) {
     const char *presets[] = {"paper", "megatron", "hc", "reproducing-mhc"};
     for (int p = 0; p < 4; p++)
         for (int kind = MHC_CONTRACT_MEAN; kind <= MHC_CONTRACT_CARRIED; kind++)
             for (int n = 1; n <= 9; n += p % 2 ? 3 : 2)
                 for (int t = 0; t < 3; t++)
-                    contract_case((mhc_contraction)kind, n, 13 + n, (const int64_t[]){0, 1, 70}[t], presets[p]);
-    contract_case(MHC_CONTRACT_MEAN, 1, 9, 5, "residual");
-    contract_case(MHC_CONTRACT_HEAD, 1, 9, 5, "residual");
+                    contraction(type, (mhc_contraction)kind, n, 13 + n, (const int64_t[]){0, 1, 70}[t], presets[p]);
+    contraction(type, MHC_CONTRACT_MEAN, 1, 9, 5, "residual");
+    contraction(type, MHC_CONTRACT_HEAD, 1, 9, 5, "residual");
 }
+
+FOR_EACH_TYPE(expand)
+FOR_EACH_TYPE(contract)
 
 /* Three sites of the shifted schedule with z = u, then the carried contraction; L = sum(y dy). The gradient of the
  * whole chain against central differences of the same chain in the oracle. */
@@ -110,7 +125,7 @@ static double chain_loss(chain *c) {
 
 static void chain_gradient(chain *c, float *dx, float (*d_fn)[WIDTH * X], float (*d_base)[WIDTH]) {
     static float k[SITES][TOKENS * WIDTH], dk[SITES][TOKENS * WIDTH], saved[SITES][TOKENS * (WIDTH + 2)],
-        u[SITES][TOKENS * CHANNELS], du[TOKENS * CHANNELS], y[TOKENS * CHANNELS], workspace[16384];
+        u[SITES][TOKENS * CHANNELS], du[TOKENS * CHANNELS], y[TOKENS * CHANNELS], workspace[1 << 17];
     mhc_context context = mhc_context_cpu(2);
     float d_scale[3] = {0};
     mhc_rows dy = mhc_rows_of(c->dy, CHANNELS), z = mhc_rows_of(du, CHANNELS);

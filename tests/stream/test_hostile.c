@@ -61,13 +61,13 @@ static void apply(site *s, kind what) {
     }
 }
 
-static void test_finite(void **state) {
-    (void)state;
+static void finite_case(mhc_type type) {
     const char *name;
     for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++)
         for (int what = 0; what < KINDS; what++) {
             mhc_spec spec;
             OK(mhc_spec_preset(&spec, name, strcmp(name, "residual") == 0 ? 1 : 4, 33, error));
+            spec.type = type;
             site s = site_open(&spec, 21, 3, 1.0f);
             apply(&s, (kind)what);
             site_forward(&s, 2);
@@ -102,7 +102,6 @@ static void test_constraints_at_1e4(void **state) {
     }
 }
 
-/* The norm of rows whose squares leave fp32: against the oracle, which works in double. */
 /* With the start exp a constant added to all logits is a factor of every entry, and the first half step removes it:
  * down to sums that are denormal. exp(x) itself has as few bits as its exponent leaves it. */
 static void test_small_sums(void **state) {
@@ -133,15 +132,17 @@ static void test_small_sums(void **state) {
     }
 }
 
-static void test_norm_range(void **state) {
-    (void)state;
+/* The norm of rows whose squares leave fp32: against the oracle, which works in double. */
+static void norm_range_case(mhc_type type) {
     const float sizes[] = {1e-37f, 1e-29f, 1e-20f, 1e-10f, 1e10f, 1e18f, 1e25f};
     for (int k = 0; k < 7; k++) {
         mhc_spec spec;
         OK(mhc_spec_preset(&spec, "paper", 4, 19, error));
+        spec.type = type;
         site s = site_open(&spec, 5, 3, 1.0f);
         for (int64_t i = 0; i < s.x_count; i++)
-            s.x_64[i] = (double)(s.x[i] *= sizes[k]);
+            s.x[i] *= sizes[k];
+        site_settle(&s);
         site_oracle(&s);
         site_forward(&s, 1);
         assert_close("paper", "coefficients", s.coefficients, s.coefficients_64, s.coefficients_count, 3e-6);
@@ -150,14 +151,14 @@ static void test_norm_range(void **state) {
 }
 
 /* A token with NaN or Inf spoils itself and the parameter gradients, and no other token. */
-static void test_not_finite(void **state) {
-    (void)state;
+static void not_finite_case(mhc_type type) {
     const float poison[] = {NAN, INFINITY, -INFINITY};
     const char *name;
     for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++)
         for (int k = 0; k < 3; k++) {
             mhc_spec spec;
             OK(mhc_spec_preset(&spec, name, strcmp(name, "residual") == 0 ? 1 : 4, 9, error));
+            spec.type = type;
             int64_t row = spec.streams * spec.channels;
             site good = site_open(&spec, 20, 3, 1.0f), bad = site_open(&spec, 20, 3, 1.0f);
             bad.x[7 * row + 2] = poison[k];
@@ -173,6 +174,7 @@ static void test_not_finite(void **state) {
     for (int p = 1; (name = mhc_spec_preset_name(p)) != NULL; p++) {
         mhc_spec spec;
         OK(mhc_spec_preset(&spec, name, 4, 9, error));
+        spec.type = type;
         site s = site_open(&spec, 3, 3, 1.0f);
         for (int64_t i = 0; i < s.base_count; i++)
             s.base[i] = i % 2 ? NAN : -INFINITY;
@@ -181,6 +183,10 @@ static void test_not_finite(void **state) {
         site_close(&s);
     }
 }
+
+FOR_EACH_TYPE(finite)
+FOR_EACH_TYPE(norm_range)
+FOR_EACH_TYPE(not_finite)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -1,4 +1,5 @@
-/* fp32 against the oracle, and what the interface promises: thread counts, ranges, strides, aliasing, symmetry. */
+/* fp32 against the oracle, and, for every type of elements, what the interface promises: thread counts, ranges,
+ * strides, aliasing, symmetry. */
 #include "stream/fixture.h"
 
 static void compare(site *s, const char *where) {
@@ -62,12 +63,12 @@ static void test_large(void **state) {
     }
 }
 
-static void test_threads(void **state) {
-    (void)state;
+static void threads_case(mhc_type type) {
     const char *name;
     for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++) {
         mhc_spec spec;
         OK(mhc_spec_preset(&spec, name, strcmp(name, "residual") == 0 ? 1 : 4, 67, error));
+        spec.type = type;
         site one = site_open(&spec, 101, 9, 2.0f);
         site_forward(&one, 1);
         site_backward(&one, 1);
@@ -87,12 +88,12 @@ static void test_threads(void **state) {
 }
 
 /* Two ranges of rows give the rows of the whole, bit for bit, and gradients that add up to the whole's. */
-static void test_ranges(void **state) {
-    (void)state;
+static void ranges_case(mhc_type type) {
     const char *names[] = {"paper", "hc", "reproducing-mhc", "mhc-poc"};
     for (int p = 0; p < 4; p++) {
         mhc_spec spec;
         OK(mhc_spec_preset(&spec, names[p], 4, 19, error));
+        spec.type = type;
         site whole = site_open(&spec, 53, 21, 1.0f);
         site_forward(&whole, 2);
         site_backward(&whole, 2);
@@ -104,8 +105,10 @@ static void test_ranges(void **state) {
             view.tokens = end - first;
             OK(mhc_site_sizes_query(&spec, view.tokens, &view.sizes, error));
             site_count(&view);
-            view.x += first * 76, view.merged += first * 76, view.d_merged += first * 76, view.d_x += first * 76;
-            view.z += first * 19, view.u += first * 19, view.d_u += first * 19, view.d_z += first * 19;
+#define SHIFT(name, size) view.name += first * (size), view.name##_16 += first * (size)
+            SHIFT(x, 76), SHIFT(merged, 76), SHIFT(d_merged, 76), SHIFT(d_x, 76);
+            SHIFT(z, 19), SHIFT(u, 19), SHIFT(d_u, 19), SHIFT(d_z, 19);
+#undef SHIFT
             view.coefficients += dynamic ? first * 24 : 0;
             view.d_coefficients += dynamic ? first * 24 : 0;
             site_forward(&view, 2);
@@ -124,28 +127,29 @@ static void test_ranges(void **state) {
 }
 
 /* Views with gaps: the same result, and nothing outside the view is touched. */
-static void test_strides(void **state) {
-    (void)state;
+static void strides_case(mhc_type type) {
     enum { TOKENS = 9, STREAMS = 3, CHANNELS = 21, STREAM = CHANNELS + 5, TOKEN = STREAMS * STREAM + 7, ROW = 30 };
     mhc_spec spec;
     OK(mhc_spec_preset(&spec, "deepseek-v4", STREAMS, CHANNELS, error));
+    spec.type = type;
     site s = site_open(&spec, TOKENS, 2, 1.0f);
     site_forward(&s, 2);
     site_backward(&s, 2);
-    float *wide[4], *rows[4]; /* x, merged, d_merged, d_x; z, u, d_u, d_z */
+    void *wide[4], *rows[4]; /* x, merged, d_merged, d_x; z, u, d_u, d_z */
     float *dense[4] = {s.x, s.merged, s.d_merged, s.d_x}, *dense_rows[4] = {s.z, s.u, s.d_u, s.d_z};
     for (int k = 0; k < 4; k++) {
         wide[k] = some(TOKENS * TOKEN, sizeof(float));
         rows[k] = some(TOKENS * ROW, sizeof(float));
         for (int i = 0; i < TOKENS * TOKEN; i++)
-            wide[k][i] = 77.0f;
+            set_element(type, wide[k], i, 77.0f);
         for (int i = 0; i < TOKENS * ROW; i++)
-            rows[k][i] = 77.0f;
+            set_element(type, rows[k], i, 77.0f);
         for (int t = 0; t < TOKENS && k % 2 == 0; t++) {
-            for (int i = 0; i < STREAMS; i++)
-                memcpy(wide[k] + t * TOKEN + i * STREAM, dense[k] + (t * STREAMS + i) * CHANNELS,
-                       CHANNELS * sizeof(float));
-            memcpy(rows[k] + t * ROW, dense_rows[k] + t * CHANNELS, CHANNELS * sizeof(float));
+            for (int i = 0; i < STREAMS * CHANNELS; i++)
+                set_element(type, wide[k], t * TOKEN + i / CHANNELS * STREAM + i % CHANNELS,
+                            dense[k][t * STREAMS * CHANNELS + i]);
+            for (int c = 0; c < CHANNELS; c++)
+                set_element(type, rows[k], t * ROW + c, dense_rows[k][t * CHANNELS + c]);
         }
     }
     mhc_streams v[4];
@@ -170,10 +174,12 @@ static void test_strides(void **state) {
         for (int i = 0; i < TOKENS * TOKEN; i++) {
             int t = i / TOKEN, stream = i % TOKEN / STREAM, c = i % TOKEN % STREAM;
             bool inside = stream < STREAMS && c < CHANNELS;
-            assert_true(wide[k][i] == (inside ? dense[k][(t * STREAMS + stream) * CHANNELS + c] : 77.0f));
+            assert_true(element(type, wide[k], i) ==
+                        (inside ? dense[k][(t * STREAMS + stream) * CHANNELS + c] : 77.0f));
         }
         for (int i = 0; i < TOKENS * ROW; i++)
-            assert_true(rows[k][i] == (i % ROW < CHANNELS ? dense_rows[k][i / ROW * CHANNELS + i % ROW] : 77.0f));
+            assert_true(element(type, rows[k], i) ==
+                        (i % ROW < CHANNELS ? dense_rows[k][i / ROW * CHANNELS + i % ROW] : 77.0f));
         free(wide[k]);
         free(rows[k]);
     }
@@ -181,11 +187,11 @@ static void test_strides(void **state) {
     site_close(&other);
 }
 
-static void test_in_place(void **state) {
-    (void)state;
+static void in_place_case(mhc_type type) {
     for (int n = 1; n <= 9; n++) {
         mhc_spec spec;
         OK(mhc_spec_preset(&spec, "paper", n, 37, error));
+        spec.type = type;
         site s = site_open(&spec, 11, 4, 1.0f);
         mhc_context context = {MHC_DEVICE_CPU, NULL, 2};
         site_forward(&s, 2);
@@ -195,19 +201,21 @@ static void test_in_place(void **state) {
         OK(mhc_merge_backward(&context, &spec, 11, site_streams(&s, s.x), site_rows(&s, s.z), s.coefficients,
                               site_streams(&s, s.d_merged), site_streams(&s, s.d_merged), site_rows(&s, s.d_z),
                               s.d_coefficients, s.workspace, s.sizes.workspace, error));
+        site_widen(&s);
         assert_memory_equal(s.d_merged, s.d_x, (size_t)s.d_x_count * sizeof(float));
         OK(mhc_merge_forward(&context, &spec, 11, site_streams(&s, s.x), site_rows(&s, s.z), s.coefficients,
                              site_streams(&s, s.x), error));
+        site_widen(&s);
         assert_memory_equal(s.x, s.merged, (size_t)s.x_count * sizeof(float));
         site_close(&s);
     }
 }
 
 /* Without `saved` the coefficients are the same; without u they are too. */
-static void test_inference(void **state) {
-    (void)state;
+static void inference_case(mhc_type type) {
     mhc_spec spec;
     OK(mhc_spec_preset(&spec, "liger", 4, 24, error));
+    spec.type = type;
     site s = site_open(&spec, 13, 4, 1.0f), bare = site_open(&spec, 13, 4, 1.0f);
     site_forward(&s, 2);
     mhc_context context = {MHC_DEVICE_CPU, NULL, 2};
@@ -221,8 +229,7 @@ static void test_inference(void **state) {
 
 /* Identical streams and zero logits: the problem is symmetric under exchange of streams, so the gradient of every logit
  * is exactly zero, in fp32 too. AdamW would turn a last bit of noise into whole steps. */
-static void test_symmetry(void **state) {
-    (void)state;
+static void symmetry_case(mhc_type type) {
     const char *names[] = {"reproducing-mhc", "mhc-poc"};
     const int streams[] = {2, 3, 4, 5, 7, 8, 16};
     for (int p = 0; p < 2; p++)
@@ -230,6 +237,7 @@ static void test_symmetry(void **state) {
             int n = streams[k];
             mhc_spec spec;
             OK(mhc_spec_preset(&spec, names[p], n, 45, error));
+            spec.type = type;
             site s = site_open(&spec, 101, 8, 1.0f);
             memset(s.base, 0, (size_t)s.base_count * sizeof(float));
             for (int64_t t = 0; t < 101; t++)
@@ -248,12 +256,12 @@ static void test_symmetry(void **state) {
 }
 
 /* The seam is merge and pre, and back, to the bit; in place too. */
-static void test_seam(void **state) {
-    (void)state;
+static void seam_case(mhc_type type) {
     const char *name;
     for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++) {
         mhc_spec spec;
         OK(mhc_spec_preset(&spec, name, strcmp(name, "residual") == 0 ? 1 : 4, p % 2 ? 67 : 48, error));
+        spec.type = type;
         int64_t tokens = 131, n = spec.streams, c = spec.channels, width = n * (n + 2);
         site here = site_open(&spec, tokens, 3, 1.0f), next = site_open(&spec, tokens, 4, 1.0f);
         site seam = site_open(&spec, tokens, 3, 1.0f), after = site_open(&spec, tokens, 4, 1.0f);
@@ -264,13 +272,17 @@ static void test_seam(void **state) {
         site_forward(&here, 2);
         const float *carried = shifted ? here.coefficients : NULL;
         memcpy(next.x, here.merged, (size_t)here.merged_count * sizeof(float));
+        site_narrow(&next);
         OK(mhc_pre_forward(&context, &spec, &params, tokens, site_streams(&next, next.x), carried, next.coefficients,
                            next.saved, site_rows(&next, next.u), next.workspace, next.sizes.workspace, error));
         memcpy(seam.coefficients, here.coefficients, (size_t)here.coefficients_count * sizeof(float));
         memcpy(after.x, seam.x, (size_t)seam.x_count * sizeof(float));
-        OK(mhc_seam_forward(&context, &spec, tokens, site_streams(&seam, after.x), site_rows(&seam, seam.z),
+        site_narrow(&after);
+        OK(mhc_seam_forward(&context, &spec, tokens, site_streams(&after, after.x), site_rows(&seam, seam.z),
                             seam.coefficients, site_streams(&after, after.x), &params, after.coefficients, after.saved,
                             site_rows(&after, after.u), after.workspace, after.sizes.workspace, error));
+        site_widen(&next);
+        site_widen(&after);
         assert_memory_equal(after.x, next.x, (size_t)(tokens * n * c) * sizeof(float));
         assert_memory_equal(after.coefficients, next.coefficients, (size_t)next.coefficients_count * sizeof(float));
         assert_memory_equal(after.u, next.u, (size_t)(tokens * c) * sizeof(float));
@@ -301,6 +313,9 @@ static void test_seam(void **state) {
                              site_streams(&seam, seam.x), site_rows(&seam, seam.z), seam.coefficients,
                              site_rows(&after, after.d_u), seam.d_coefficients, after.workspace, after.sizes.workspace,
                              error));
+        site *const all[] = {&here, &next, &after};
+        for (int k = 0; k < 3; k++)
+            site_widen(all[k]);
         assert_memory_equal(after.d_merged, next.d_x, (size_t)(tokens * n * c) * sizeof(float));
         assert_memory_equal(after.d_u, here.d_z, (size_t)(tokens * c) * sizeof(float));
         assert_memory_equal(after.d_fn, next.d_fn, (size_t)next.d_fn_count * sizeof(float));
@@ -315,6 +330,14 @@ static void test_seam(void **state) {
         site_close(&after);
     }
 }
+
+FOR_EACH_TYPE(threads)
+FOR_EACH_TYPE(ranges)
+FOR_EACH_TYPE(strides)
+FOR_EACH_TYPE(in_place)
+FOR_EACH_TYPE(inference)
+FOR_EACH_TYPE(symmetry)
+FOR_EACH_TYPE(seam)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

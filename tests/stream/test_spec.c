@@ -16,6 +16,9 @@ static void test_names(void **state) {
         mhc_spec spec;
         OK(mhc_spec_preset(&spec, name, strcmp(name, "residual") == 0 ? 1 : 4, 8, error));
         OK(mhc_spec_check(&spec, error));
+        assert_int_equal(spec.type, MHC_FP32);
+        spec.type = MHC_BF16;
+        OK(mhc_spec_check(&spec, error));
     }
     assert_int_equal(count, 14);
     assert_null(mhc_spec_preset_name(-1));
@@ -49,6 +52,7 @@ static void test_checks(void **state) {
     BAD(spec.sinkhorn.eps = INFINITY, "spec.sinkhorn.eps")
     BAD(spec.constraint = (mhc_constraint_kind)-1, "spec.constraint: -1")
     BAD(spec.start = MHC_INIT_LITE, "spec.start")
+    BAD(spec.type = (mhc_type)2, "spec.type: 2 is not in 0..1")
     BAD(spec.pre.kind = MHC_GATE_MATRIX_SUM, "spec.start")
     BAD(spec.post.multiplier = INFINITY, "spec.post.multiplier")
     BAD(spec.mapping = MHC_MAPPING_NONE, "spec.streams: the plain residual has 1 stream, found 4")

@@ -19,7 +19,7 @@ mhc_status mhc_constraint_forward(const mhc_context *context, const mhc_spec *sp
     if (s.res > 0)
         MHC__TRY(mhc__need(logits, "mhc_constraint_forward", "logits", error));
     MHC__TRY(mhc__need(res, "mhc_constraint_forward", "res", error));
-    const mhc__kernels *kernels = mhc__kernels_chosen();
+    const mhc__logit_kernels *kernels = mhc__logit_kernels_chosen();
     int64_t w = mhc__lanes_of(s.n), blocks = mhc__blocks(rows, w);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++)
@@ -36,7 +36,7 @@ mhc_status mhc_constraint_backward(const mhc_context *context, const mhc_spec *s
     MHC__TRY(mhc__need(logits, "mhc_constraint_backward", "logits", error));
     MHC__TRY(mhc__need(d_res, "mhc_constraint_backward", "d_res", error));
     MHC__TRY(mhc__need(d_logits, "mhc_constraint_backward", "d_logits", error));
-    const mhc__kernels *kernels = mhc__kernels_chosen();
+    const mhc__logit_kernels *kernels = mhc__logit_kernels_chosen();
     int64_t w = mhc__lanes_of(s.n), blocks = mhc__blocks(rows, w);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++)

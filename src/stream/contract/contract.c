@@ -28,7 +28,8 @@ static int64_t scratch_floats(const mhc_spec *spec) {
 }
 
 static mhc__projection projection_of(const mhc_spec *spec) {
-    mhc__projection p = {spec->streams, 1, spec->streams, spec->channels, spec->norm_eps_place, spec->norm_eps};
+    mhc__projection p = {spec->streams, 1, spec->streams, spec->channels, spec->type, spec->norm_eps_place,
+                         spec->norm_eps};
     return p;
 }
 
@@ -37,7 +38,8 @@ mhc_status mhc_contract_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_co
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(&context, spec, tokens, &s, error));
     MHC__TRY(mhc__need(sizes, "mhc_contract_sizes_query", "sizes", error));
-    int64_t floats = mhc__ranges(tokens) * (scratch_floats(spec) + (has_head(spec) ? mhc__slab_floats(s.channels) : 0));
+    int64_t floats =
+        mhc__ranges(tokens) * (scratch_floats(spec) + (has_head(spec) ? mhc__share_floats(s.n, s.channels) : 0));
     sizes->saved = has_head(spec) ? tokens * saved_row(s.n) : 0;
     floats = mhc__max(floats, sizes->saved);
     sizes->workspace = (size_t)floats * sizeof(float);
@@ -88,21 +90,16 @@ static mhc__mixes mixes_of(float *saved, int n, int64_t first) {
     return (mhc__mixes){row, row + n, row + n + 1, saved_row(n)};
 }
 
-static mhc_streams from(mhc_streams x, int64_t first) {
-    x.data += first * x.token_stride;
-    return x;
-}
-
 /* The learned weights of tokens first..end, in saved. */
-static void head_block(const mhc__kernels *kernels, const mhc_spec *spec, const mhc_head_params *params, int64_t first,
-                       int64_t end, mhc_streams x, float *saved) {
+static void head_block(const mhc__logit_kernels *logits, const mhc__stream_kernels *kernels, const mhc_spec *spec,
+                       const mhc_head_params *params, int64_t first, int64_t end, mhc_streams x, float *saved) {
     int n = spec->streams;
     mhc__projection p = projection_of(spec);
     mhc__mixes mixes = mixes_of(saved, n, first);
-    mhc__projection_forward(kernels, &p, end - first, from(x, first), params->fn, mixes);
+    mhc__projection_forward(kernels, &p, end - first, mhc__streams_from(x, p.type, first, 0), params->fn, mixes);
     for (int64_t t = 0; t < end - first; t++)
-        kernels->head_weights(n, params->scale[0], mixes.mix + t * mixes.stride, params->base, spec->head_eps,
-                              mixes.mix + t * mixes.stride + n + 2);
+        logits->head_weights(n, params->scale[0], mixes.mix + t * mixes.stride, params->base, spec->head_eps,
+                             mixes.mix + t * mixes.stride + n + 2);
 }
 
 mhc_status mhc_contract_forward(const mhc_context *context, const mhc_spec *spec, const mhc_head_params *params,
@@ -125,14 +122,15 @@ mhc_status mhc_contract_forward(const mhc_context *context, const mhc_spec *spec
     }
     float constant[MHC_MAX_STREAMS];
     weights w = weights_of(spec, &s, carried, saved, constant);
-    const mhc__kernels *kernels = mhc__kernels_chosen();
+    const mhc__logit_kernels *logits = mhc__logit_kernels_chosen();
+    const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
     mhc__projection p = projection_of(spec);
     int64_t step = has_head(spec) ? mhc__projection_block(&p) : MHC__TOKEN_BLOCK, blocks = mhc__blocks(tokens, step);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++) {
         int64_t first = block * step, end = mhc__min(tokens, first + step);
         if (has_head(spec))
-            head_block(kernels, spec, params, first, end, x, saved);
+            head_block(logits, kernels, spec, params, first, end, x, saved);
         kernels->collapse(s.n, s.channels, first, end, x, w.data, w.stride, y);
     }
     return MHC_OK;
@@ -140,7 +138,7 @@ mhc_status mhc_contract_forward(const mhc_context *context, const mhc_spec *spec
 
 /* The arguments of the backward that its ranges share. */
 typedef struct job {
-    const mhc__kernels *kernels;
+    const mhc__stream_kernels *kernels;
     const mhc_spec *spec;
     const mhc_head_params *params;
     mhc_streams x, dx;
@@ -163,23 +161,23 @@ static void head_weights_back(const job *j, int64_t first, int64_t end, float *d
         }
 }
 
-static void head_chunk_back(const job *j, int64_t first, int64_t end, double *sums, float *d, float *slabs,
+static void head_chunk_back(const job *j, int64_t first, int64_t end, double *sums, float *d, float *shares,
                             float *d_fn) {
     int n = j->spec->streams;
     mhc__projection p = projection_of(j->spec);
-    mhc_rows dy = {j->dy.data + first * j->dy.stride, j->dy.stride};
-    j->kernels->collapse_dots(n, j->spec->channels, 0, end - first, from(j->x, first), dy, d, n);
-    j->kernels->spread(n, j->spec->channels, first, end, false, j->w.data, j->w.stride, j->dy, j->dx);
+    mhc_streams x = mhc__streams_from(j->x, p.type, first, 0);
+    j->kernels->collapse_dots(n, p.channels, 0, end - first, x, mhc__rows_from(j->dy, p.type, first), d, n);
     head_weights_back(j, first, end, d, sums);
-    mhc__projection_backward(j->kernels, &p, end - first, from(j->x, first), j->params->fn,
-                             mixes_of(j->saved, n, first), d, n, slabs, from(j->dx, first), d_fn);
+    mhc__projection_backward(j->kernels, &p, end - first, x, j->params->fn, mixes_of(j->saved, n, first), d, n, shares,
+                             d_fn);
+    j->kernels->spread(n, p.channels, first, end, false, j->w.data, j->w.stride, j->dy, shares, j->dx);
 }
 
 /* Mean, sum and carried pre. */
 static void plain_chunk_back(const job *j, int64_t first, int64_t end, double *total) {
     int n = j->spec->streams;
     float sums[MHC_MAX_STREAMS];
-    j->kernels->spread(n, j->spec->channels, first, end, false, j->w.data, j->w.stride, j->dy, j->dx);
+    j->kernels->spread(n, j->spec->channels, first, end, false, j->w.data, j->w.stride, j->dy, NULL, j->dx);
     if (!j->d_carried)
         return;
     j->kernels->collapse_dots(n, j->spec->channels, first, end, j->x, j->dy, j->d_carried_stride ? j->d_carried : sums,
@@ -188,8 +186,8 @@ static void plain_chunk_back(const job *j, int64_t first, int64_t end, double *t
         total[i] += (double)sums[i];
 }
 
-/* slabs: the thread's own. */
-static void range_back(const job *j, int64_t tokens, int range, float *scratch, float *slabs) {
+/* shares: the thread's own. */
+static void range_back(const job *j, int64_t tokens, int range, float *scratch, float *shares) {
     int n = j->spec->streams;
     bool head = has_head(j->spec);
     int64_t end = mhc__range_first(tokens, range + 1);
@@ -198,7 +196,7 @@ static void range_back(const job *j, int64_t tokens, int range, float *scratch, 
     memset(scratch, 0, (size_t)scratch_floats(j->spec) * sizeof *scratch);
     for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK) {
         if (head)
-            head_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), sums, d, slabs, d_fn);
+            head_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), sums, d, shares, d_fn);
         else
             plain_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), sums);
     }
@@ -240,14 +238,23 @@ mhc_status mhc_contract_backward(const mhc_context *context, const mhc_spec *spe
     float constant[MHC_MAX_STREAMS], *scratch = workspace;
     weights w = weights_of(spec, &s, carried, saved, constant);
     bool carries = spec->contraction == MHC_CONTRACT_CARRIED;
-    job j = {mhc__kernels_chosen(), spec, params, x, dx, dy, w, (float *)saved, carries ? d_carried : NULL, w.stride};
+    job j = {.kernels = mhc__stream_kernels_chosen(s.type),
+             .spec = spec,
+             .params = params,
+             .x = x,
+             .dx = dx,
+             .dy = dy,
+             .w = w,
+             .saved = (float *)saved,
+             .d_carried = carries ? d_carried : NULL,
+             .d_carried_stride = w.stride};
     int ranges = mhc__ranges(tokens);
     int threads = (int)mhc__max(1, mhc__min(context->threads, ranges));
     int64_t stride = scratch_floats(spec);
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++)
         range_back(&j, tokens, range, scratch + range * stride,
-                   scratch + ranges * stride + mhc__thread_index() * mhc__slab_floats(s.channels));
+                   scratch + ranges * stride + mhc__thread_index() * mhc__share_floats(s.n, s.channels));
     double sums[MHC_MAX_STREAMS + 1] = {0};
     for (int range = 0; range < ranges; range++)
         for (int k = 0; k <= s.n; k++)

@@ -13,11 +13,11 @@ mhc_status mhc_expand_forward(const mhc_context *context, const mhc_spec *spec, 
         return MHC_OK;
     MHC__TRY(mhc__need(x.data, "mhc_expand_forward", "x", error));
     MHC__TRY(mhc__need(out.data, "mhc_expand_forward", "out", error));
-    size_t bytes = (size_t)s.channels * sizeof(float);
+    size_t bytes = (size_t)(s.channels * mhc_type_size(s.type));
 #pragma omp parallel for num_threads(context->threads) schedule(static)
     for (int64_t t = 0; t < tokens; t++)
         for (int i = 0; i < s.n; i++)
-            memcpy(out.data + t * out.token_stride + i * out.stream_stride, x.data + t * x.stride, bytes);
+            memcpy(mhc__streams_from(out, s.type, t, i).data, mhc__rows_from(x, s.type, t).data, bytes);
     return MHC_OK;
 }
 
@@ -29,10 +29,11 @@ mhc_status mhc_expand_backward(const mhc_context *context, const mhc_spec *spec,
         return MHC_OK;
     MHC__TRY(mhc__need(dout.data, "mhc_expand_backward", "dout", error));
     MHC__TRY(mhc__need(dx.data, "mhc_expand_backward", "dx", error));
-    const mhc__kernels *kernels = mhc__kernels_chosen();
-#pragma omp parallel for num_threads(context->threads) schedule(static)
-    for (int64_t t = 0; t < tokens; t++)
-        kernels->sum_rows(s.n, s.channels, dout.data + t * dout.token_stride, dout.stream_stride,
-                          dx.data + t * dx.stride);
+    const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
+    int64_t blocks = mhc__blocks(tokens, MHC__TOKEN_BLOCK);
+#pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
+    for (int64_t block = 0; block < blocks; block++)
+        kernels->sum_streams(s.n, s.channels, block * MHC__TOKEN_BLOCK,
+                             mhc__min(tokens, (block + 1) * MHC__TOKEN_BLOCK), dout, dx);
     return MHC_OK;
 }

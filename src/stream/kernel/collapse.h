@@ -10,22 +10,23 @@
 
 static void mhc__collapse_run(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, const float *weights,
                               int64_t stride, mhc_rows u) {
-    float *from[MHC_MAX_STREAMS];
+    mhc__elem *from[MHC_MAX_STREAMS];
     for (int64_t t = first; t < end; t++) {
-        float *to = u.data + t * u.stride;
+        mhc__elem *to = mhc__row_at(u, t, 0);
         mhc__stream_rows(x, n, t, 0, from);
-        mhc__combine(1, n, weights + t * stride, (const float *const *)from, &to, channels);
+        mhc__combine(1, n, weights + t * stride, (const mhc__elem *const *)from, &to, channels);
     }
 }
 
 static void mhc__collapse_dots_run(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, mhc_rows du,
                                    float *d_weights, int64_t d_stride) {
-    float acc[MHC_MAX_STREAMS][MHC__LANES], *from[MHC_MAX_STREAMS];
+    float acc[MHC_MAX_STREAMS][MHC__LANES];
+    mhc__elem *from[MHC_MAX_STREAMS];
     memset(acc, 0, (size_t)n * sizeof acc[0]);
     for (int64_t t = first; t < end; t++) {
-        const float *row = du.data + t * du.stride;
+        const mhc__elem *row = mhc__row_at(du, t, 0);
         mhc__stream_rows(x, n, t, 0, from);
-        mhc__dots d = {&row, (const float *const *)from, channels};
+        mhc__dots d = {&row, (const mhc__elem *const *)from, channels};
         mhc__dots_add(&d, 1, n, acc, n);
         if (d_stride == 0)
             continue;
@@ -37,11 +38,23 @@ static void mhc__collapse_dots_run(int n, int64_t channels, int64_t first, int64
 }
 
 static void mhc__spread_run(int n, int64_t channels, int64_t first, int64_t end, bool add, const float *weights,
-                            int64_t stride, mhc_rows du, mhc_streams dx) {
-    float *to[MHC_MAX_STREAMS];
+                            int64_t stride, mhc_rows du, const float *shares, mhc_streams dx) {
+    mhc__elem *to[MHC_MAX_STREAMS];
+    const float *more[MHC_MAX_STREAMS];
     for (int64_t t = first; t < end; t++) {
+        const float *w = weights + t * stride;
+        const mhc__elem *from = mhc__row_at(du, t, 0);
         mhc__stream_rows(dx, n, t, 0, to);
-        mhc__spread(n, add, weights + t * stride, du.data + t * du.stride, to, channels);
+        if (shares)
+            mhc__share_rows(shares, n, channels, t - first, more);
+        if (add && shares)
+            mhc__spread(n, true, w, from, more, to, channels);
+        else if (add)
+            mhc__spread(n, true, w, from, NULL, to, channels);
+        else if (shares)
+            mhc__spread(n, false, w, from, more, to, channels);
+        else
+            mhc__spread(n, false, w, from, NULL, to, channels);
     }
 }
 

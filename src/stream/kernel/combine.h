@@ -4,21 +4,22 @@
 #ifndef MHC_STREAM_KERNEL_COMBINE_H
 #define MHC_STREAM_KERNEL_COMBINE_H
 
-#include "mhc/spec.h"
-#include "simd/vec.h"
+#include "simd/elem.h"
+#include "stream/kernels.h"
 
 enum { MHC__COMBINE_MAX = MHC_MAX_STREAMS + 1 };
 
-/* Columns c.. of `vecs` registers; or, where `some` is not 0, of that many elements. */
+/* Columns c.. of `vecs` registers; or, where `some` is not 0, of that many elements. shares: as mhc__combine_with. */
 MHC__INLINE void mhc__combine_columns(int outs, int ins, int vecs, int some, const float *weights,
-                                      const float *const *in, float *const *out, int64_t c) {
+                                      const mhc__elem *const *in, const float *const *shares, mhc__elem *const *out,
+                                      int64_t c) {
     mhc__vec x[MHC__COMBINE_MAX][2], sum[2];
     x[0][0] = x[0][1] = mhc__vec_all(0.0f); /* there is at least one row, which the compiler can't see */
 #pragma GCC unroll 9
     for (int j = 0; j < ins; j++)
 #pragma GCC unroll 2
         for (int q = 0; q < vecs; q++)
-            x[j][q] = some ? mhc__vec_load_some(in[j] + c, some) : mhc__vec_load(in[j] + c + q * MHC__VEC);
+            x[j][q] = some ? mhc__elem_load_some(in[j] + c, some) : mhc__elem_load(in[j] + c + q * MHC__VEC);
 #pragma GCC unroll 8
     for (int i = 0; i < outs; i++) {
         mhc__vec w = mhc__vec_all(weights[i * ins]);
@@ -34,69 +35,89 @@ MHC__INLINE void mhc__combine_columns(int outs, int ins, int vecs, int some, con
         }
 #pragma GCC unroll 2
         for (int q = 0; q < vecs; q++) {
+            if (shares)
+                sum[q] = mhc__vec_add(sum[q], mhc__vec_load(shares[i] + mhc__slab_column(c) + q * MHC__VEC));
             if (some)
-                mhc__vec_store_some(out[i] + c, sum[q], some);
+                mhc__elem_store_some(out[i] + c, sum[q], some);
             else
-                mhc__vec_store(out[i] + c + q * MHC__VEC, sum[q]);
+                mhc__elem_store(out[i] + c + q * MHC__VEC, sum[q]);
         }
     }
 }
 
-MHC__INLINE void mhc__combine_sized(int outs, int ins, const float *weights, const float *const *in, float *const *out,
-                                    int64_t count) {
-    const float *from[MHC__COMBINE_MAX];
-    float *to[MHC__COMBINE_MAX];
+MHC__INLINE void mhc__combine_sized(int outs, int ins, const float *weights, const mhc__elem *const *in,
+                                    const float *const *shares, mhc__elem *const *out, int64_t count) {
+    const mhc__elem *from[MHC__COMBINE_MAX];
+    mhc__elem *to[MHC__COMBINE_MAX];
     for (int j = 0; j < ins; j++)
         from[j] = in[j];
     for (int i = 0; i < outs; i++)
         to[i] = out[i];
     int64_t c = 0;
     for (; c + 2 * MHC__VEC <= count; c += 2 * MHC__VEC)
-        mhc__combine_columns(outs, ins, 2, 0, weights, from, to, c);
+        mhc__combine_columns(outs, ins, 2, 0, weights, from, shares, to, c);
     for (; c + MHC__VEC <= count; c += MHC__VEC)
-        mhc__combine_columns(outs, ins, 1, 0, weights, from, to, c);
+        mhc__combine_columns(outs, ins, 1, 0, weights, from, shares, to, c);
     if (c < count)
-        mhc__combine_columns(outs, ins, 1, (int)(count - c), weights, from, to, c);
+        mhc__combine_columns(outs, ins, 1, (int)(count - c), weights, from, shares, to, c);
 }
 
 /* weights [outs, ins]; outs, ins <= MHC__COMBINE_MAX. */
 static __attribute__((noinline, unused)) void mhc__combine(int outs, int ins, const float *weights,
-                                                           const float *const *in, float *const *out, int64_t count) {
+                                                           const mhc__elem *const *in, mhc__elem *const *out,
+                                                           int64_t count) {
     if (outs == 4 && ins == 5) /* merge, its way back through pre */
-        mhc__combine_sized(4, 5, weights, in, out, count);
+        mhc__combine_sized(4, 5, weights, in, NULL, out, count);
     else if (outs == 1 && ins == 4) /* collapse, dz */
-        mhc__combine_sized(1, 4, weights, in, out, count);
+        mhc__combine_sized(1, 4, weights, in, NULL, out, count);
     else if (outs == 5 && ins == 4) /* dx and dz */
-        mhc__combine_sized(5, 4, weights, in, out, count);
+        mhc__combine_sized(5, 4, weights, in, NULL, out, count);
     else if (outs == 2 && ins == 3)
-        mhc__combine_sized(2, 3, weights, in, out, count);
+        mhc__combine_sized(2, 3, weights, in, NULL, out, count);
     else if (outs == 3 && ins == 2)
-        mhc__combine_sized(3, 2, weights, in, out, count);
+        mhc__combine_sized(3, 2, weights, in, NULL, out, count);
     else if (outs == 8 && ins == 9)
-        mhc__combine_sized(8, 9, weights, in, out, count);
+        mhc__combine_sized(8, 9, weights, in, NULL, out, count);
     else if (outs == 9 && ins == 8)
-        mhc__combine_sized(9, 8, weights, in, out, count);
+        mhc__combine_sized(9, 8, weights, in, NULL, out, count);
     else
-        mhc__combine_sized(outs, ins, weights, in, out, count);
+        mhc__combine_sized(outs, ins, weights, in, NULL, out, count);
 }
 
-/* out_i (+)= weights_i in: one row spread over many. */
-MHC__INLINE void mhc__spread(int outs, bool add, const float *weights, const float *in, float *const *out,
-                             int64_t count) {
+/* The same, plus rows of slabs, one for each output; outs streams and the row that is spread over them. */
+static __attribute__((noinline, unused)) void mhc__combine_with(int outs, const float *weights,
+                                                                const mhc__elem *const *in, const float *const *shares,
+                                                                mhc__elem *const *out, int64_t count) {
+    if (outs == 4)
+        mhc__combine_sized(4, 5, weights, in, shares, out, count);
+    else if (outs == 2)
+        mhc__combine_sized(2, 3, weights, in, shares, out, count);
+    else if (outs == 8)
+        mhc__combine_sized(8, 9, weights, in, shares, out, count);
+    else
+        mhc__combine_sized(outs, outs + 1, weights, in, shares, out, count);
+}
+
+/* out_i (+)= weights_i in: one row spread over many. shares: NULL, or rows of slabs, one for each output. add, and
+ * whether there are shares, are constants where this is inlined. */
+MHC__INLINE void mhc__spread(int outs, bool add, const float *weights, const mhc__elem *in, const float *const *shares,
+                             mhc__elem *const *out, int64_t count) {
     for (int i = 0; i < outs; i++) {
         const mhc__vec w = mhc__vec_all(weights[i]);
-        float *to = out[i];
+        mhc__elem *to = out[i];
         int64_t c = 0;
         for (; c + MHC__VEC <= count; c += MHC__VEC) {
-            mhc__vec x = mhc__vec_load(in + c);
-            mhc__vec_store(to + c, add ? mhc__vec_fma(w, x, mhc__vec_load(to + c)) : mhc__vec_mul(w, x));
+            mhc__vec x = mhc__elem_load(in + c);
+            x = add ? mhc__vec_fma(w, x, mhc__elem_load(to + c)) : mhc__vec_mul(w, x);
+            mhc__elem_store(to + c, shares ? mhc__vec_add(x, mhc__vec_load(shares[i] + mhc__slab_column(c))) : x);
         }
         if (c == count)
             continue;
         int some = (int)(count - c);
-        mhc__vec x = mhc__vec_load_some(in + c, some);
-        x = add ? mhc__vec_fma(w, x, mhc__vec_load_some(to + c, some)) : mhc__vec_mul(w, x);
-        mhc__vec_store_some(to + c, x, some);
+        mhc__vec x = mhc__elem_load_some(in + c, some);
+        x = add ? mhc__vec_fma(w, x, mhc__elem_load_some(to + c, some)) : mhc__vec_mul(w, x);
+        mhc__elem_store_some(to + c, shares ? mhc__vec_add(x, mhc__vec_load(shares[i] + mhc__slab_column(c))) : x,
+                             some);
     }
 }
 

@@ -2,7 +2,7 @@
 #ifndef MHC_STREAM_KERNEL_DOTS_H
 #define MHC_STREAM_KERNEL_DOTS_H
 
-#include "simd/vec.h"
+#include "simd/elem.h"
 
 /* A tile of accumulators fits the registers: 4 x 3 of 16 registers, 4 x 6 of 32; one row takes up to 8 columns. */
 enum { MHC__TILE_ROWS = 4, MHC__TILE_COLUMNS = 8 };
@@ -14,7 +14,7 @@ enum { MHC__TILE_WIDE = 6 };
 
 /* Both sides of the products: rows a[v], columns b[k], of `count` elements. Element c goes to lane c % 16. */
 typedef struct mhc__dots {
-    const float *const *a, *const *b;
+    const mhc__elem *const *a, *const *b;
     int64_t count;
 } mhc__dots;
 
@@ -28,7 +28,7 @@ MHC__INLINE void mhc__dots_tile(const mhc__dots *d, int v0, int rows, int k0, in
 #pragma GCC unroll 8
         for (int k = 0; k < columns; k++)
             sum[v][k] = mhc__vec_load(acc[(v0 + v) * acc_row + k0 + k] + from);
-    const float *x[MHC__TILE_ROWS], *y[MHC__TILE_COLUMNS];
+    const mhc__elem *x[MHC__TILE_ROWS], *y[MHC__TILE_COLUMNS];
 #pragma GCC unroll 4
     for (int v = 0; v < rows; v++)
         x[v] = d->a[v0 + v];
@@ -39,10 +39,10 @@ MHC__INLINE void mhc__dots_tile(const mhc__dots *d, int v0, int rows, int k0, in
     for (; c < whole; c += MHC__LANES) {
 #pragma GCC unroll 8
         for (int k = 0; k < columns; k++)
-            b[k] = mhc__vec_load(y[k] + c);
+            b[k] = mhc__elem_load(y[k] + c);
 #pragma GCC unroll 4
         for (int v = 0; v < rows; v++) {
-            mhc__vec a = mhc__vec_load(x[v] + c);
+            mhc__vec a = mhc__elem_load(x[v] + c);
 #pragma GCC unroll 8
             for (int k = 0; k < columns; k++)
                 sum[v][k] = mhc__vec_fma(a, b[k], sum[v][k]);
@@ -51,9 +51,9 @@ MHC__INLINE void mhc__dots_tile(const mhc__dots *d, int v0, int rows, int k0, in
     if (c < d->count) {
         int rest = (int)(d->count - c), some = rest < MHC__VEC ? rest : 0;
         for (int v = 0; v < rows; v++) {
-            mhc__vec a = some ? mhc__vec_load_some(x[v] + c, some) : mhc__vec_load(x[v] + c);
+            mhc__vec a = some ? mhc__elem_load_some(x[v] + c, some) : mhc__elem_load(x[v] + c);
             for (int k = 0; k < columns; k++) {
-                mhc__vec w = some ? mhc__vec_load_some(y[k] + c, some) : mhc__vec_load(y[k] + c);
+                mhc__vec w = some ? mhc__elem_load_some(y[k] + c, some) : mhc__elem_load(y[k] + c);
                 sum[v][k] = mhc__vec_fma(a, w, sum[v][k]);
             }
         }

@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "stream/kernel/combine.h"
 #include "stream/kernel/dots.h"
+#include "stream/kernel/rows.h"
 #include "stream/kernels.h"
 
 /* Columns of a token that are read twice in a row: by the products and by the combination. */
@@ -17,15 +18,16 @@ MHC__INLINE const float *mhc__coefficients_of(const mhc__merging *m, int64_t t) 
     return m->coefficients + t * m->stride;
 }
 
-/* The streams of a token from column c on. */
-MHC__INLINE void mhc__stream_rows(mhc_streams view, int n, int64_t t, int64_t c, float **rows) {
+/* Rows of slabs that belong to a token: number v of its chunk. */
+MHC__INLINE void mhc__share_rows(const float *shares, int n, int64_t channels, int64_t v, const float **rows) {
     for (int i = 0; i < n; i++)
-        rows[i] = view.data + t * view.token_stride + i * view.stream_stride + c;
+        rows[i] = shares + i * mhc__slab_floats(channels) + v * MHC__BACK_SLAB;
 }
 
 static void mhc__merge_run(const mhc__merging *m, int64_t first, int64_t end, mhc_streams out) {
     const int n = m->n;
-    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)], *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
+    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)];
+    mhc__elem *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
     for (int64_t t = first; t < end; t++) {
         const float *post = mhc__coefficients_of(m, t) + n, *res = post + n;
         for (int i = 0; i < n; i++) {
@@ -33,20 +35,20 @@ static void mhc__merge_run(const mhc__merging *m, int64_t first, int64_t end, mh
             weights[i * (n + 1) + n] = post[i];
         }
         mhc__stream_rows(m->x, n, t, 0, from);
-        from[n] = m->z.data + t * m->z.stride;
+        from[n] = mhc__row_at(m->z, t, 0);
         mhc__stream_rows(out, n, t, 0, to);
-        mhc__combine(n, n + 1, weights, (const float *const *)from, to, m->channels);
+        mhc__combine(n, n + 1, weights, (const mhc__elem *const *)from, to, m->channels);
     }
 }
 
 /* acc [n, n + 1]: lanes of <dout_i, x_j>, then of <dout_i, z>. */
 MHC__INLINE void mhc__merge_dots(const mhc__merging *m, int64_t t, int64_t c, int64_t count, mhc_streams dout,
                                  float (*acc)[MHC__LANES]) {
-    float *a[MHC_MAX_STREAMS], *b[MHC__COMBINE_MAX];
+    mhc__elem *a[MHC_MAX_STREAMS], *b[MHC__COMBINE_MAX];
     mhc__stream_rows(dout, m->n, t, c, a);
     mhc__stream_rows(m->x, m->n, t, c, b);
-    b[m->n] = m->z.data + t * m->z.stride + c;
-    mhc__dots d = {(const float *const *)a, (const float *const *)b, count};
+    b[m->n] = mhc__row_at(m->z, t, c);
+    mhc__dots d = {(const mhc__elem *const *)a, (const mhc__elem *const *)b, count};
     mhc__dots_add(&d, m->n, m->n + 1, acc, m->n + 1);
 }
 
@@ -65,7 +67,8 @@ MHC__INLINE void mhc__merge_spread(const mhc__merging *m, int64_t t, int64_t c, 
                                    mhc_streams dx, mhc_rows dz) {
     const int n = m->n;
     const float *post = mhc__coefficients_of(m, t) + n, *res = post + n;
-    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)], *from[MHC_MAX_STREAMS], *to[MHC__COMBINE_MAX];
+    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)];
+    mhc__elem *from[MHC_MAX_STREAMS], *to[MHC__COMBINE_MAX];
     int outs = dx.data ? n : 0;
     for (int j = 0; j < outs; j++)
         for (int i = 0; i < n; i++)
@@ -74,8 +77,8 @@ MHC__INLINE void mhc__merge_spread(const mhc__merging *m, int64_t t, int64_t c, 
     mhc__stream_rows(dout, n, t, c, from);
     if (dx.data)
         mhc__stream_rows(dx, n, t, c, to);
-    to[outs] = dz.data + t * dz.stride + c;
-    mhc__combine(outs + 1, n, weights, (const float *const *)from, to, count);
+    to[outs] = mhc__row_at(dz, t, c);
+    mhc__combine(outs + 1, n, weights, (const mhc__elem *const *)from, to, count);
 }
 
 static void mhc__merge_back_run(const mhc__merging *m, int64_t first, int64_t end, mhc_streams dout, mhc_streams dx,
@@ -99,9 +102,11 @@ static void mhc__merge_back_run(const mhc__merging *m, int64_t first, int64_t en
 }
 
 static void mhc__unmerge_run(const mhc__merging *m, int64_t first, int64_t end, const float *pre, int64_t pre_stride,
-                             mhc_streams dout, mhc_rows du, mhc_streams dx) {
+                             mhc_streams dout, mhc_rows du, const float *shares, mhc_streams dx) {
     const int n = m->n;
-    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)], *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
+    const float *more[MHC_MAX_STREAMS];
+    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)];
+    mhc__elem *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
     for (int64_t t = first; t < end; t++) {
         const float *res = mhc__coefficients_of(m, t) + 2 * n, *w = pre + t * pre_stride;
         for (int j = 0; j < n; j++) {
@@ -110,9 +115,14 @@ static void mhc__unmerge_run(const mhc__merging *m, int64_t first, int64_t end, 
             weights[j * (n + 1) + n] = w[j];
         }
         mhc__stream_rows(dout, n, t, 0, from);
-        from[n] = du.data + t * du.stride;
+        from[n] = mhc__row_at(du, t, 0);
         mhc__stream_rows(dx, n, t, 0, to);
-        mhc__combine(n, n + 1, weights, (const float *const *)from, to, m->channels);
+        if (!shares) {
+            mhc__combine(n, n + 1, weights, (const mhc__elem *const *)from, to, m->channels);
+            continue;
+        }
+        mhc__share_rows(shares, n, m->channels, t - first, more);
+        mhc__combine_with(n, weights, (const mhc__elem *const *)from, more, to, m->channels);
     }
 }
 

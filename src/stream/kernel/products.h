@@ -2,15 +2,16 @@
  *
  * A group of rows is taken in chunks that are first copied side by side into the first cache: rows of streams are often
  * a multiple of 4 KiB apart and would fight for one set of it. A stretch is padded there with zeros to whole lanes; so
- * the tiles, which hold their sums in registers and use each value that they load several times, know no tails. While a
- * tile computes, it asks for a few lines of the chunk that comes next. */
+ * the tiles, which hold their sums in registers and use each value that they load several times, know no tails. The
+ * copy is fp32 for every type of elements. While a tile computes, it asks for a few lines of the chunk that comes next.
+ */
 #ifndef MHC_STREAM_KERNEL_PRODUCTS_H
 #define MHC_STREAM_KERNEL_PRODUCTS_H
 
 #include <string.h>
 
 #include "base/threads.h"
-#include "simd/vec.h"
+#include "simd/elem.h"
 #include "stream/kernels.h"
 
 /* Rows of a group, padded values of a chunk (16 KiB together), rows of fn whose sums are kept at a time. */
@@ -30,7 +31,7 @@ typedef struct mhc__group {
     const float *fn; /* of this chunk: row k at k * fn_stride */
     int64_t fn_stride;
     int rows, fns, count;                           /* count: padded values of this chunk */
-    const float *ahead;                             /* of the first row; row_stride apart */
+    uintptr_t ahead;                                /* of the first row; ahead_stride apart */
     int64_t ahead_stride;                           /* bytes */
     float packed[MHC__GROUP_FNS][MHC__GROUP_CHUNK]; /* fn, where its stretches have to be padded too */
 } mhc__group;
@@ -39,13 +40,14 @@ MHC__INLINE int64_t mhc__padded(int64_t count) {
     return (count + MHC__LANES - 1) / MHC__LANES * MHC__LANES;
 }
 
-/* Values from..from + count of a row, counted with the padding. */
-MHC__INLINE void mhc__pack(const float *row, int64_t step, int64_t stretch, int64_t from, int count, float *to) {
+/* Values from..from + count of a row that begins at number `row` of x, counted with the padding. */
+MHC__INLINE void mhc__pack(mhc_type type, const void *x, int64_t row, int64_t step, int64_t stretch, int64_t from,
+                           int count, float *to) {
     const int64_t padded = mhc__padded(stretch);
     while (count > 0) {
         int64_t c = from % padded;
         int whole = (int)mhc__min(count, padded - c), here = (int)mhc__max(0, mhc__min(whole, stretch - c));
-        memcpy(to, row + from / padded * step + c, (size_t)here * sizeof *to);
+        mhc__widen(type, x, row + from / padded * step + c, here, to);
         memset(to + here, 0, (size_t)(whole - here) * sizeof *to);
         to += whole;
         from += whole;
@@ -98,8 +100,8 @@ MHC__INLINE void mhc__group_tile(mhc__group *g, int v0, int rows, int k0, int fn
 
 /* Asks for the next chunk of one row, a share of it. Asking reads nothing: it may go past the end of the array. */
 MHC__INLINE void mhc__group_ask(const mhc__group *g, int row, int share, int shares) {
-    const int lines = MHC__GROUP_CHUNK / MHC__LANES / shares;
-    uintptr_t at = (uintptr_t)g->ahead + (uintptr_t)(row * g->ahead_stride) + (uintptr_t)(share * lines) * 64;
+    const int lines = MHC__GROUP_CHUNK * (int)sizeof(mhc__elem) / 64 / shares;
+    uintptr_t at = g->ahead + (uintptr_t)(row * g->ahead_stride) + (uintptr_t)(share * lines) * 64;
     for (int k = 0; k < lines; k++)
         __builtin_prefetch((const void *)(at + (uintptr_t)k * 64), 0, 2);
 }
@@ -144,22 +146,22 @@ MHC__INLINE void mhc__group_fn(mhc__group *g, const mhc__products *p, int k0, in
     if (p->count % MHC__LANES == 0)
         return;
     for (int k = 0; k < g->fns; k++)
-        mhc__pack(p->fn + (k0 + k) * columns, p->count, p->count, from, g->count, g->packed[k]);
+        mhc__pack(MHC_FP32, p->fn, (k0 + k) * columns, p->count, p->count, from, g->count, g->packed[k]);
     g->fn = g->packed[0];
     g->fn_stride = MHC__GROUP_CHUNK;
 }
 
 /* Where the chunk after this one begins: in the same rows, or, after the last, in as many rows from there on. */
-MHC__INLINE const float *mhc__group_ahead(const mhc__products *p, const float *row, int rows, int64_t next) {
+MHC__INLINE uintptr_t mhc__group_ahead(const mhc__products *p, int64_t row, int rows, int64_t next) {
     int64_t padded = mhc__padded(p->count);
     int64_t offset = next < p->segments * padded ? next / padded * p->step + next % padded : rows * p->row_stride;
-    return (const float *)((uintptr_t)row + (uintptr_t)(offset * (int64_t)sizeof *row));
+    return (uintptr_t)p->x + (uintptr_t)((row + offset) * (int64_t)sizeof(mhc__elem));
 }
 
-/* out: row v at v * p->width. */
-MHC__INLINE void mhc__group_run(mhc__group *g, const mhc__products *p, const float *row, float *out, float *squares) {
+/* The group that begins at element number `row`. out: row v at v * p->width. */
+MHC__INLINE void mhc__group_run(mhc__group *g, const mhc__products *p, int64_t row, float *out, float *squares) {
     const int64_t all = p->segments * mhc__padded(p->count);
-    g->ahead_stride = p->row_stride * (int64_t)sizeof *row;
+    g->ahead_stride = p->row_stride * (int64_t)sizeof(mhc__elem);
     memset(g->square, 0, (size_t)g->rows * sizeof g->square[0]);
     for (int k = 0; k < p->width; k += MHC__GROUP_FNS) {
         g->fns = (int)mhc__min(MHC__GROUP_FNS, p->width - k);
@@ -168,7 +170,7 @@ MHC__INLINE void mhc__group_run(mhc__group *g, const mhc__products *p, const flo
             g->count = (int)mhc__min(MHC__GROUP_CHUNK, all - from);
             g->ahead = mhc__group_ahead(p, row, g->rows, from + g->count);
             for (int v = 0; v < g->rows; v++) {
-                mhc__pack(row + v * p->row_stride, p->step, p->count, from, g->count, g->x[v]);
+                mhc__pack(MHC__TYPE, p->x, row + v * p->row_stride, p->step, p->count, from, g->count, g->x[v]);
                 if (k == 0)
                     mhc__group_square(g->x[v], g->count, g->square[v]);
             }
@@ -185,8 +187,19 @@ static void mhc__products_run(const mhc__products *p, int rows, float *out, floa
     mhc__group g;
     for (int v = 0; v < rows; v += MHC__GROUP) {
         g.rows = (int)mhc__min(MHC__GROUP, rows - v);
-        mhc__group_run(&g, p, p->x + v * p->row_stride, out + v * p->width, squares + v);
+        mhc__group_run(&g, p, v * p->row_stride, out + v * p->width, squares + v);
     }
+}
+
+static double mhc__squares_run(const mhc__products *p, int row) {
+    const mhc__elem *x = (const mhc__elem *)p->x + row * p->row_stride;
+    double sum = 0.0;
+    for (int i = 0; i < p->segments; i++)
+        for (int64_t c = 0; c < p->count; c++) {
+            double value = (double)mhc__elem_value(x + i * p->step + c);
+            sum += value * value;
+        }
+    return sum;
 }
 
 #endif

@@ -1,14 +1,14 @@
 /* The gradient of the products: two small matrix products over the same values. Rows of streams are often a multiple of
  * 4 KiB apart, so that the same columns of many rows would fight for one set of each cache. So a stretch is first
- * copied, row by row, into slabs of 64 columns; the tiles work on one slab at a time and leave the share of dx in its
- * place; then that is added to dx, row by row again. */
+ * copied, row by row and as fp32, into slabs of 64 columns; the tiles work on one slab at a time and leave the share of
+ * dx in its place. Who writes dx adds it there, so that dx is rounded once, and written once. */
 #ifndef MHC_STREAM_KERNEL_PRODUCTS_BACK_H
 #define MHC_STREAM_KERNEL_PRODUCTS_BACK_H
 
 #include <string.h>
 
 #include "base/threads.h"
-#include "simd/vec.h"
+#include "simd/elem.h"
 #include "stream/kernels.h"
 
 /* Rows of fn copied at a time; tiles of registers: rows of x or of fn by two registers of columns. */
@@ -20,13 +20,14 @@ MHC__INLINE float *mhc__slab_at(const mhc__products_back *p, int64_t slab) {
     return p->slabs + slab * MHC__BACK_SLAB_FLOATS;
 }
 
-MHC__INLINE void mhc__slab_copy(const float *from, int width, float *to) {
+/* Elements from number `first` on. */
+MHC__INLINE void mhc__slab_copy(mhc_type type, const void *from, int64_t first, int width, float *to) {
     if (width == MHC__BACK_SLAB) {
         for (int c = 0; c < MHC__BACK_SLAB; c += MHC__VEC)
-            mhc__vec_store(to + c, mhc__vec_load(from + c));
+            mhc__vec_store(to + c, mhc__load_as(type, from, first + c));
         return;
     }
-    memcpy(to, from, (size_t)width * sizeof *to);
+    mhc__widen(type, from, first, width, to);
     memset(to + width, 0, (size_t)(MHC__BACK_SLAB - width) * sizeof *to);
 }
 
@@ -132,7 +133,7 @@ MHC__INLINE void mhc__slab_run(const mhc__products_back *p, mhc__slab_line *x, i
     for (int k = 0; k < p->width; k += MHC__BACK_FNS) {
         int fns = (int)mhc__min(MHC__BACK_FNS, p->width - k), v;
         for (int i = 0; i < fns; i++)
-            mhc__slab_copy(p->fn + (k + i) * p->columns + at, width, fn[i]);
+            mhc__slab_copy(MHC_FP32, p->fn, (k + i) * p->columns + at, width, fn[i]);
         for (c = 0; c < width; c += MHC__BACK_PAIR) {
             for (v = 0; v + MHC__BACK_ROWS <= p->rows; v += MHC__BACK_ROWS)
                 mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, MHC__BACK_ROWS, c, k == 0);
@@ -142,29 +143,15 @@ MHC__INLINE void mhc__slab_run(const mhc__products_back *p, mhc__slab_line *x, i
     }
 }
 
-/* dx += from, a row of a slab. */
-MHC__INLINE void mhc__slab_add(const float *from, int width, float *dx) {
-    int c = 0;
-    for (; c + MHC__VEC <= width; c += MHC__VEC)
-        mhc__vec_store(dx + c, mhc__vec_add(mhc__vec_load(dx + c), mhc__vec_load(from + c)));
-    if (c < width)
-        mhc__vec_store_some(dx + c, mhc__vec_add(mhc__vec_load_some(dx + c, width - c), mhc__vec_load(from + c)),
-                            width - c);
-}
-
 static void mhc__products_back_run(const mhc__products_back *p) {
     int64_t slabs = mhc__blocks(p->count, MHC__BACK_SLAB);
 #define WIDTH(slab) ((int)mhc__min(MHC__BACK_SLAB, p->count - (slab)*MHC__BACK_SLAB))
     for (int v = 0; v < p->rows; v++)
         for (int64_t k = 0; k < slabs; k++)
-            mhc__slab_copy(p->x + v * p->x_stride + k * MHC__BACK_SLAB, WIDTH(k),
+            mhc__slab_copy(MHC__TYPE, p->x, v * p->x_stride + k * MHC__BACK_SLAB, WIDTH(k),
                            mhc__slab_at(p, k) + v * MHC__BACK_SLAB);
     for (int64_t k = 0; k < slabs; k++)
         mhc__slab_run(p, (mhc__slab_line *)(void *)mhc__slab_at(p, k), k * MHC__BACK_SLAB, WIDTH(k));
-    for (int v = 0; v < p->rows; v++)
-        for (int64_t k = 0; k < slabs; k++)
-            mhc__slab_add(mhc__slab_at(p, k) + v * MHC__BACK_SLAB, WIDTH(k),
-                          p->dx + v * p->dx_stride + k * MHC__BACK_SLAB);
 #undef WIDTH
 }
 

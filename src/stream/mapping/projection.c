@@ -12,7 +12,7 @@ enum { ADD_BLOCK = 4096 };
 int64_t mhc__projection_block(const mhc__projection *p) {
     if (p->n > 8)
         return 1;
-    int64_t token = p->n * p->channels * (int64_t)sizeof(float), tokens = MHC__PRODUCT_ROWS;
+    int64_t token = p->n * p->channels * mhc_type_size(p->type), tokens = MHC__PRODUCT_ROWS;
     while (tokens > 4 && tokens * token > CACHE_BYTES)
         tokens /= 2;
     return tokens;
@@ -22,35 +22,25 @@ static int segments_of(const mhc__projection *p) {
     return p->groups == 1 ? p->n : 1;
 }
 
-/* Mean of squares of a row in double: for rows whose squares leave the range of fp32. */
-static double careful_mean(const mhc__projection *p, const float *x, int64_t stream_stride) {
-    double sum = 0.0;
-    for (int i = 0; i < segments_of(p); i++)
-        for (int64_t c = 0; c < p->channels; c++)
-            sum += (double)x[i * stream_stride + c] * (double)x[i * stream_stride + c];
-    return sum / (double)mhc__projection_columns(p);
-}
-
-static void norm_of(const mhc__projection *p, const float *x, int64_t stream_stride, float sum, float *r, float *g) {
-    double mean = (double)sum / (double)mhc__projection_columns(p);
-    if (!(sum > 1e-30f && sum < 1e38f))
-        mean = careful_mean(p, x, stream_stride);
-    double root = sqrt(mean), eps = (double)p->eps;
+static void norm_of(const mhc__projection *p, double sum, float *r, float *g) {
+    double mean = sum / (double)mhc__projection_columns(p), root = sqrt(mean), eps = (double)p->eps;
     double under = p->eps_place == MHC_EPS_INSIDE ? sqrt(mean + eps) : root + eps;
     *r = under < MHC__SMALLEST_RMS ? 0.0f : (float)(1.0 / under);
     *g = p->eps_place == MHC_EPS_INSIDE ? 1.0f : root < MHC__SMALLEST_RMS ? 0.0f : (float)(under / root);
 }
 
-void mhc__projection_forward(const mhc__kernels *kernels, const mhc__projection *p, int64_t tokens, mhc_streams x,
-                             const float *fn, mhc__mixes out) {
+void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
+                             mhc_streams x, const float *fn, mhc__mixes out) {
     float products[MHC__LOGIT_FLOATS], squares[MHC__PRODUCT_ROWS];
     for (int group = 0; group < p->groups; group++) {
-        const float *rows = x.data + group * x.stream_stride;
+        const void *rows = mhc__streams_from(x, p->type, 0, group).data;
         mhc__products job = {rows, x.token_stride, x.stream_stride, p->channels, segments_of(p), p->width, fn};
         kernels->products(&job, (int)tokens, products, squares);
         for (int64_t t = 0; t < tokens; t++) {
             float *r = out.r + t * out.stride + group, *mix = out.mix + t * out.stride + group * p->width;
-            norm_of(p, rows + t * x.token_stride, x.stream_stride, squares[t], r, out.g + t * out.stride + group);
+            bool in_range = squares[t] > 1e-30f && squares[t] < 1e38f;
+            double sum = in_range ? (double)squares[t] : kernels->squares(&job, (int)t);
+            norm_of(p, sum, r, out.g + t * out.stride + group);
             for (int k = 0; k < p->width; k++)
                 mix[k] = products[t * p->width + k] * *r;
         }
@@ -64,9 +54,9 @@ static float slope_of(const mhc__projection *p, const float *d_mix, const float 
     return (float)(sum * (double)g / (double)mhc__projection_columns(p));
 }
 
-void mhc__projection_backward(const mhc__kernels *kernels, const mhc__projection *p, int64_t tokens, mhc_streams x,
-                              const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride, float *slabs,
-                              mhc_streams dx, float *d_fn) {
+void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
+                              mhc_streams x, const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride,
+                              float *shares, float *d_fn) {
     float r[MHC__CHUNK], s[MHC__CHUNK];
     int64_t columns = mhc__projection_columns(p);
     for (int stream = 0; stream < p->n; stream++) {
@@ -82,16 +72,14 @@ void mhc__projection_backward(const mhc__kernels *kernels, const mhc__projection
                 row[k] *= r[t];
         }
         int64_t offset = p->groups == 1 ? stream * p->channels : 0;
-        mhc__products_back job = {.x = x.data + stream * x.stream_stride,
+        mhc__products_back job = {.x = mhc__streams_from(x, p->type, 0, stream).data,
                                   .e = e,
                                   .r = r,
                                   .s = s,
                                   .fn = fn + offset,
-                                  .dx = dx.data + stream * dx.stream_stride,
                                   .d_fn = d_fn + offset,
-                                  .slabs = slabs,
+                                  .slabs = shares + stream * mhc__slab_floats(p->channels),
                                   .x_stride = x.token_stride,
-                                  .dx_stride = dx.token_stride,
                                   .e_stride = d_stride,
                                   .columns = columns,
                                   .count = p->channels,

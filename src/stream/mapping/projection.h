@@ -18,6 +18,7 @@ typedef struct mhc__projection {
     int groups;       /* rows of one token: 1 or n */
     int width;        /* rows of fn */
     int64_t channels; /* of one stream */
+    mhc_type type;    /* of the elements of x */
     mhc_eps_place eps_place;
     float eps;
 } mhc__projection;
@@ -37,18 +38,19 @@ static inline int64_t mhc__projection_columns(const mhc__projection *p) {
 /* Tokens of x that one thread projects, and reads again while they are in its cache: at most MHC__LANES. */
 int64_t mhc__projection_block(const mhc__projection *p);
 /* x, and what out points to, begin at the first of these tokens. */
-void mhc__projection_forward(const mhc__kernels *kernels, const mhc__projection *p, int64_t tokens, mhc_streams x,
-                             const float *fn, mhc__mixes out);
+void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
+                             mhc_streams x, const float *fn, mhc__mixes out);
 
-/* The way back of at most MHC__CHUNK tokens. Adds to dx and d_fn. d_mix: token t's at + t * d_stride; overwritten with
- * r d_mix. slabs: scratch of mhc__slab_floats. */
-void mhc__projection_backward(const mhc__kernels *kernels, const mhc__projection *p, int64_t tokens, mhc_streams x,
-                              const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride, float *slabs,
-                              mhc_streams dx, float *d_fn);
+/* The way back of at most MHC__CHUNK tokens. Adds to d_fn. d_mix: token t's at + t * d_stride; overwritten with r
+ * d_mix. shares [mhc__share_floats]: written with what is to be added to dx, in slabs, for the kernel that writes dx.
+ */
+void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
+                              mhc_streams x, const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride,
+                              float *shares, float *d_fn);
 
-/* Floats that one thread's way back needs. */
-static inline int64_t mhc__slab_floats(int64_t channels) {
-    return mhc__blocks(channels, MHC__BACK_SLAB) * MHC__BACK_SLAB_FLOATS;
+/* Floats of the shares of a chunk. */
+static inline int64_t mhc__share_floats(int n, int64_t channels) {
+    return n * mhc__slab_floats(channels);
 }
 
 /* d_fn += the parts of all ranges (stream/ranges.h), in order. Part r at parts + r * stride. */

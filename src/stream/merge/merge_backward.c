@@ -6,8 +6,8 @@
 #include "stream/shape.h"
 
 /* Of coefficients that all tokens share: the sums of a range, chunk by chunk. */
-static void range_back(const mhc__kernels *kernels, const mhc__merging *m, int64_t tokens, int range, mhc_streams dout,
-                       mhc_streams dx, mhc_rows dz, double *totals) {
+static void range_back(const mhc__stream_kernels *kernels, const mhc__merging *m, int64_t tokens, int range,
+                       mhc_streams dout, mhc_streams dx, mhc_rows dz, double *totals) {
     float sums[MHC__MERGE_SUMS(MHC_MAX_STREAMS)];
     memset(totals, 0, (size_t)MHC__MERGE_SUMS(m->n) * sizeof *totals);
     int64_t end = mhc__range_first(tokens, range + 1);
@@ -21,13 +21,13 @@ static void range_back(const mhc__kernels *kernels, const mhc__merging *m, int64
 /* The plain residual: dx = dz = dout. */
 static void pass_on(const mhc_context *context, const mhc__shape *s, int64_t tokens, mhc_streams dout, mhc_streams dx,
                     mhc_rows dz) {
-    size_t bytes = (size_t)s->channels * sizeof(float);
+    size_t bytes = (size_t)(s->channels * mhc_type_size(s->type));
 #pragma omp parallel for num_threads(context->threads) schedule(static)
     for (int64_t t = 0; t < tokens; t++) {
-        const float *from = dout.data + t * dout.token_stride;
-        memcpy(dz.data + t * dz.stride, from, bytes);
+        const void *from = mhc__streams_from(dout, s->type, t, 0).data;
+        memcpy(mhc__rows_from(dz, s->type, t).data, from, bytes);
         if (dx.data && dx.data != dout.data)
-            memcpy(dx.data + t * dx.token_stride, from, bytes);
+            memcpy(mhc__streams_from(dx, s->type, t, 0).data, from, bytes);
     }
 }
 
@@ -67,7 +67,7 @@ mhc_status mhc_merge_backward(const mhc_context *context, const mhc_spec *spec, 
     if (!s.dynamic)
         MHC__TRY(mhc__need_workspace(workspace, workspace_size, (size_t)(ranges * sums) * sizeof(double), call, error));
     double *totals = workspace;
-    const mhc__kernels *kernels = mhc__kernels_chosen();
+    const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
     mhc__merging m = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0};
     if (s.dynamic) {
         int64_t blocks = mhc__blocks(tokens, MHC__TOKEN_BLOCK);

@@ -16,7 +16,8 @@ mhc__weights mhc__pre_weights(const mhc__shape *shape, const float *coefficients
 
 /* The arguments of pre, forward or backward. */
 typedef struct mhc__pre {
-    const mhc__kernels *kernels;
+    const mhc__logit_kernels *logits;
+    const mhc__stream_kernels *streams;
     const mhc_spec *spec;
     const mhc__shape *shape;
     mhc__projection projection;
@@ -54,12 +55,12 @@ typedef struct mhc__pre_scratch {
     double *sums;   /* [logits + 3]: of base and scale, or of the static d_coefficients */
     float *d_mix;   /* [MHC__CHUNK, logits] */
     float *d_fn;    /* [width, columns] */
-    float *slabs;   /* of the thread that asks, not of the range: mhc__slab_floats */
+    float *shares;  /* of the thread that asks, not of the range: mhc__share_floats */
 } mhc__pre_scratch;
 
 /* Floats of scratch for all ranges: 0 for none. No more threads than ranges may share them. */
 int64_t mhc__pre_scratch_floats(const mhc__shape *shape, int ranges);
-/* thread: of the team that works on the ranges; its slabs. 0 where nobody works any more. */
+/* thread: of the team that works on the ranges; its shares. 0 where nobody works any more. */
 mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *shape, float *scratch, int ranges, int range, int thread);
 
 /* One range of tokens: clears its scratch, then walks over its chunks. */

@@ -9,15 +9,15 @@ static int64_t range_floats(const mhc__shape *s) {
 }
 
 int64_t mhc__pre_scratch_floats(const mhc__shape *s, int ranges) {
-    return ranges * (range_floats(s) + (s->dynamic ? mhc__slab_floats(s->channels) : 0));
+    return ranges * (range_floats(s) + (s->dynamic ? mhc__share_floats(s->n, s->channels) : 0));
 }
 
 mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *s, float *scratch, int ranges, int range, int thread) {
     float *at = scratch + range * range_floats(s);
     double *merged = (double *)(void *)at, *sums = merged + MHC__MERGE_SUMS(s->n);
     float *d_mix = at + 2 * (MHC__MERGE_SUMS(s->n) + s->logits + 3);
-    float *slabs = scratch + ranges * range_floats(s) + thread * mhc__slab_floats(s->channels);
-    return (mhc__pre_scratch){merged, sums, d_mix, d_mix + MHC__CHUNK * (int64_t)s->logits, slabs};
+    float *shares = scratch + ranges * range_floats(s) + thread * mhc__share_floats(s->n, s->channels);
+    return (mhc__pre_scratch){merged, sums, d_mix, d_mix + MHC__CHUNK * (int64_t)s->logits, shares};
 }
 
 void mhc__pre_back_clear(const mhc__pre *pre, mhc__pre_scratch scratch) {
@@ -37,12 +37,13 @@ static void weights_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64
     if (s->logits == 0 || !d_weights)
         return;
     int64_t stride = s->dynamic ? s->coefficients : 0;
-    pre->kernels->collapse_dots(s->n, s->channels, first, end, pre->x, g->du, stride ? d_weights : sums, stride);
+    pre->streams->collapse_dots(s->n, s->channels, first, end, pre->x, g->du, stride ? d_weights : sums, stride);
     for (int j = 0; j < s->n && stride == 0; j++)
         scratch.sums[j] += (double)sums[j];
 }
 
-/* From the gradients of the coefficients to d_mix, a few tokens at a time, and through the projection. */
+/* From the gradients of the coefficients to d_mix, a few tokens at a time, and through the projection to d_fn and to
+ * the shares of dx. */
 static void mapping_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
                          mhc__pre_scratch scratch) {
     const mhc__shape *s = pre->shape;
@@ -50,26 +51,26 @@ static void mapping_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64
     mhc__mixes saved = {row, row + s->logits, row + s->logits + s->groups, s->saved};
     int64_t step = mhc__lanes_of(s->n);
     for (int64_t t = first; t < end; t += step)
-        pre->kernels->coefficients_back(pre->spec, s, (int)mhc__min(step, end - t), pre->saved + t * s->saved, s->saved,
-                                        pre->params->scale, pre->params->base, g->d_coefficients + t * s->coefficients,
-                                        scratch.d_mix + (t - first) * s->logits, s->logits, scratch.sums);
-    mhc_streams x = pre->x, dx = g->dx;
-    x.data += first * x.token_stride;
-    dx.data += first * dx.token_stride;
-    mhc__projection_backward(pre->kernels, &pre->projection, end - first, x, pre->params->fn, saved, scratch.d_mix,
-                             s->logits, scratch.slabs, dx, scratch.d_fn);
+        pre->logits->coefficients_back(pre->spec, s, (int)mhc__min(step, end - t), pre->saved + t * s->saved, s->saved,
+                                       pre->params->scale, pre->params->base, g->d_coefficients + t * s->coefficients,
+                                       scratch.d_mix + (t - first) * s->logits, s->logits, scratch.sums);
+    mhc__projection_backward(pre->streams, &pre->projection, end - first, mhc__streams_from(pre->x, s->type, first, 0),
+                             pre->params->fn, saved, scratch.d_mix, s->logits, scratch.shares, scratch.d_fn);
 }
 
 void mhc__pre_back_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
                          mhc__pre_scratch scratch) {
     const mhc__shape *s = pre->shape;
+    const float *shares = s->dynamic ? scratch.shares : NULL;
     weights_back(pre, g, first, end, scratch);
-    if (g->merging)
-        pre->kernels->unmerge(g->merging, first, end, pre->weights.data, pre->weights.stride, g->dout, g->du, g->dx);
-    else
-        pre->kernels->spread(s->n, s->channels, first, end, true, pre->weights.data, pre->weights.stride, g->du, g->dx);
     if (s->dynamic)
         mapping_back(pre, g, first, end, scratch);
+    if (g->merging)
+        pre->streams->unmerge(g->merging, first, end, pre->weights.data, pre->weights.stride, g->dout, g->du, shares,
+                              g->dx);
+    else
+        pre->streams->spread(s->n, s->channels, first, end, true, pre->weights.data, pre->weights.stride, g->du, shares,
+                             g->dx);
 }
 
 /* Sum k of all ranges, in order. */
@@ -99,8 +100,7 @@ void mhc__pre_back_end(const mhc__pre *pre, const mhc__pre_gradients *g, int thr
     for (int j = 0; j < s->n && d_weights; j++)
         d_weights[j] = (float)total(s, scratch, ranges, j);
     double sums[MHC__LOGIT_FLOATS] = {0};
-    pre->kernels->coefficients_back(pre->spec, s, 1, NULL, 0, NULL, pre->params->base, g->d_coefficients, NULL, 0,
-                                    sums);
+    pre->logits->coefficients_back(pre->spec, s, 1, NULL, 0, NULL, pre->params->base, g->d_coefficients, NULL, 0, sums);
     for (int k = 0; k < s->logits; k++)
         g->params->base[k] += (float)sums[k];
 }

@@ -12,10 +12,16 @@ mhc__weights mhc__pre_weights(const mhc__shape *shape, const float *coefficients
 
 mhc__pre mhc__pre_of(const mhc_spec *spec, const mhc__shape *shape, const mhc_site_params *params, mhc_streams x,
                      const float *coefficients, const float *carried, float *saved) {
-    mhc__weights weights = mhc__pre_weights(shape, coefficients, carried);
-    mhc__pre pre = {mhc__kernels_chosen(), spec, shape, {0}, params, x, weights, saved};
-    mhc__projection p = {shape->n, shape->groups, shape->width, shape->channels, spec->norm_eps_place, spec->norm_eps};
-    pre.projection = p;
+    mhc__pre pre = {.logits = mhc__logit_kernels_chosen(),
+                    .streams = mhc__stream_kernels_chosen(shape->type),
+                    .spec = spec,
+                    .shape = shape,
+                    .params = params,
+                    .x = x,
+                    .weights = mhc__pre_weights(shape, coefficients, carried),
+                    .saved = saved};
+    pre.projection = (mhc__projection){shape->n,    shape->groups,        shape->width,  shape->channels,
+                                       shape->type, spec->norm_eps_place, spec->norm_eps};
     return pre;
 }
 
@@ -37,16 +43,11 @@ void mhc__pre_begin(const mhc__pre *pre, float *coefficients) {
     if (s->logits == 0 && coefficients)
         coefficients[0] = coefficients[1] = coefficients[2] = 1.0f;
     if (s->logits > 0 && !s->dynamic)
-        pre->kernels->coefficients(pre->spec, s, 1, NULL, 0, NULL, pre->params->base, coefficients);
+        pre->logits->coefficients(pre->spec, s, 1, NULL, 0, NULL, pre->params->base, coefficients);
 }
 
 int64_t mhc__pre_block_tokens(const mhc__pre *pre) {
     return pre->shape->dynamic ? mhc__projection_block(&pre->projection) : MHC__TOKEN_BLOCK;
-}
-
-static mhc_streams streams_from(mhc_streams x, int64_t first) {
-    x.data += first * x.token_stride;
-    return x;
 }
 
 static mhc__mixes mixes_from(const mhc__pre *pre, int64_t first) {
@@ -59,13 +60,13 @@ void mhc__pre_block(const mhc__pre *pre, int64_t first, int64_t end, float *coef
     const mhc__shape *s = pre->shape;
     if (s->dynamic) {
         mhc__mixes mixes = mixes_from(pre, first);
-        mhc__projection_forward(pre->kernels, &pre->projection, end - first, streams_from(pre->x, first),
-                                pre->params->fn, mixes);
-        pre->kernels->coefficients(pre->spec, s, (int)(end - first), mixes.mix, mixes.stride, pre->params->scale,
-                                   pre->params->base, coefficients + first * s->coefficients);
+        mhc__projection_forward(pre->streams, &pre->projection, end - first,
+                                mhc__streams_from(pre->x, s->type, first, 0), pre->params->fn, mixes);
+        pre->logits->coefficients(pre->spec, s, (int)(end - first), mixes.mix, mixes.stride, pre->params->scale,
+                                  pre->params->base, coefficients + first * s->coefficients);
     }
     if (u.data)
-        pre->kernels->collapse(s->n, s->channels, first, end, pre->x, pre->weights.data, pre->weights.stride, u);
+        pre->streams->collapse(s->n, s->channels, first, end, pre->x, pre->weights.data, pre->weights.stride, u);
 }
 
 mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,

@@ -30,7 +30,7 @@ static mhc_status check(const mhc__shape *s, int64_t tokens, mhc_streams x, cons
 }
 
 /* All steps on tokens first..end. */
-static void replay(const mhc__kernels *kernels, const mhc__shape *s, int64_t first, int64_t end, mhc_streams x,
+static void replay(const mhc__stream_kernels *kernels, const mhc__shape *s, int64_t first, int64_t end, mhc_streams x,
                    const float *carried, const mhc_recompute_step *steps, int count) {
     const float ones[3] = {1.0f, 1.0f, 1.0f}; /* the residual's */
     for (int k = 0; k < count; k++) {
@@ -53,7 +53,7 @@ mhc_status mhc_recompute(const mhc_context *context, const mhc_spec *spec, int64
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     MHC__TRY(check(&s, tokens, x, carried, steps, count, error));
-    const mhc__kernels *kernels = mhc__kernels_chosen();
+    const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
     int64_t blocks = count > 0 ? mhc__blocks(tokens, MHC__TOKEN_BLOCK) : 0;
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++)

@@ -32,7 +32,8 @@ static mhc_status check(const mhc__shape *s, int64_t tokens, const mhc_seam_next
 /* The residual's dz is the gradient that arrives. */
 static void copy_rows(const mhc__shape *s, int64_t first, int64_t end, mhc_streams from, mhc_rows to) {
     for (int64_t t = first; t < end; t++)
-        memmove(to.data + t * to.stride, from.data + t * from.token_stride, (size_t)s->channels * sizeof(float));
+        memmove(mhc__rows_from(to, s->type, t).data, mhc__streams_from(from, s->type, t, 0).data,
+                (size_t)(s->channels * mhc_type_size(s->type)));
 }
 
 /* The merge of tokens first..end; the sums of coefficients that all tokens share go to totals. */
@@ -43,7 +44,7 @@ static void merge_chunk(const mhc__pre *pre, const mhc__merging *m, int64_t firs
         copy_rows(pre->shape, first, end, dout, dz);
         return;
     }
-    pre->kernels->merge_back(m, first, end, dout, (mhc_streams){0}, dz, d_coefficients, sums);
+    pre->streams->merge_back(m, first, end, dout, (mhc_streams){0}, dz, d_coefficients, sums);
     for (int k = 0; k < MHC__MERGE_SUMS(m->n) && m->stride == 0; k++)
         totals[k] += (double)sums[k];
 }

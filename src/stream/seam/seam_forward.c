@@ -31,7 +31,7 @@ mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, in
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++) {
         int64_t first = block * step, end = mhc__min(tokens, first + step);
-        pre.kernels->merge(&merging, first, end, out);
+        pre.streams->merge(&merging, first, end, out);
         mhc__pre_block(&pre, first, end, next_coefficients, next_u);
     }
     return MHC_OK;
