@@ -32,18 +32,20 @@ static mhc_status counted(const mhc__operation *operation, const mhc_context *co
 static mhc_status (*volatile call)(const mhc__operation *, const mhc_context *, const mhc__subject *,
                                    mhc_error *) = counted;
 
-static mhc_status count_all(const char *preset, int streams, mhc_error *error) {
+static mhc_status count_all(const char *preset, mhc_type type, int streams, mhc_error *error) {
     mhc_context context = mhc_context_cpu(1);
     mhc__subject subject;
-    mhc_status status = mhc__subject_open(&subject, preset, streams, CHANNELS, TOKENS, error);
+    mhc_status status = mhc__subject_open(&subject, preset, type, streams, CHANNELS, TOKENS, error);
     if (status == MHC_OK)
         status = mhc__operations_prepare(&context, &subject, error);
     for (const mhc__operation *o = MHC__OPERATIONS; status == MHC_OK && o->name; o++) {
+        if (type != MHC_FP32 && !o->whole_channels)
+            continue;                               /* works on floats alone */
         status = o->run(&context, &subject, error); /* what only a first call does is not counted */
         if (status == MHC_OK)
             status = call(o, &context, &subject, error);
         if (status == MHC_OK)
-            printf("%s\t%s\t%d\t%d\t%d\n", o->name, preset, streams, CHANNELS, TOKENS);
+            printf("%s\t%s\t%s\t%d\t%d\t%d\n", o->name, preset, mhc__type_name(type), streams, CHANNELS, TOKENS);
     }
     mhc__subject_close(&subject);
     return status;
@@ -56,8 +58,8 @@ int main(void) {
     } CASES[] = {{"paper", 2}, {"paper", 4}, {"paper", 8}, {"deepseek-v4", 4}};
     printf("# %s, %s, %s\n", COMPILER, ARCHITECTURE, mhc__isa_name(mhc__isa_chosen()));
     mhc_error error;
-    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
-        if (count_all(CASES[i].preset, CASES[i].streams, &error) != MHC_OK) {
+    for (size_t i = 0; i < 2 * sizeof CASES / sizeof CASES[0]; i++)
+        if (count_all(CASES[i / 2].preset, i % 2 ? MHC_BF16 : MHC_FP32, CASES[i / 2].streams, &error) != MHC_OK) {
             fprintf(stderr, "bench_count: %s\n", error.message);
             return 1;
         }

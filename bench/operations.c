@@ -1,9 +1,9 @@
 #include "operations.h"
 
-static mhc_streams streams(const mhc__subject *s, float *data) {
+static mhc_streams streams(const mhc__subject *s, void *data) {
     return mhc_streams_of(data, s->spec.streams, s->spec.channels);
 }
-static mhc_rows rows(const mhc__subject *s, float *data) {
+static mhc_rows rows(const mhc__subject *s, void *data) {
     return mhc_rows_of(data, s->spec.channels);
 }
 static int is_shifted(const mhc__subject *s) {
@@ -104,11 +104,14 @@ mhc_status mhc__operations_prepare(const mhc_context *context, const mhc__subjec
 }
 
 /* --------------------------------------------------------------------------------------------------------- the costs
- * Derived in docs/performance.md. Traffic counts tensors of T rows of C floats and, once per call, the parameters; the
- * coefficients are 1/C of a row and count too. */
+ * Derived in docs/performance.md. Traffic counts tensors of T rows of C elements and, once per call, the parameters;
+ * the coefficients are 1/C of a row of floats and count too. */
 
-static double units(const mhc__subject *s) { /* one row of C floats for each token */
-    return 4.0 * (double)s->tokens * (double)s->spec.channels;
+static double elements_of(const mhc__subject *s) { /* of one row for each token */
+    return (double)s->tokens * (double)s->spec.channels;
+}
+static double units(const mhc__subject *s) { /* bytes of those */
+    return (double)mhc_type_size(s->spec.type) * elements_of(s);
 }
 static double coefficient_bytes(const mhc__subject *s) {
     return 4.0 * (double)s->sizes.coefficients;
@@ -139,7 +142,7 @@ static double constraint_back_flops(const mhc__subject *s) {
 }
 
 static mhc__cost pre_cost(const mhc__subject *s) {
-    double row = units(s), n = s->spec.streams, elements = row / 4;
+    double row = units(s), n = s->spec.streams, elements = elements_of(s);
     int dynamic = s->spec.mapping == MHC_MAPPING_DYNAMIC;
     mhc__cost cost = {.read = n * row + fn_bytes(s), .written = row + coefficient_bytes(s)};
     cost.split = (n + 1) * row + coefficient_bytes(s), cost.shared = fn_bytes(s);
@@ -153,7 +156,7 @@ static mhc__cost merge_cost(const mhc__subject *s) {
     double row = units(s), n = s->spec.streams;
     mhc__cost cost = {.read = (n + 1) * row + coefficient_bytes(s), .written = n * row};
     cost.split = (2 * n + 1) * row + coefficient_bytes(s);
-    cost.flops = 2 * n * (n + 1) * row / 4;
+    cost.flops = 2 * n * (n + 1) * elements_of(s);
     return cost;
 }
 
@@ -174,13 +177,13 @@ static mhc__cost merge_back_cost(const mhc__subject *s) {
     double row = units(s), n = s->spec.streams;
     mhc__cost cost = {.read = (2 * n + 1) * row + coefficient_bytes(s), .written = row + coefficient_bytes(s)};
     cost.split = cost.read + cost.written;
-    cost.flops = 2 * n * (n + 2) * row / 4;
+    cost.flops = 2 * n * (n + 2) * elements_of(s);
     return cost;
 }
 
 /* dX', X, du, coefficients and their gradient, fn -> dX; adds to d_fn. */
 static mhc__cost pre_back_cost(const mhc__subject *s) {
-    double row = units(s), n = s->spec.streams, elements = row / 4;
+    double row = units(s), n = s->spec.streams, elements = elements_of(s);
     int dynamic = s->spec.mapping == MHC_MAPPING_DYNAMIC;
     mhc__cost cost = {.read = (2 * n + 1) * row + 2 * coefficient_bytes(s) + 2 * fn_bytes(s)};
     cost.written = n * row + fn_bytes(s);
@@ -237,14 +240,14 @@ static mhc__cost expand_cost(const mhc__subject *s) {
 
 static mhc__cost expand_back_cost(const mhc__subject *s) {
     double row = units(s), n = s->spec.streams;
-    mhc__cost cost = {.read = n * row, .written = row, .split = (n + 1) * row, .flops = n * row / 4};
+    mhc__cost cost = {.read = n * row, .written = row, .split = (n + 1) * row, .flops = n * elements_of(s)};
     return cost;
 }
 
 /* A learned head has n outputs for each token: X is needed for them and for the sum, once. */
 static double head_flops(const mhc__subject *s) {
     double n = s->spec.streams;
-    return s->spec.contraction == MHC_CONTRACT_HEAD ? 2 * n * (n + 1) * units(s) / 4 : 0;
+    return s->spec.contraction == MHC_CONTRACT_HEAD ? 2 * n * (n + 1) * elements_of(s) : 0;
 }
 static double head_bytes(const mhc__subject *s) {
     double n = s->spec.streams;
@@ -254,7 +257,7 @@ static double head_bytes(const mhc__subject *s) {
 static mhc__cost contract_cost(const mhc__subject *s) {
     double row = units(s), n = s->spec.streams;
     mhc__cost cost = {.read = n * row + head_bytes(s), .written = row, .split = (n + 1) * row};
-    cost.shared = head_bytes(s), cost.flops = 2 * n * row / 4 + head_flops(s);
+    cost.shared = head_bytes(s), cost.flops = 2 * n * elements_of(s) + head_flops(s);
     return cost;
 }
 
@@ -264,7 +267,7 @@ static mhc__cost contract_back_cost(const mhc__subject *s) {
     mhc__cost cost = {.read = (1 + (weights_learn ? n : 0)) * row + 2 * head_bytes(s)};
     cost.written = n * row + head_bytes(s);
     cost.split = (1 + n + (weights_learn ? n : 0)) * row, cost.shared = 2 * head_bytes(s);
-    cost.flops = (weights_learn ? 4 : 1) * n * row / 4 + 2 * head_flops(s);
+    cost.flops = (weights_learn ? 4 : 1) * n * elements_of(s) + 2 * head_flops(s);
     return cost;
 }
 

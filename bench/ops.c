@@ -21,7 +21,7 @@ typedef struct list {
 } list;
 
 typedef struct settings {
-    list channels, streams, tokens, threads;
+    list channels, streams, tokens, threads, types;
     bool chosen[OPERATIONS_MOST];
     const char *preset;
     int rounds;
@@ -31,6 +31,7 @@ typedef struct settings {
 
 typedef struct result {
     const mhc__operation *operation;
+    mhc_type type;
     int64_t channels, tokens;
     int streams, threads;
     mhc__spread seconds;
@@ -67,7 +68,8 @@ static int usage(FILE *file, const char *complaint, const char *found) {
         fprintf(file, "bench_ops: %s, found '%s'\n", complaint, found);
     fprintf(file,
             "bench_ops [--ops NAME,...] [--channels C,...] [--streams n,...] [--tokens T,...] [--threads N,...]\n"
-            "          [--preset NAME] [--rounds 7] [--milliseconds 5] [--csv] [--all]\n"
+            "          [--types fp32,bf16] [--preset NAME] [--rounds 7] [--milliseconds 5] [--csv] [--all]\n"
+            "  --types          of the elements of streams and rows; fp32 where it is not given\n"
             "  --milliseconds   the least that one sample lasts; a row is the median of --rounds samples\n"
             "  --all            C 256,512,1024,2560,4096,7168, n 2,4,8, T 1,16,2048; without it C 256,1024,2560,\n"
             "                   n 4, T 1,2048; options after it narrow it down\n"
@@ -98,6 +100,26 @@ static bool read_list(const char *text, int64_t most, list *out) {
     return true;
 }
 
+static bool read_types(const char *text, list *out) {
+    list read = {{0}, 0};
+    for (const char *at = text;;) {
+        size_t length = strcspn(at, ",");
+        int type = MHC_FP32;
+        while (type <= MHC_BF16 && (strlen(mhc__type_name((mhc_type)type)) != length ||
+                                    memcmp(mhc__type_name((mhc_type)type), at, length) != 0))
+            type++;
+        if (type > MHC_BF16 || read.count == MOST)
+            return false;
+        read.values[read.count++] = type;
+        at += length;
+        if (!*at)
+            break;
+        at++;
+    }
+    *out = read;
+    return true;
+}
+
 static bool read_operations(const char *text, settings *chosen) {
     memset(chosen->chosen, 0, sizeof chosen->chosen);
     for (const char *at = text; *at;) {
@@ -122,7 +144,7 @@ static void read_text(settings *chosen, const char *channels, const char *stream
 }
 
 static settings default_settings(void) {
-    settings chosen = {.preset = "paper", .rounds = 7, .least_seconds = 5e-3};
+    settings chosen = {.preset = "paper", .rounds = 7, .least_seconds = 5e-3, .types = {{MHC_FP32}, 1}};
     read_text(&chosen, "256,1024,2560", "4", "1,2048");
     chosen.threads = (list){{1, mhc__default_threads()}, mhc__default_threads() > 1 ? 2 : 1};
     memset(chosen.chosen, 1, sizeof chosen.chosen);
@@ -131,14 +153,21 @@ static settings default_settings(void) {
 
 /* 0: go on; else the exit status, plus one. */
 static int read_settings(int count, char **arguments, settings *chosen) {
-    enum { OPS = 1, CHANNELS, STREAMS, TOKENS, THREADS, PRESET, ROUNDS, MILLISECONDS, CSV, ALL, HELP };
+    enum { OPS = 1, CHANNELS, STREAMS, TOKENS, THREADS, TYPES, PRESET, ROUNDS, MILLISECONDS, CSV, ALL, HELP };
     static const struct option OPTIONS[] = {
-        {"ops", 1, NULL, OPS},         {"channels", 1, NULL, CHANNELS},
-        {"streams", 1, NULL, STREAMS}, {"tokens", 1, NULL, TOKENS},
-        {"threads", 1, NULL, THREADS}, {"preset", 1, NULL, PRESET},
-        {"rounds", 1, NULL, ROUNDS},   {"milliseconds", 1, NULL, MILLISECONDS},
-        {"csv", 0, NULL, CSV},         {"all", 0, NULL, ALL},
-        {"help", 0, NULL, HELP},       {NULL, 0, NULL, 0},
+        {"ops", 1, NULL, OPS},
+        {"channels", 1, NULL, CHANNELS},
+        {"streams", 1, NULL, STREAMS},
+        {"tokens", 1, NULL, TOKENS},
+        {"threads", 1, NULL, THREADS},
+        {"preset", 1, NULL, PRESET},
+        {"rounds", 1, NULL, ROUNDS},
+        {"milliseconds", 1, NULL, MILLISECONDS},
+        {"csv", 0, NULL, CSV},
+        {"all", 0, NULL, ALL},
+        {"help", 0, NULL, HELP},
+        {"types", 1, NULL, TYPES},
+        {NULL, 0, NULL, 0},
     };
     *chosen = default_settings();
     int option;
@@ -160,6 +189,9 @@ static int read_settings(int count, char **arguments, settings *chosen) {
             break;
         case THREADS:
             good = read_list(optarg, 1024, &chosen->threads);
+            break;
+        case TYPES:
+            good = read_types(optarg, &chosen->types);
             break;
         case ROUNDS:
             good = read_list(optarg, MHC__MOST_ROUNDS, &one) && one.count == 1;
@@ -204,15 +236,16 @@ static mhc_status keep(results *all, result row, mhc_error *error) {
     return MHC_OK;
 }
 
-/* All chosen operations with all thread counts on one subject, and a canary for each thread count. */
+/* All chosen operations with all thread counts on one subject, and a canary for each thread count. first: of those that
+ * differ in channels or type alone. */
 static mhc_status measure_subject(const settings *chosen, mhc__machine *machines, const mhc__subject *subject,
-                                  bool first_channels, results *all, mhc_error *error) {
+                                  bool first, results *all, mhc_error *error) {
     call calls[OPERATIONS_MOST * MOST];
     mhc__timed entries[OPERATIONS_MOST * MOST + MOST];
     int count = 0, threads = chosen->threads.count;
     for (int i = 0; MHC__OPERATIONS[i].name; i++)
         for (int k = 0; k < threads; k++)
-            if (chosen->chosen[i] && (MHC__OPERATIONS[i].whole_channels || first_channels)) {
+            if (chosen->chosen[i] && (MHC__OPERATIONS[i].whole_channels || first)) {
                 mhc_context context = mhc_context_cpu((int)chosen->threads.values[k]);
                 calls[count] = (call){.operation = &MHC__OPERATIONS[i], .subject = subject, .context = context};
                 entries[count] = (mhc__timed){.run = run_call, .self = &calls[count]};
@@ -229,6 +262,7 @@ static mhc_status measure_subject(const settings *chosen, mhc__machine *machines
         int k = i % threads;
         mhc__cost cost = calls[i].operation->cost(subject);
         result row = {.operation = calls[i].operation,
+                      .type = subject->spec.type,
                       .channels = subject->spec.channels,
                       .tokens = subject->tokens,
                       .streams = subject->spec.streams,
@@ -242,27 +276,33 @@ static mhc_status measure_subject(const settings *chosen, mhc__machine *machines
     return status;
 }
 
+static mhc_status measure_shape(const settings *chosen, mhc__machine *machines, mhc_type type, int64_t channels,
+                                int streams, int64_t tokens, bool first, results *all, mhc_error *error) {
+    if (isatty(2))
+        fprintf(stderr, "\r%s, C %lld, n %d, T %lld    ", mhc__type_name(type), (long long)channels, streams,
+                (long long)tokens);
+    mhc__subject subject;
+    mhc_status status = mhc__subject_open(&subject, chosen->preset, type, streams, channels, tokens, error);
+    mhc_context context = mhc_context_cpu((int)chosen->threads.values[chosen->threads.count - 1]);
+    if (status == MHC_OK)
+        status = mhc__operations_prepare(&context, &subject, error);
+    if (status == MHC_OK)
+        status = measure_subject(chosen, machines, &subject, first, all, error);
+    mhc__subject_close(&subject);
+    return status;
+}
+
 static mhc_status measure_all(const settings *chosen, mhc__machine *machines, results *all, mhc_error *error) {
     mhc_status status = MHC_OK;
-    bool shows = isatty(2);
-    for (int c = 0; status == MHC_OK && c < chosen->channels.count; c++)
-        for (int n = 0; status == MHC_OK && n < chosen->streams.count; n++)
-            for (int t = 0; status == MHC_OK && t < chosen->tokens.count; t++) {
-                int64_t channels = chosen->channels.values[c], tokens = chosen->tokens.values[t];
-                int streams = (int)chosen->streams.values[n];
-                if (shows)
-                    fprintf(stderr, "\rC %lld, n %d, T %lld    ", (long long)channels, streams, (long long)tokens);
-                mhc__subject subject;
-                status = mhc__subject_open(&subject, chosen->preset, streams, channels, tokens, error);
-                mhc_context context = mhc_context_cpu((int)chosen->threads.values[chosen->threads.count - 1]);
-                if (status == MHC_OK)
-                    status = mhc__operations_prepare(&context, &subject, error);
-                if (status == MHC_OK)
-                    status = measure_subject(chosen, machines, &subject, c == 0, all, error);
-                mhc__subject_close(&subject);
-            }
-    if (shows)
-        fprintf(stderr, "\r%40s\r", "");
+    for (int c = 0; c < chosen->channels.count; c++)
+        for (int n = 0; n < chosen->streams.count; n++)
+            for (int t = 0; t < chosen->tokens.count; t++)
+                for (int k = 0; status == MHC_OK && k < chosen->types.count; k++)
+                    status = measure_shape(chosen, machines, (mhc_type)chosen->types.values[k],
+                                           chosen->channels.values[c], (int)chosen->streams.values[n],
+                                           chosen->tokens.values[t], c == 0 && k == 0, all, error);
+    if (isatty(2))
+        fprintf(stderr, "\r%48s\r", "");
     return status;
 }
 
@@ -276,11 +316,14 @@ static double bytes_of(const result *row) {
 static void print_row(const result *row) {
     double seconds = row->seconds.median;
     char channels[24] = "-", percent[24];
-    if (row->operation->whole_channels)
+    const char *type = "-";
+    if (row->operation->whole_channels) {
         snprintf(channels, sizeof channels, "%lld", (long long)row->channels);
+        type = mhc__type_name(row->type);
+    }
     snprintf(percent, sizeof percent, "%.1f%%", 100 * row->limit.seconds / seconds);
-    printf("%6s %2d %6lld %3d %10.2f (%9.2f ..%10.2f) %11.4g %7.1f %8.1f %10.2f %-5s %7s %5.0f%%\n", channels,
-           row->streams, (long long)row->tokens, row->threads, 1e6 * seconds, 1e6 * row->seconds.least,
+    printf("%-4s %6s %2d %6lld %3d %10.2f (%9.2f ..%10.2f) %11.4g %7.1f %8.1f %10.2f %-5s %7s %5.0f%%\n", type,
+           channels, row->streams, (long long)row->tokens, row->threads, 1e6 * seconds, 1e6 * row->seconds.least,
            1e6 * row->seconds.most, (double)row->tokens / seconds, bytes_of(row) / seconds * 1e-9,
            row->cost.flops / seconds * 1e-9, 1e6 * row->limit.seconds,
            row->limit.by_flops ? "FMA" : mhc__level_name(row->limit.level), percent, 100 * row->canary);
@@ -290,9 +333,9 @@ static void print_tables(const settings *chosen, const results *all) {
     for (int i = 0; MHC__OPERATIONS[i].name; i++) {
         if (!chosen->chosen[i])
             continue;
-        printf("\n%s: %s\n%6s %2s %6s %3s %10s (%9s ..%10s) %11s %7s %8s %10s %-5s %7s %6s\n", MHC__OPERATIONS[i].name,
-               MHC__OPERATIONS[i].what, "C", "n", "T", "thr", "time us", "least", "most", "tokens/s", "GB/s", "GFLOP/s",
-               "limit us", "by", "reached", "canary");
+        printf("\n%s: %s\n%-4s %6s %2s %6s %3s %10s (%9s ..%10s) %11s %7s %8s %10s %-5s %7s %6s\n",
+               MHC__OPERATIONS[i].name, MHC__OPERATIONS[i].what, "type", "C", "n", "T", "thr", "time us", "least",
+               "most", "tokens/s", "GB/s", "GFLOP/s", "limit us", "by", "reached", "canary");
         for (int r = 0; r < all->count; r++)
             if (all->rows[r].operation == &MHC__OPERATIONS[i])
                 print_row(&all->rows[r]);
@@ -300,15 +343,17 @@ static void print_tables(const settings *chosen, const results *all) {
 }
 
 static void print_csv(const settings *chosen, const results *all) {
-    printf("operation,preset,channels,streams,tokens,threads,seconds,least,most,tokens_per_s,bytes,flops,limit_s,level,"
+    printf("operation,preset,type,channels,streams,tokens,threads,seconds,least,most,tokens_per_s,bytes,flops,limit_s,"
+           "level,"
            "by_flops,share,canary\n");
     for (int r = 0; r < all->count; r++) {
         const result *row = &all->rows[r];
-        printf("%s,%s,%lld,%d,%lld,%d,%.9g,%.9g,%.9g,%.6g,%.0f,%.0f,%.9g,%s,%d,%.4f,%.3f\n", row->operation->name,
-               chosen->preset, (long long)row->channels, row->streams, (long long)row->tokens, row->threads,
-               row->seconds.median, row->seconds.least, row->seconds.most, (double)row->tokens / row->seconds.median,
-               bytes_of(row), row->cost.flops, row->limit.seconds, mhc__level_name(row->limit.level),
-               row->limit.by_flops, row->limit.seconds / row->seconds.median, row->canary);
+        printf("%s,%s,%s,%lld,%d,%lld,%d,%.9g,%.9g,%.9g,%.6g,%.0f,%.0f,%.9g,%s,%d,%.4f,%.3f\n", row->operation->name,
+               chosen->preset, mhc__type_name(row->type), (long long)row->channels, row->streams,
+               (long long)row->tokens, row->threads, row->seconds.median, row->seconds.least, row->seconds.most,
+               (double)row->tokens / row->seconds.median, bytes_of(row), row->cost.flops, row->limit.seconds,
+               mhc__level_name(row->limit.level), row->limit.by_flops, row->limit.seconds / row->seconds.median,
+               row->canary);
     }
 }
 

@@ -6,16 +6,29 @@
 #include "base/philox.h"
 #include "base/threads.h"
 
+const char *mhc__type_name(mhc_type type) {
+    return type == MHC_BF16 ? "bf16" : "fp32";
+}
+
 /* Normal numbers, a stretch of them again and again: gigabytes are filled at the speed of memory. */
-static mhc_status normal(float **out, int64_t count, float deviation, uint64_t key, mhc_error *error) {
+static mhc_status normal(mhc_type type, void **out, int64_t count, float deviation, uint64_t key, mhc_error *error) {
     enum { STRETCH = 100003 }; /* odd, so that rows differ */
-    mhc_status status = MHC__ALLOCATE(*out, count, "the tensors of a benchmark", error);
+    int64_t first = mhc__min(count, STRETCH), size = mhc_type_size(type);
+    float *drawn;
+    mhc_status status = mhc__allocate(out, count, (size_t)size, "the tensors of a benchmark", error);
+    if (status == MHC_OK)
+        status = MHC__ALLOCATE(drawn, first, "the numbers of a benchmark", error);
     if (status != MHC_OK)
         return status;
-    int64_t first = mhc__min(count, STRETCH);
-    mhc__normal_fill(key, 0, deviation, *out, first);
+    mhc__normal_fill(key, 0, deviation, drawn, first);
+    for (int64_t i = 0; i < first; i++)
+        if (type == MHC_BF16)
+            ((uint16_t *)*out)[i] = mhc_bf16_of(drawn[i]);
+        else
+            ((float *)*out)[i] = drawn[i];
     for (int64_t at = first; at < count; at += first)
-        memcpy(*out + at, *out, (size_t)mhc__min(first, count - at) * sizeof(float));
+        memcpy((char *)*out + at * size, *out, (size_t)(mhc__min(first, count - at) * size));
+    mhc__release(drawn);
     return MHC_OK;
 }
 
@@ -31,18 +44,18 @@ static mhc_status open_tensors(mhc__subject *s, mhc_error *error) {
     int64_t n = s->spec.streams, c = s->spec.channels, t = s->tokens, fn = s->sizes.fn_rows * s->sizes.fn_columns;
     int head = s->spec.contraction == MHC_CONTRACT_HEAD;
     struct {
+        void **out;
+        int64_t count;
+        float deviation;
+    } elements[] = {
+        {&s->x, t * n * c, 1}, {&s->merged, t * n * c, 0}, {&s->d_merged, t * n * c, 1}, {&s->d_x, t * n * c, 0},
+        {&s->z, t * c, 1},     {&s->u, t * c, 0},          {&s->d_z, t * c, 0},          {&s->d_u, t * c, 1},
+    };
+    struct {
         float **out;
         int64_t count;
         float deviation;
-    } tensors[] = {
-        {&s->x, t * n * c, 1},
-        {&s->merged, t * n * c, 0},
-        {&s->d_merged, t * n * c, 1},
-        {&s->d_x, t * n * c, 0},
-        {&s->z, t * c, 1},
-        {&s->u, t * c, 0},
-        {&s->d_z, t * c, 0},
-        {&s->d_u, t * c, 1},
+    } floats[] = {
         {&s->coefficients, s->sizes.coefficients, 0.3f},
         {&s->d_coefficients, s->sizes.coefficients, 0.3f},
         {&s->carried, s->sizes.coefficients, 0.3f},
@@ -70,16 +83,19 @@ static mhc_status open_tensors(mhc__subject *s, mhc_error *error) {
         {&s->d_logits, t * mhc__subject_logits(s), 0},
     };
     mhc_status status = MHC_OK;
-    for (size_t i = 0; status == MHC_OK && i < sizeof tensors / sizeof tensors[0]; i++)
-        status = normal(tensors[i].out, tensors[i].count, tensors[i].deviation, i + 1, error);
+    for (size_t i = 0; status == MHC_OK && i < sizeof elements / sizeof elements[0]; i++)
+        status = normal(s->spec.type, elements[i].out, elements[i].count, elements[i].deviation, i + 1, error);
+    for (size_t i = 0; status == MHC_OK && i < sizeof floats / sizeof floats[0]; i++)
+        status = normal(MHC_FP32, (void **)floats[i].out, floats[i].count, floats[i].deviation, i + 101, error);
     return status;
 }
 
-mhc_status mhc__subject_open(mhc__subject *s, const char *preset, int streams, int64_t channels, int64_t tokens,
-                             mhc_error *error) {
+mhc_status mhc__subject_open(mhc__subject *s, const char *preset, mhc_type type, int streams, int64_t channels,
+                             int64_t tokens, mhc_error *error) {
     memset(s, 0, sizeof *s);
     s->tokens = tokens;
     mhc_status status = mhc_spec_preset(&s->spec, preset, streams, channels, error);
+    s->spec.type = type;
     if (status == MHC_OK)
         status = mhc_site_sizes_query(&s->spec, tokens, &s->sizes, error);
     if (status == MHC_OK)

@@ -4,14 +4,15 @@
 
 #include "mhc/mhc.h"
 
-/* A site and the two ends with all their tensors: filled with normal numbers, gradients with zeros. */
+/* A site and the two ends with all their tensors: filled with normal numbers, gradients with zeros. Those of streams
+ * and rows have elements of spec.type. */
 typedef struct mhc__subject {
     mhc_spec spec;
     int64_t tokens;
     mhc_site_sizes sizes;
     mhc_contract_sizes ends;
-    float *x, *merged, *d_merged, *d_x; /* [T, n, C] */
-    float *z, *u, *d_z, *d_u;           /* [T, C] */
+    void *x, *merged, *d_merged, *d_x; /* [T, n, C] */
+    void *z, *u, *d_z, *d_u;           /* [T, C] */
     float *coefficients, *d_coefficients, *carried, *d_carried, *saved;
     float *next_coefficients, *d_next_coefficients, *next_saved; /* of the site after, which has the same params */
     mhc_site_params params, gradients;
@@ -23,9 +24,12 @@ typedef struct mhc__subject {
 } mhc__subject;
 
 /* Errors: as mhc_spec_preset; out of memory. Close it either way. */
-mhc_status mhc__subject_open(mhc__subject *subject, const char *preset, int streams, int64_t channels, int64_t tokens,
-                             mhc_error *error);
+mhc_status mhc__subject_open(mhc__subject *subject, const char *preset, mhc_type type, int streams, int64_t channels,
+                             int64_t tokens, mhc_error *error);
 void mhc__subject_close(mhc__subject *subject);
+
+/* "fp32", "bf16". */
+const char *mhc__type_name(mhc_type type);
 
 /* Logits of res for one token: n * n, or n! for permutations. */
 int64_t mhc__subject_logits(const mhc__subject *subject);

@@ -46,16 +46,16 @@ static const mhc__operation *operation(const char *name) {
     return NULL;
 }
 
-static void open_subject(mhc__subject *subject, const char *preset, int n, int64_t channels, int64_t tokens) {
+static void open_subject(mhc__subject *subject, const char *preset, mhc_type type, int n, int64_t channels,
+                         int64_t tokens) {
     mhc_error error = {MHC_OK, ""};
-    if (mhc__subject_open(subject, preset, n, channels, tokens, &error) != MHC_OK)
+    if (mhc__subject_open(subject, preset, type, n, channels, tokens, &error) != MHC_OK)
         fail_msg("%s, n %d: %s", preset, n, error.message);
 }
 
-/* The figures of docs/performance.md for n = 4, in rows of C floats and in C flops for each token. The rest,
+/* The figures of docs/performance.md for n = 4, in rows of C elements and in C flops for each token. The rest,
  * coefficients and constraints, is below 100 floats and 6000 flops; fn has 24 rows of 4 C. */
-static void test_costs(void **state) {
-    (void)state;
+static void costs_of(mhc_type type) {
     enum { C = 1 << 17, T = 2 };
     static const struct {
         const char *name;
@@ -67,8 +67,8 @@ static void test_costs(void **state) {
         {"expand-back", 4, 1, 4, 0, 0}, {"contract", 4, 1, 8, 0, 0},     {"contract-back", 1, 4, 4, 0, 0},
     };
     mhc__subject subject;
-    open_subject(&subject, "paper", 4, C, T);
-    double row = 4.0 * C * T, fn = 4.0 * 24 * 4 * C;
+    open_subject(&subject, "paper", type, 4, C, T);
+    double row = (type == MHC_BF16 ? 2.0 : 4.0) * C * T, fn = 4.0 * 24 * 4 * C;
     for (size_t i = 0; i < sizeof EXPECTED / sizeof EXPECTED[0]; i++) {
         mhc__cost cost = operation(EXPECTED[i].name)->cost(&subject);
         double read = cost.read - EXPECTED[i].fn_read * fn, written = cost.written - EXPECTED[i].fn_written * fn;
@@ -80,6 +80,12 @@ static void test_costs(void **state) {
     assert_true(cost.flops == T * 1440.0 && cost.read == T * 64.0 && cost.written == T * 64.0);
     assert_true(operation("constraint-back")->cost(&subject).flops == T * 4000.0);
     mhc__subject_close(&subject);
+}
+
+static void test_costs(void **state) {
+    (void)state;
+    costs_of(MHC_FP32);
+    costs_of(MHC_BF16);
 }
 
 static mhc__spread steady(double rate) {
@@ -107,9 +113,9 @@ static void test_limits(void **state) {
     assert_int_equal(mhc__limit_of(&machine, (mhc__cost){.split = 1e15}, 8).level, MHC__DRAM);
 }
 
-static void run_all(const char *preset, int n, int64_t channels, int64_t tokens) {
+static void run_all(const char *preset, mhc_type type, int n, int64_t channels, int64_t tokens) {
     mhc__subject subject;
-    open_subject(&subject, preset, n, channels, tokens);
+    open_subject(&subject, preset, type, n, channels, tokens);
     for (const mhc__operation *o = MHC__OPERATIONS; o->name; o++) {
         mhc_error error = {MHC_OK, ""};
         mhc_context context = mhc_context_cpu(2);
@@ -121,7 +127,11 @@ static void run_all(const char *preset, int n, int64_t channels, int64_t tokens)
             fail_msg("%s, n %d, %s: cost", preset, n, o->name);
     }
     for (int64_t i = 0; i < tokens * n * channels; i++)
-        assert_true(isfinite(subject.merged[i]) && isfinite(subject.d_x[i]));
+        if (type == MHC_BF16)
+            assert_true(isfinite(mhc_bf16_value(((uint16_t *)subject.merged)[i])) &&
+                        isfinite(mhc_bf16_value(((uint16_t *)subject.d_x)[i])));
+        else
+            assert_true(isfinite(((float *)subject.merged)[i]) && isfinite(((float *)subject.d_x)[i]));
     mhc__subject_close(&subject);
 }
 
@@ -129,7 +139,8 @@ static void test_presets(void **state) {
     (void)state;
     for (int i = 1; mhc_spec_preset_name(i); i++) /* 0 is the residual */
         for (int n = 2; n <= 4; n += 2)
-            run_all(mhc_spec_preset_name(i), n, 48, 19);
+            for (int type = MHC_FP32; type <= MHC_BF16; type++)
+                run_all(mhc_spec_preset_name(i), (mhc_type)type, n, 48, 19);
 }
 
 int main(void) {
