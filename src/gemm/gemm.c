@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bf16.h"
 #include "base/threads.h"
 #include "gemm/provider.h"
+#include "mhc/type.h"
 
 /* Below this many multiplications a team costs more than it saves. */
 #define TEAM_WORTH (INT64_C(1) << 18)
@@ -135,9 +135,9 @@ static void round_rows(int threads, int64_t rows, int64_t columns, const operand
         uint16_t *narrow = (uint16_t *)memory + i * to->stride;
         float *wide = (float *)memory + i * to->stride;
         for (int64_t j = 0; j < columns && to->half; j++)
-            narrow[j] = mhc__bf16_of(x[j]);
+            narrow[j] = mhc_bf16_of(x[j]);
         for (int64_t j = 0; j < columns && !to->half; j++)
-            wide[j] = mhc__bf16_value(mhc__bf16_of(x[j]));
+            wide[j] = mhc_bf16_value(mhc_bf16_of(x[j]));
     }
 }
 

@@ -7,8 +7,8 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
-#include "base/bf16.h"
 #include "gemm/provider.h"
+#include "mhc/type.h"
 
 /* Everything that one product creates; destroyed where it is not NULL. */
 typedef struct handles {
@@ -116,7 +116,7 @@ static bool product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, in
 enum { TRIED_M = 20, TRIED_N = 36, TRIED_K = 48 };
 
 static float tried_value(int row, int column) {
-    return mhc__bf16_value(mhc__bf16_of((float)((row * 7 + column * 13) % 29 - 14) / 8.0f));
+    return mhc_bf16_value(mhc_bf16_of((float)((row * 7 + column * 13) % 29 - 14) / 8.0f));
 }
 
 static bool try_product(bool transpose_a, bool transpose_b, float beta) {
@@ -124,10 +124,10 @@ static bool try_product(bool transpose_a, bool transpose_b, float beta) {
     float c[TRIED_M * TRIED_N];
     for (int i = 0; i < TRIED_M; i++)
         for (int p = 0; p < TRIED_K; p++)
-            a[transpose_a ? p * TRIED_M + i : i * TRIED_K + p] = mhc__bf16_of(tried_value(i, p));
+            a[transpose_a ? p * TRIED_M + i : i * TRIED_K + p] = mhc_bf16_of(tried_value(i, p));
     for (int p = 0; p < TRIED_K; p++)
         for (int j = 0; j < TRIED_N; j++)
-            b[transpose_b ? j * TRIED_K + p : p * TRIED_N + j] = mhc__bf16_of(tried_value(p, j + 5));
+            b[transpose_b ? j * TRIED_K + p : p * TRIED_N + j] = mhc_bf16_of(tried_value(p, j + 5));
     for (int e = 0; e < TRIED_M * TRIED_N; e++)
         c[e] = beta == 0.0f ? NAN : (float)e;
     if (!product(transpose_a, transpose_b, TRIED_M, TRIED_N, TRIED_K, a, transpose_a ? TRIED_M : TRIED_K, b,

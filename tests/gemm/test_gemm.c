@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-#include "base/bf16.h"
 #include "base/philox.h"
 #include "base/threads.h"
 #include "gemm/gemm.h"
+#include "mhc/type.h"
 
 static float *filled(int64_t count, uint64_t place) {
     float *x = malloc((size_t)(count ? count : 1) * sizeof *x);
@@ -24,7 +24,7 @@ static float *filled(int64_t count, uint64_t place) {
 static const mhc__precision precisions[] = {MHC__PRECISION_FP32, MHC__PRECISION_BF16};
 
 static double operand_value(mhc__precision precision, float x) {
-    return (double)(precision == MHC__PRECISION_BF16 ? mhc__bf16_value(mhc__bf16_of(x)) : x);
+    return (double)(precision == MHC__PRECISION_BF16 ? mhc_bf16_value(mhc_bf16_of(x)) : x);
 }
 
 static void check(mhc__precision precision, bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, float beta,
