@@ -2,7 +2,8 @@
  *
  * A residual network carries one stream: x' = x + F(x). A hyper-connection carries n of them and lets the network
  * choose how a layer reads them (pre), writes them (post) and how they mix (res); mHC keeps res doubly stochastic, so
- * that the path around the layers neither amplifies nor damps, at any depth. libmhc does everything around your layer F; F itself stays yours.
+ * that the path around the layers neither amplifies nor damps, at any depth. libmhc does everything around your layer
+ * F; F itself stays yours.
  *
  *     tokens -> embed -> expand -> ( pre -> F -> merge ) x sites -> contract -> norm -> logits
  *
