@@ -21,6 +21,9 @@ MHC__INLINE mhc__vec mhc__elem_load(const mhc__elem *p) {
 MHC__INLINE void mhc__elem_store(mhc__elem *p, mhc__vec v) {
     mhc__vec_store_bf16(p, v);
 }
+MHC__INLINE void mhc__elem_store_around(mhc__elem *p, mhc__vec v) {
+    mhc__vec_store_bf16(p, v); /* half a register: through the caches */
+}
 MHC__INLINE mhc__vec mhc__elem_load_some(const mhc__elem *p, int count) {
     return mhc__vec_load_some_bf16(p, count);
 }
@@ -41,6 +44,9 @@ MHC__INLINE mhc__vec mhc__elem_load(const mhc__elem *p) {
 }
 MHC__INLINE void mhc__elem_store(mhc__elem *p, mhc__vec v) {
     mhc__vec_store(p, v);
+}
+MHC__INLINE void mhc__elem_store_around(mhc__elem *p, mhc__vec v) {
+    mhc__vec_store_around(p, v);
 }
 MHC__INLINE mhc__vec mhc__elem_load_some(const mhc__elem *p, int count) {
     return mhc__vec_load_some(p, count);

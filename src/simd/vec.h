@@ -29,6 +29,8 @@
  *
  *     mhc__vec_all(x)                 x in every lane
  *     mhc__vec_load(p), mhc__vec_store(p, v)
+ *     mhc__vec_store_around(p, v)     the same store, past the caches where there is a way; p a multiple of a register
+ *     mhc__vec_around_end()           after such stores: what was stored is there for other threads
  *     mhc__vec_load_some(p, count)    lanes from count on are 0, and nothing past them is read
  *     mhc__vec_store_some(p, v, count)
  *     ..._bf16                        those four for bf16: widened, which is exact, and rounded as mhc_bf16_of does

@@ -25,6 +25,12 @@ MHC__INLINE mhc__vec mhc__vec_load(const float *p) {
 MHC__INLINE void mhc__vec_store(float *p, mhc__vec v) {
     _mm256_storeu_ps(p, v);
 }
+MHC__INLINE void mhc__vec_store_around(float *p, mhc__vec v) {
+    _mm256_stream_ps(p, v);
+}
+MHC__INLINE void mhc__vec_around_end(void) {
+    _mm_sfence();
+}
 MHC__INLINE mhc__vec mhc__vec_load_some(const float *p, int count) {
     return _mm256_maskload_ps(p, mhc__vec_mask(count));
 }

@@ -18,6 +18,10 @@ MHC__INLINE mhc__vec mhc__vec_load(const float *p) {
 MHC__INLINE void mhc__vec_store(float *p, mhc__vec v) {
     vst1q_f32(p, v);
 }
+MHC__INLINE void mhc__vec_store_around(float *p, mhc__vec v) {
+    vst1q_f32(p, v);
+}
+MHC__INLINE void mhc__vec_around_end(void) {}
 MHC__INLINE mhc__vec mhc__vec_load_some(const float *p, int count) {
     float lanes[MHC__VEC] = {0};
     memcpy(lanes, p, (size_t)count * sizeof *lanes);

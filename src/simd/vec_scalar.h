@@ -15,6 +15,10 @@ MHC__INLINE mhc__vec mhc__vec_load(const float *p) {
 MHC__INLINE void mhc__vec_store(float *p, mhc__vec v) {
     *p = v;
 }
+MHC__INLINE void mhc__vec_store_around(float *p, mhc__vec v) {
+    *p = v;
+}
+MHC__INLINE void mhc__vec_around_end(void) {}
 MHC__INLINE mhc__vec mhc__vec_load_some(const float *p, int count) {
     return count > 0 ? *p : 0.0f;
 }

@@ -65,6 +65,7 @@ typedef struct mhc__merging {
     mhc_rows z;
     const float *coefficients;
     int64_t stride;
+    bool around; /* out is too large to stay in a cache: write it past them. Not where out is x */
 } mhc__merging;
 
 typedef struct mhc__logit_kernels {

@@ -9,8 +9,11 @@
 
 enum { MHC__COMBINE_MAX = MHC_MAX_STREAMS + 1 };
 
+/* How outputs are written: through the caches, or, whole registers to aligned places, around them. */
+typedef enum mhc__way { MHC__WAY_THROUGH, MHC__WAY_AROUND } mhc__way;
+
 /* Columns c.. of `vecs` registers; or, where `some` is not 0, of that many elements. shares: as mhc__combine_with. */
-MHC__INLINE void mhc__combine_columns(int outs, int ins, int vecs, int some, const float *weights,
+MHC__INLINE void mhc__combine_columns(int outs, int ins, int vecs, int some, mhc__way way, const float *weights,
                                       const mhc__elem *const *in, const float *const *shares, mhc__elem *const *out,
                                       int64_t c) {
     mhc__vec x[MHC__COMBINE_MAX][2], sum[2];
@@ -39,13 +42,15 @@ MHC__INLINE void mhc__combine_columns(int outs, int ins, int vecs, int some, con
                 sum[q] = mhc__vec_add(sum[q], mhc__vec_load(shares[i] + mhc__slab_column(c) + q * MHC__VEC));
             if (some)
                 mhc__elem_store_some(out[i] + c, sum[q], some);
+            else if (way == MHC__WAY_AROUND)
+                mhc__elem_store_around(out[i] + c + q * MHC__VEC, sum[q]);
             else
                 mhc__elem_store(out[i] + c + q * MHC__VEC, sum[q]);
         }
     }
 }
 
-MHC__INLINE void mhc__combine_sized(int outs, int ins, const float *weights, const mhc__elem *const *in,
+MHC__INLINE void mhc__combine_sized(int outs, int ins, mhc__way way, const float *weights, const mhc__elem *const *in,
                                     const float *const *shares, mhc__elem *const *out, int64_t count) {
     const mhc__elem *from[MHC__COMBINE_MAX];
     mhc__elem *to[MHC__COMBINE_MAX];
@@ -55,11 +60,11 @@ MHC__INLINE void mhc__combine_sized(int outs, int ins, const float *weights, con
         to[i] = out[i];
     int64_t c = 0;
     for (; c + 2 * MHC__VEC <= count; c += 2 * MHC__VEC)
-        mhc__combine_columns(outs, ins, 2, 0, weights, from, shares, to, c);
+        mhc__combine_columns(outs, ins, 2, 0, way, weights, from, shares, to, c);
     for (; c + MHC__VEC <= count; c += MHC__VEC)
-        mhc__combine_columns(outs, ins, 1, 0, weights, from, shares, to, c);
+        mhc__combine_columns(outs, ins, 1, 0, way, weights, from, shares, to, c);
     if (c < count)
-        mhc__combine_columns(outs, ins, 1, (int)(count - c), weights, from, shares, to, c);
+        mhc__combine_columns(outs, ins, 1, (int)(count - c), way, weights, from, shares, to, c);
 }
 
 /* weights [outs, ins]; outs, ins <= MHC__COMBINE_MAX. */
@@ -67,35 +72,49 @@ static __attribute__((noinline, unused)) void mhc__combine(int outs, int ins, co
                                                            const mhc__elem *const *in, mhc__elem *const *out,
                                                            int64_t count) {
     if (outs == 4 && ins == 5) /* merge, its way back through pre */
-        mhc__combine_sized(4, 5, weights, in, NULL, out, count);
+        mhc__combine_sized(4, 5, MHC__WAY_THROUGH, weights, in, NULL, out, count);
     else if (outs == 1 && ins == 4) /* collapse, dz */
-        mhc__combine_sized(1, 4, weights, in, NULL, out, count);
+        mhc__combine_sized(1, 4, MHC__WAY_THROUGH, weights, in, NULL, out, count);
     else if (outs == 5 && ins == 4) /* dx and dz */
-        mhc__combine_sized(5, 4, weights, in, NULL, out, count);
+        mhc__combine_sized(5, 4, MHC__WAY_THROUGH, weights, in, NULL, out, count);
     else if (outs == 2 && ins == 3)
-        mhc__combine_sized(2, 3, weights, in, NULL, out, count);
+        mhc__combine_sized(2, 3, MHC__WAY_THROUGH, weights, in, NULL, out, count);
     else if (outs == 3 && ins == 2)
-        mhc__combine_sized(3, 2, weights, in, NULL, out, count);
+        mhc__combine_sized(3, 2, MHC__WAY_THROUGH, weights, in, NULL, out, count);
     else if (outs == 8 && ins == 9)
-        mhc__combine_sized(8, 9, weights, in, NULL, out, count);
+        mhc__combine_sized(8, 9, MHC__WAY_THROUGH, weights, in, NULL, out, count);
     else if (outs == 9 && ins == 8)
-        mhc__combine_sized(9, 8, weights, in, NULL, out, count);
+        mhc__combine_sized(9, 8, MHC__WAY_THROUGH, weights, in, NULL, out, count);
     else
-        mhc__combine_sized(outs, ins, weights, in, NULL, out, count);
+        mhc__combine_sized(outs, ins, MHC__WAY_THROUGH, weights, in, NULL, out, count);
 }
 
-/* The same, plus rows of slabs, one for each output; outs streams and the row that is spread over them. */
+/* n streams and a row to n other streams, around the caches where their places allow it. */
+static __attribute__((noinline, unused)) void
+mhc__combine_around(int n, const float *weights, const mhc__elem *const *in, mhc__elem *const *out, int64_t count) {
+    uintptr_t places = 0;
+    for (int i = 0; i < n; i++)
+        places |= (uintptr_t)out[i];
+    if (places % (MHC__VEC * sizeof(float)) != 0)
+        mhc__combine(n, n + 1, weights, in, out, count);
+    else if (n == 4)
+        mhc__combine_sized(4, 5, MHC__WAY_AROUND, weights, in, NULL, out, count);
+    else
+        mhc__combine_sized(n, n + 1, MHC__WAY_AROUND, weights, in, NULL, out, count);
+}
+
+/* mhc__combine plus rows of slabs, one for each output; outs streams and the row that is spread over them. */
 static __attribute__((noinline, unused)) void mhc__combine_with(int outs, const float *weights,
                                                                 const mhc__elem *const *in, const float *const *shares,
                                                                 mhc__elem *const *out, int64_t count) {
     if (outs == 4)
-        mhc__combine_sized(4, 5, weights, in, shares, out, count);
+        mhc__combine_sized(4, 5, MHC__WAY_THROUGH, weights, in, shares, out, count);
     else if (outs == 2)
-        mhc__combine_sized(2, 3, weights, in, shares, out, count);
+        mhc__combine_sized(2, 3, MHC__WAY_THROUGH, weights, in, shares, out, count);
     else if (outs == 8)
-        mhc__combine_sized(8, 9, weights, in, shares, out, count);
+        mhc__combine_sized(8, 9, MHC__WAY_THROUGH, weights, in, shares, out, count);
     else
-        mhc__combine_sized(outs, outs + 1, weights, in, shares, out, count);
+        mhc__combine_sized(outs, outs + 1, MHC__WAY_THROUGH, weights, in, shares, out, count);
 }
 
 /* out_i (+)= weights_i in: one row spread over many. shares: NULL, or rows of slabs, one for each output. add, and

@@ -37,8 +37,13 @@ static void mhc__merge_run(const mhc__merging *m, int64_t first, int64_t end, mh
         mhc__stream_rows(m->x, n, t, 0, from);
         from[n] = mhc__row_at(m->z, t, 0);
         mhc__stream_rows(out, n, t, 0, to);
-        mhc__combine(n, n + 1, weights, (const mhc__elem *const *)from, to, m->channels);
+        if (m->around)
+            mhc__combine_around(n, weights, (const mhc__elem *const *)from, to, m->channels);
+        else
+            mhc__combine(n, n + 1, weights, (const mhc__elem *const *)from, to, m->channels);
     }
+    if (m->around)
+        mhc__vec_around_end();
 }
 
 /* acc [n, n + 1]: lanes of <dout_i, x_j>, then of <dout_i, z>. */

@@ -17,7 +17,7 @@
 /* Rows of a group, padded values of a chunk (16 KiB together), rows of fn whose sums are kept at a time. */
 enum { MHC__GROUP = 8, MHC__GROUP_CHUNK = 512, MHC__GROUP_FNS = 24 };
 
-/* A tile: 4 rows by 3 of fn in 16 registers, by 6 in 32; a single row by 8. */
+/* A tile: 4 rows by 3 of fn in 16 registers, by 6 in 32. */
 enum { MHC__GROUP_TILE = 4 };
 #if defined(MHC__ISA_IS_AVX2)
 enum { MHC__GROUP_WIDE = 3 };
@@ -68,8 +68,8 @@ MHC__INLINE void mhc__group_square(const float *x, int count, float *square) {
 
 /* One part of the lanes of `rows` rows from v0 on and `fns` of fn from k0 on: constants where this is inlined. */
 MHC__INLINE void mhc__group_tile(mhc__group *g, int v0, int rows, int k0, int fns, int part) {
-    mhc__vec sum[MHC__GROUP_TILE][8], w[8];
-    const float *x = g->x[v0] + part * MHC__VEC, *fn[8];
+    mhc__vec sum[MHC__GROUP_TILE][MHC__GROUP_WIDE], w[MHC__GROUP_WIDE];
+    const float *x = g->x[v0] + part * MHC__VEC, *fn[MHC__GROUP_WIDE];
     const int count = g->count;
 #pragma GCC unroll 8
     for (int k = 0; k < fns; k++)
@@ -98,6 +98,35 @@ MHC__INLINE void mhc__group_tile(mhc__group *g, int v0, int rows, int k0, int fn
             mhc__vec_store(g->acc[v0 + v][k0 + k] + part * MHC__VEC, sum[v][k]);
 }
 
+/* A single row, as in decoding, where fn comes from the second cache: all lanes of `fns` rows of fn in one pass, so
+ * that each of its lines is asked for once. The lanes' sums are those of mhc__group_tile. */
+enum { MHC__LINE_FNS = MHC__PARTS == 1 ? 8 : 4 };
+MHC__INLINE void mhc__group_line(mhc__group *g, int k0) {
+    mhc__vec sum[MHC__LINE_FNS][MHC__PARTS];
+    const float *x = g->x[0], *fn[MHC__LINE_FNS];
+    const int count = g->count;
+#pragma GCC unroll 8
+    for (int k = 0; k < MHC__LINE_FNS; k++) {
+        fn[k] = g->fn + (k0 + k) * g->fn_stride;
+#pragma GCC unroll 4
+        for (int part = 0; part < MHC__PARTS; part++)
+            sum[k][part] = mhc__vec_load(g->acc[0][k0 + k] + part * MHC__VEC);
+    }
+    for (int c = 0; c < count; c += MHC__LANES)
+#pragma GCC unroll 4
+        for (int part = 0; part < MHC__PARTS; part++) {
+            mhc__vec e = mhc__vec_load(x + c + part * MHC__VEC);
+#pragma GCC unroll 8
+            for (int k = 0; k < MHC__LINE_FNS; k++)
+                sum[k][part] = mhc__vec_fma(e, mhc__vec_load(fn[k] + c + part * MHC__VEC), sum[k][part]);
+        }
+#pragma GCC unroll 8
+    for (int k = 0; k < MHC__LINE_FNS; k++)
+#pragma GCC unroll 4
+        for (int part = 0; part < MHC__PARTS; part++)
+            mhc__vec_store(g->acc[0][k0 + k] + part * MHC__VEC, sum[k][part]);
+}
+
 /* Asks for the next chunk of one row, a share of it. Asking reads nothing: it may go past the end of the array. */
 MHC__INLINE void mhc__group_ask(const mhc__group *g, int row, int share, int shares) {
     const int lines = MHC__GROUP_CHUNK * (int)sizeof(mhc__elem) / 64 / shares;
@@ -123,9 +152,10 @@ MHC__INLINE void mhc__group_rows(mhc__group *g, int k, int fns) {
 static __attribute__((noinline)) void mhc__group_products(mhc__group *g) {
     int k = 0;
     if (g->rows == 1)
-        for (; k + 8 <= g->fns; k += 8) {
-            mhc__group_ask(g, 0, k / 8, 4);
-            mhc__group_tiles(g, 0, 1, k, 8);
+        for (; k + MHC__LINE_FNS <= g->fns; k += MHC__LINE_FNS) {
+            if (k < 16)
+                mhc__group_ask(g, 0, k / 4, 4);
+            mhc__group_line(g, k);
         }
     for (; k + MHC__GROUP_WIDE <= g->fns; k += MHC__GROUP_WIDE) {
         if (k / MHC__GROUP_WIDE < g->rows)

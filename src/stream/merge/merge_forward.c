@@ -2,6 +2,14 @@
 #include "stream/kernels.h"
 #include "stream/shape.h"
 
+/* A result of this many bytes will have left the caches when the next operation comes to its beginning. Written around
+ * them, it needs not be read first. */
+#define LARGE_BYTES ((int64_t)16 << 20)
+
+static bool is_large(const mhc__shape *s, int64_t tokens) {
+    return tokens >= LARGE_BYTES / mhc_type_size(s->type) / s->n / s->channels;
+}
+
 mhc_status mhc_merge_forward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x,
                              mhc_rows z, const float *coefficients, mhc_streams out, mhc_error *error) {
     const char *call = "mhc_merge_forward";
@@ -17,7 +25,8 @@ mhc_status mhc_merge_forward(const mhc_context *context, const mhc_spec *spec, i
         coefficients = ones;
     MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
     const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
-    mhc__merging m = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0};
+    mhc__merging m = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false};
+    m.around = out.data != x.data && is_large(&s, tokens);
     int64_t blocks = mhc__blocks(tokens, MHC__TOKEN_BLOCK);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++)

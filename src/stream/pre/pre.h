@@ -63,8 +63,9 @@ int64_t mhc__pre_scratch_floats(const mhc__shape *shape, int ranges);
 /* thread: of the team that works on the ranges; its shares. 0 where nobody works any more. */
 mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *shape, float *scratch, int ranges, int range, int thread);
 
-/* One range of tokens: clears its scratch, then walks over its chunks. */
-void mhc__pre_back_clear(const mhc__pre *pre, mhc__pre_scratch scratch);
+/* One range of tokens: prepares its scratch, then walks over its chunks. The only range adds to the gradient of fn
+ * itself, not to a part of its own. */
+void mhc__pre_back_begin(const mhc__pre *pre, const mhc__pre_gradients *g, int ranges, mhc__pre_scratch *scratch);
 /* At most MHC__CHUNK tokens. */
 void mhc__pre_back_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
                          mhc__pre_scratch scratch);

@@ -20,13 +20,17 @@ mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *s, float *scratch, int ra
     return (mhc__pre_scratch){merged, sums, d_mix, d_mix + MHC__CHUNK * (int64_t)s->logits, shares};
 }
 
-void mhc__pre_back_clear(const mhc__pre *pre, mhc__pre_scratch scratch) {
+void mhc__pre_back_begin(const mhc__pre *pre, const mhc__pre_gradients *g, int ranges, mhc__pre_scratch *scratch) {
     const mhc__shape *s = pre->shape;
-    memset(scratch.merged, 0, (size_t)MHC__MERGE_SUMS(s->n) * sizeof *scratch.merged);
-    memset(scratch.sums, 0, (size_t)(s->logits + 3) * sizeof *scratch.sums);
-    if (s->dynamic)
-        memset(scratch.d_fn, 0,
-               (size_t)s->width * (size_t)mhc__projection_columns(&pre->projection) * sizeof *scratch.d_fn);
+    memset(scratch->merged, 0, (size_t)MHC__MERGE_SUMS(s->n) * sizeof *scratch->merged);
+    memset(scratch->sums, 0, (size_t)(s->logits + 3) * sizeof *scratch->sums);
+    if (!s->dynamic)
+        return;
+    if (ranges == 1) /* few tokens: fn is what they cost, so its gradient is passed over once */
+        scratch->d_fn = g->params->fn;
+    else
+        memset(scratch->d_fn, 0,
+               (size_t)s->width * (size_t)mhc__projection_columns(&pre->projection) * sizeof *scratch->d_fn);
 }
 
 /* <du, X_j>: the gradient of the weights of the collapse. */
@@ -90,7 +94,7 @@ void mhc__pre_back_end(const mhc__pre *pre, const mhc__pre_gradients *g, int thr
             g->params->base[k] += (float)total(s, scratch, ranges, k);
         for (int k = 0; k < 3; k++)
             g->params->scale[k] += (float)total(s, scratch, ranges, s->logits + k);
-        if (ranges > 0)
+        if (ranges > 1)
             mhc__projection_add_parts(threads, &pre->projection, ranges,
                                       mhc__pre_scratch_of(s, scratch, ranges, 0, 0).d_fn, range_floats(s),
                                       g->params->fn);
@@ -147,7 +151,7 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     for (int range = 0; range < ranges; range++) {
         mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range, mhc__thread_index());
         int64_t end = mhc__range_first(tokens, range + 1);
-        mhc__pre_back_clear(&pre, own);
+        mhc__pre_back_begin(&pre, &g, ranges, &own);
         for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK)
             mhc__pre_back_chunk(&pre, &g, first, mhc__min(end, first + MHC__CHUNK), own);
     }

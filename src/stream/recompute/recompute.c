@@ -40,7 +40,8 @@ static void replay(const mhc__stream_kernels *kernels, const mhc__shape *s, int6
             kernels->collapse(s->n, s->channels, first, end, x, weights.data, weights.stride, step->u);
         if (step->out.data) {
             mhc__merging merging = {
-                s->n, s->channels, x, step->z, s->logits ? step->coefficients : ones, s->dynamic ? s->coefficients : 0};
+                s->n, s->channels, x, step->z, s->logits ? step->coefficients : ones, s->dynamic ? s->coefficients : 0,
+                false};
             kernels->merge(&merging, first, end, step->out);
         }
         x = step->out;

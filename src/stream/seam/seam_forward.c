@@ -25,7 +25,7 @@ mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, in
         next_saved = workspace;
     }
     mhc__pre pre = mhc__pre_of(spec, &s, next, out, next_coefficients, carried, next_saved);
-    mhc__merging merging = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0};
+    mhc__merging merging = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false};
     mhc__pre_begin(&pre, next_coefficients);
     int64_t step = mhc__pre_block_tokens(&pre), blocks = mhc__blocks(tokens, step);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
