@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "data/encode.h"
 #include "data/text_files.h"
 #include "file/atomic.h"
+#include "file/checksum.h"
 
 #define MAGIC   "MHCTOKEN"
 #define VERSION 1
@@ -21,17 +21,6 @@ typedef struct header {
     uint64_t count;
     unsigned char zeros[HEADER - 32];
 } header;
-
-static uint32_t checksum(const void *bytes, size_t size) {
-    uLong crc = crc32(0L, Z_NULL, 0);
-    for (const Bytef *at = bytes; size;) {
-        uInt part = size > 1u << 30 ? 1u << 30 : (uInt)size;
-        crc = crc32(crc, at, part);
-        at += part;
-        size -= part;
-    }
-    return (uint32_t)crc;
-}
 
 bool mhc__packed_is(const char *path) {
     char magic[8] = {0};
@@ -54,7 +43,7 @@ mhc_status mhc__packed_write(const char *path, const mhc__token_array *tokens, c
                    .version = VERSION,
                    .width = (uint32_t)tokens->width,
                    .vocabulary = (uint32_t)mhc__tokenizer_vocabulary(tokenizer),
-                   .crc = checksum(tokens->data, data),
+                   .crc = mhc__checksum(tokens->data, data),
                    .count = (uint64_t)tokens->count};
     memcpy(head.magic, MAGIC, sizeof head.magic);
     char *bytes = malloc(HEADER + data), *beside = mhc__packed_tokenizer_path(path);
@@ -93,7 +82,7 @@ mhc_status mhc__packed_parse(const void *bytes, size_t size, const char *name, m
     if (head.count > data || head.count * head.width != data)
         return mhc__fail(error, MHC_CORRUPT, "%s: expected %" PRIu64 " tokens of %" PRIu32 " bytes, found %zu bytes",
                          name, head.count, head.width, data);
-    if (checksum((const char *)bytes + HEADER, data) != head.crc)
+    if (mhc__checksum((const char *)bytes + HEADER, data) != head.crc)
         return mhc__fail(error, MHC_CORRUPT, "%s: checksum differs: the file is damaged", name);
     mhc__token_array view = {
         .data = (const char *)bytes + HEADER, .width = (int)head.width, .count = (int64_t)head.count};

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <zlib.h>
 
+#include "file/checksum.h"
+
 #define CHUNK     65536
 #define ZIP_LOCAL 30 /* bytes of a member's header before its name (APPNOTE.TXT 4.3.7) */
 
@@ -19,7 +21,7 @@ static mhc_status take(mhc__text *out, const unsigned char *chunk, size_t count,
     return out->failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory to unpack") : MHC_OK;
 }
 
-/* window: -15 for bare deflate, 31 for gzip, as zlib wants it. */
+/* window: -15 for bare deflate, 31 for gzip, as zlib wants it. A gzip file may be several, one after the other. */
 static mhc_status unpack_deflate(int window, const char *kind, const unsigned char *bytes, size_t size, size_t limit,
                                  mhc__text *out, mhc_error *error) {
     z_stream stream = {0};
@@ -43,6 +45,8 @@ static mhc_status unpack_deflate(int window, const char *kind, const unsigned ch
             status = damaged(error, kind);
         else
             status = take(out, chunk, CHUNK - stream.avail_out, limit, error);
+        if (code == Z_STREAM_END && window > 15 && stream.avail_in + size > 0)
+            code = inflateReset(&stream);
     }
     inflateEnd(&stream);
     return status;
@@ -67,16 +71,13 @@ static mhc_status unpack_zip(const unsigned char *bytes, size_t size, size_t lim
                          flags & 1 ? "encrypted" : "not deflated");
     MHC__TRY(unpack_deflate(-15, "zip", bytes + start, size - start, limit, out, error));
     /* With bit 3 the checksum comes after the data, where only the directory could find it: SHA-256 guards instead. */
-    uLong found = crc32(0L, Z_NULL, 0);
-    for (size_t at = before; at < out->length; at += CHUNK)
-        found =
-            crc32(found, (const Bytef *)out->data + at, (uInt)(out->length - at < CHUNK ? out->length - at : CHUNK));
-    return !(flags & 8) && found != crc ? damaged(error, "zip") : MHC_OK;
+    bool same = mhc__checksum(out->data + before, out->length - before) == crc;
+    return !(flags & 8) && !same ? damaged(error, "zip") : MHC_OK;
 }
 
 static mhc_status unpack_xz(const unsigned char *bytes, size_t size, size_t limit, mhc__text *out, mhc_error *error) {
     lzma_stream stream = LZMA_STREAM_INIT;
-    if (lzma_stream_decoder(&stream, UINT64_C(1) << 30, 0) != LZMA_OK)
+    if (lzma_stream_decoder(&stream, UINT64_C(1) << 30, LZMA_CONCATENATED) != LZMA_OK)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory to unpack");
     unsigned char chunk[CHUNK];
     stream.next_in = bytes;

@@ -1,4 +1,4 @@
-/* Whole files out of their compressed bytes: zip (its first member), gzip, xz. */
+/* Whole files out of their compressed bytes: zip (its first member), gzip, xz (all members). */
 #ifndef MHC_DATA_UNPACK_H
 #define MHC_DATA_UNPACK_H
 

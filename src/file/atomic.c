@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,15 +62,19 @@ static mhc_status write_all(int file, const char *path, const char *bytes, size_
         bytes += written;
         size -= (size_t)written;
     }
-    return fsync(file) != 0 ? fail_errno(error, "flush", path) : MHC_OK;
+    return MHC_OK;
 }
 
-mhc_status mhc__write_file(const char *path, const void *bytes, size_t size, mhc_error *error) {
+mhc_status mhc__write_pieces(const char *path, const mhc__piece *pieces, int count, mhc_error *error) {
     char *beside = mhc__format("%s.tmp-%ld", path, (long)getpid());
     if (!beside)
         return no_memory(error, path);
     int file = open(beside, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    mhc_status status = file < 0 ? fail_errno(error, "create", path) : write_all(file, path, bytes, size, error);
+    mhc_status status = file < 0 ? fail_errno(error, "create", path) : MHC_OK;
+    for (int i = 0; i < count && status == MHC_OK; i++)
+        status = write_all(file, path, pieces[i].bytes, pieces[i].size, error);
+    if (status == MHC_OK && fsync(file) != 0)
+        status = fail_errno(error, "flush", path);
     if (file >= 0 && close(file) != 0 && status == MHC_OK)
         status = fail_errno(error, "close", path);
     if (status == MHC_OK && rename(beside, path) != 0)
@@ -80,6 +83,10 @@ mhc_status mhc__write_file(const char *path, const void *bytes, size_t size, mhc
         unlink(beside);
     free(beside);
     return status == MHC_OK ? flush_parent(path, error) : status;
+}
+
+mhc_status mhc__write_file(const char *path, const void *bytes, size_t size, mhc_error *error) {
+    return mhc__write_pieces(path, &(mhc__piece){bytes, size}, 1, error);
 }
 
 mhc_status mhc__make_folders(const char *path, mhc_error *error) {
@@ -111,6 +118,10 @@ mhc_status mhc__make_folders(const char *path, mhc_error *error) {
 }
 
 mhc_status mhc__read_file(const char *path, char **bytes, size_t *size, mhc_error *error) {
+    return mhc__read_file_up_to(path, SIZE_MAX, bytes, size, error);
+}
+
+mhc_status mhc__read_file_up_to(const char *path, size_t limit, char **bytes, size_t *size, mhc_error *error) {
     *bytes = NULL;
     *size = 0;
     int file = open(path, O_RDONLY);
@@ -130,6 +141,10 @@ mhc_status mhc__read_file(const char *path, char **bytes, size_t *size, mhc_erro
             status = fail_errno(error, "read", path);
         if (count <= 0)
             break;
+        if ((size_t)count > limit - text.length) {
+            status = mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: expected at most %zu bytes, found more", path, limit);
+            break;
+        }
         mhc__text_append(&text, chunk, (size_t)count);
     }
     close(file);
@@ -168,9 +183,15 @@ mhc_status mhc__remove_tree(const char *path, mhc_error *error) {
     return status;
 }
 
-static bool exists(const char *path) {
+mhc_status mhc__path_exists(const char *path, bool *there, mhc_error *error) {
     struct stat info;
-    return lstat(path, &info) == 0;
+    *there = lstat(path, &info) == 0;
+    return *there || errno == ENOENT || errno == ENOTDIR ? MHC_OK : fail_errno(error, "look at", path);
+}
+
+static bool exists(const char *path) {
+    bool there;
+    return mhc__path_exists(path, &there, NULL) == MHC_OK && there;
 }
 
 /* The new folder takes its place in two renames, since rename can't replace a folder that isn't empty. Between them

@@ -7,10 +7,13 @@
 #include "file/safetensors.h"
 
 static bool shape_holds(const mhc__tensor *tensor) {
-    int64_t count = 1;
+    int64_t count = 1, bytes;
+    if (tensor->dims < 0 || tensor->dims > MHC__TENSOR_MAX_DIMS)
+        return false;
     for (int d = 0; d < tensor->dims; d++)
-        count *= tensor->shape[d];
-    return tensor->dims >= 0 && tensor->dims <= MHC__TENSOR_MAX_DIMS && count == tensor->count;
+        if (tensor->shape[d] < 0 || __builtin_mul_overflow(count, tensor->shape[d], &count))
+            return false;
+    return count == tensor->count && !__builtin_mul_overflow(count, (int64_t)mhc__dtype_size(tensor->dtype), &bytes);
 }
 
 static json_t *entry_of(const mhc__tensor *tensor, json_int_t begin, json_int_t end) {
@@ -46,6 +49,27 @@ static mhc_status fill_header(json_t *header, const char *path, const mhc__tenso
     return MHC_OK;
 }
 
+/* The file: the length of the header, the header, and the tensors where they lie. */
+static mhc_status write_pieces(const char *path, const char *json, const mhc__tensor *tensors, int count,
+                               mhc_error *error) {
+    static const char spaces[] = "       ";
+    size_t length = strlen(json), padding = (8 - length % 8) % 8;
+    unsigned char prefix[8];
+    for (int i = 0; i < 8; i++)
+        prefix[i] = (unsigned char)((uint64_t)(length + padding) >> 8 * i);
+    mhc__piece *pieces = malloc(((size_t)count + 3) * sizeof *pieces);
+    if (!pieces)
+        return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for a list of %d tensors", path, count);
+    pieces[0] = (mhc__piece){prefix, sizeof prefix};
+    pieces[1] = (mhc__piece){json, length};
+    pieces[2] = (mhc__piece){spaces, padding};
+    for (int i = 0; i < count; i++)
+        pieces[3 + i] = (mhc__piece){tensors[i].data, (size_t)tensors[i].count * mhc__dtype_size(tensors[i].dtype)};
+    mhc_status status = mhc__write_pieces(path, pieces, count + 3, error);
+    free(pieces);
+    return status;
+}
+
 mhc_status mhc__safetensors_write(const char *path, const mhc__tensor *tensors, int count,
                                   const mhc__metadata *metadata, int metadata_count, mhc_error *error) {
     json_t *header = json_object();
@@ -54,27 +78,7 @@ mhc_status mhc__safetensors_write(const char *path, const mhc__tensor *tensors, 
     json_decref(header);
     if (!json)
         return status != MHC_OK ? status : mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for the header", path);
-    size_t length = strlen(json), padded = (length + 7) / 8 * 8, size = 8 + padded;
-    for (int i = 0; i < count; i++)
-        size += (size_t)tensors[i].count * mhc__dtype_size(tensors[i].dtype);
-    unsigned char *bytes = malloc(size);
-    if (!bytes) {
-        free(json);
-        return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for a file of %zu bytes", path, size);
-    }
-    for (int i = 0; i < 8; i++)
-        bytes[i] = (unsigned char)(padded >> 8 * i);
-    memcpy(bytes + 8, json, length);
-    memset(bytes + 8 + length, ' ', padded - length);
+    status = write_pieces(path, json, tensors, count, error);
     free(json);
-    unsigned char *at = bytes + 8 + padded;
-    for (int i = 0; i < count; i++) {
-        size_t part = (size_t)tensors[i].count * mhc__dtype_size(tensors[i].dtype);
-        if (part)
-            memcpy(at, tensors[i].data, part);
-        at += part;
-    }
-    status = mhc__write_file(path, bytes, size, error);
-    free(bytes);
     return status;
 }

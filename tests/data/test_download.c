@@ -3,6 +3,7 @@
 #include "data/support.h"
 
 #include <arpa/inet.h>
+#include <lzma.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -264,6 +265,39 @@ static void zip(void **state) {
     }
 }
 
+/* `cat a.gz b.gz` and the like are files as well; a damaged second member is an error. */
+static void several_members(void **state) {
+    (void)state;
+    const char *halves[] = {"to be, or not ", "to be"};
+    unsigned char bytes[256];
+    size_t size = 0;
+    mhc__text out = {0};
+    for (int i = 0; i < 2; i++) {
+        z_stream stream = {.next_in = (Bytef *)(uintptr_t)halves[i], .avail_in = (uInt)strlen(halves[i])};
+        assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+        stream.next_out = bytes + size;
+        stream.avail_out = (uInt)(sizeof bytes - size);
+        assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+        size += stream.total_out;
+        deflateEnd(&stream);
+    }
+    assert_int_equal(mhc__unpack(MHC__PACKING_GZIP, bytes, size, 1000, &out, NULL), MHC_OK);
+    assert_string_equal(out.data, "to be, or not to be");
+    mhc__text_free(&out);
+    assert_int_equal(mhc__unpack(MHC__PACKING_GZIP, bytes, size - 1, 1000, &out, NULL), MHC_CORRUPT);
+    mhc__text_free(&out);
+    size = 0;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC32, NULL, (const uint8_t *)halves[i],
+                                                 strlen(halves[i]), bytes, &size, sizeof bytes),
+                         LZMA_OK);
+    assert_int_equal(mhc__unpack(MHC__PACKING_XZ, bytes, size, 1000, &out, NULL), MHC_OK);
+    assert_string_equal(out.data, "to be, or not to be");
+    mhc__text_free(&out);
+    assert_int_equal(mhc__unpack(MHC__PACKING_XZ, bytes, size - 4, 1000, &out, NULL), MHC_CORRUPT);
+    mhc__text_free(&out);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(whole),
                                        cmocka_unit_test(wrong_content),
@@ -272,6 +306,7 @@ int main(void) {
                                        cmocka_unit_test(server_without_ranges),
                                        cmocka_unit_test(missing),
                                        cmocka_unit_test(stopped),
-                                       cmocka_unit_test(zip)};
+                                       cmocka_unit_test(zip),
+                                       cmocka_unit_test(several_members)};
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include "file/checksum.h"
 #include "file/support.h"
 
 static void write_and_read(void **state) {
@@ -25,6 +26,18 @@ static void write_and_read(void **state) {
     assert_memory_equal(back, large, size);
     assert_int_equal(back[size], 0);
     free(back);
+    const mhc__piece pieces[] = {{large, 70000}, {"", 0}, {large + 70000, size - 70000}};
+    assert_int_equal(mhc__write_pieces(scratch_path("pieces"), pieces, 3, NULL), MHC_OK);
+    back = get(scratch_path("pieces"), &found);
+    assert_int_equal(found, size);
+    assert_memory_equal(back, large, size);
+    free(back);
+    uint32_t sum = 0;
+    int64_t counted = 0;
+    assert_int_equal(mhc__checksum("123456789", 9), 0xCBF43926); /* the check value of CRC-32 */
+    assert_int_equal(mhc__checksum_file(path, &sum, &counted, NULL), MHC_OK);
+    assert_int_equal(sum, mhc__checksum(large, size));
+    assert_int_equal(counted, size);
     free(large);
 }
 
@@ -38,6 +51,22 @@ static void clear_errors(void **state) {
     assert_null(bytes);
     assert_int_equal(mhc__read_file(scratch_folder, &bytes, &size, &error), MHC_IO);
     assert_non_null(strstr(error.message, "folder"));
+    assert_int_equal(mhc__write_file(scratch_path("long"), "12345", 5, NULL), MHC_OK);
+    assert_int_equal(mhc__read_file_up_to(scratch_path("long"), 4, &bytes, &size, &error), MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "at most 4 bytes"));
+    assert_null(bytes);
+    assert_int_equal(mhc__read_file_up_to(scratch_path("long"), 5, &bytes, &size, &error), MHC_OK);
+    free(bytes);
+    bool there;
+    assert_int_equal(mhc__path_exists(scratch_path("long"), &there, &error), MHC_OK);
+    assert_true(there);
+    assert_int_equal(mhc__path_exists(scratch_path("long/er"), &there, &error), MHC_OK);
+    assert_false(there);
+    char name[400];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(mhc__path_exists(scratch_path(name), &there, &error), MHC_IO); /* too long for a name */
+    assert_int_equal(unlink(scratch_path("long")), 0);
     assert_int_equal(mhc__write_file(scratch_path("no/such/folder"), "x", 1, &error), MHC_IO);
     assert_int_equal(mhc__make_folders(scratch_path("taken"), &error), MHC_OK);
     assert_int_equal(mhc__write_file(scratch_path("taken"), "x", 1, &error), MHC_IO);

@@ -75,6 +75,15 @@ static void writer_refuses(void **state) {
     assert_int_equal(mhc__safetensors_write(scratch_path("f"), &bytes, 1, NULL, 0, &error), MHC_INVALID_ARGUMENT);
     assert_int_equal(mhc__safetensors_write(scratch_path("f"), &wrong, 1, NULL, 0, &error), MHC_INVALID_ARGUMENT);
     assert_int_equal(mhc__safetensors_write(scratch_path("f"), twice, 1, &metadata, 1, &error), MHC_INVALID_ARGUMENT);
+    /* 2^32 x 2^32 elements are 0 modulo 2^64; two negative dimensions have a positive product. */
+    const int64_t hostile[][3] = {{INT64_C(1) << 32, INT64_C(1) << 32, 0}, {-1, -2, 2}};
+    for (int i = 0; i < 2; i++) {
+        mhc__tensor shape = {.name = "s", .dtype = MHC__U8, .dims = 2, .shape = {hostile[i][0], hostile[i][1]}};
+        shape.count = hostile[i][2];
+        shape.data = DATA;
+        assert_int_equal(mhc__safetensors_write(scratch_path("f"), &shape, 1, NULL, 0, &error), MHC_INVALID_ARGUMENT);
+        assert_non_null(strstr(error.message, "tensor s: its shape"));
+    }
     assert_int_equal(entries_of(scratch_folder), 0);
 }
 
