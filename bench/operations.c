@@ -291,3 +291,11 @@ const mhc__operation MHC__OPERATIONS[] = {
     {"contract-back", "dy -> dX", 1, contract_back, contract_back_cost},
     {NULL, NULL, 0, NULL, NULL},
 };
+
+void mhc__call_run(void *self) {
+    mhc__call *call = self;
+    if (call->status == MHC_OK)
+        call->status = call->first->run(&call->context, call->subject, &call->error);
+    if (call->status == MHC_OK && call->then)
+        call->status = call->then->run(&call->context, call->subject, &call->error);
+}

@@ -17,6 +17,16 @@ typedef struct mhc__operation {
 /* Ends with a row whose name is NULL. */
 extern const mhc__operation MHC__OPERATIONS[];
 
+/* One operation, and perhaps another after it, on a subject: what mhc__measure runs. */
+typedef struct mhc__call {
+    const mhc__operation *first, *then; /* then may be NULL */
+    const mhc__subject *subject;
+    mhc_context context;
+    mhc_error error;   /* written, */
+    mhc_status status; /* with the first failure, after which nothing runs any more */
+} mhc__call;
+void mhc__call_run(void *call);
+
 /* Runs what the ways back follow: leaves coefficients, saved and X' as a forward pass does. */
 mhc_status mhc__operations_prepare(const mhc_context *context, const mhc__subject *subject, mhc_error *error);
 

@@ -45,21 +45,6 @@ typedef struct results {
     int count, room;
 } results;
 
-/* One operation on so many threads: what mhc__measure runs. */
-typedef struct call {
-    const mhc__operation *operation;
-    const mhc__subject *subject;
-    mhc_context context;
-    mhc_error error;
-    mhc_status status;
-} call;
-
-static void run_call(void *self) {
-    call *c = self;
-    if (c->status == MHC_OK)
-        c->status = c->operation->run(&c->context, c->subject, &c->error);
-}
-
 /* --------------------------------------------------------------------------------------------------------- arguments
  */
 
@@ -240,15 +225,15 @@ static mhc_status keep(results *all, result row, mhc_error *error) {
  * differ in channels or type alone. */
 static mhc_status measure_subject(const settings *chosen, mhc__machine *machines, const mhc__subject *subject,
                                   bool first, results *all, mhc_error *error) {
-    call calls[OPERATIONS_MOST * MOST];
+    mhc__call calls[OPERATIONS_MOST * MOST];
     mhc__timed entries[OPERATIONS_MOST * MOST + MOST];
     int count = 0, threads = chosen->threads.count;
     for (int i = 0; MHC__OPERATIONS[i].name; i++)
         for (int k = 0; k < threads; k++)
             if (chosen->chosen[i] && (MHC__OPERATIONS[i].whole_channels || first)) {
                 mhc_context context = mhc_context_cpu((int)chosen->threads.values[k]);
-                calls[count] = (call){.operation = &MHC__OPERATIONS[i], .subject = subject, .context = context};
-                entries[count] = (mhc__timed){.run = run_call, .self = &calls[count]};
+                calls[count] = (mhc__call){.first = &MHC__OPERATIONS[i], .subject = subject, .context = context};
+                entries[count] = (mhc__timed){.run = mhc__call_run, .self = &calls[count]};
                 count++;
             }
     for (int k = 0; k < threads; k++)
@@ -258,10 +243,10 @@ static mhc_status measure_subject(const settings *chosen, mhc__machine *machines
     mhc_status status = MHC_OK;
     for (int i = 0; status == MHC_OK && i < count; i++) {
         if (calls[i].status != MHC_OK)
-            return mhc__fail(error, calls[i].status, "%s: %s", calls[i].operation->name, calls[i].error.message);
+            return mhc__fail(error, calls[i].status, "%s: %s", calls[i].first->name, calls[i].error.message);
         int k = i % threads;
-        mhc__cost cost = calls[i].operation->cost(subject);
-        result row = {.operation = calls[i].operation,
+        mhc__cost cost = calls[i].first->cost(subject);
+        result row = {.operation = calls[i].first,
                       .type = subject->spec.type,
                       .channels = subject->spec.channels,
                       .tokens = subject->tokens,

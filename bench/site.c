@@ -14,22 +14,6 @@ typedef struct settings {
     long dim, tokens, streams, threads, rounds;
 } settings;
 
-typedef struct call {
-    const mhc__operation *forward, *backward; /* backward may be NULL */
-    const mhc__subject *subject;
-    mhc_context context;
-    mhc_error error;
-    mhc_status status;
-} call;
-
-static void run_call(void *self) {
-    call *c = self;
-    if (c->status == MHC_OK)
-        c->status = c->forward->run(&c->context, c->subject, &c->error);
-    if (c->status == MHC_OK && c->backward)
-        c->status = c->backward->run(&c->context, c->subject, &c->error);
-}
-
 static int read_settings(int count, char **arguments, settings *chosen) {
     static const struct option OPTIONS[] = {{"kind", 1, NULL, 0},    {"dim", 1, NULL, 1},     {"tokens", 1, NULL, 2},
                                             {"streams", 1, NULL, 3}, {"threads", 1, NULL, 4}, {"rounds", 1, NULL, 5},
@@ -62,14 +46,14 @@ static mhc_status measure(const settings *chosen, mhc_error *error) {
     mhc_status status =
         mhc__subject_open(&subject, chosen->kind, MHC_FP32, (int)chosen->streams, chosen->dim, chosen->tokens, error);
     static const char *const NAMES[] = {"forward", "forward+backward"};
-    call calls[2];
+    mhc__call calls[2];
     mhc__timed entries[2];
     for (int i = 0; i < 2; i++) {
-        calls[i] = (call){.forward = operation("site"),
-                          .backward = i ? operation("site-back") : NULL,
-                          .subject = &subject,
-                          .context = mhc_context_cpu((int)chosen->threads)};
-        entries[i] = (mhc__timed){.run = run_call, .self = &calls[i]};
+        calls[i] = (mhc__call){.first = operation("site"),
+                               .then = i ? operation("site-back") : NULL,
+                               .subject = &subject,
+                               .context = mhc_context_cpu((int)chosen->threads)};
+        entries[i] = (mhc__timed){.run = mhc__call_run, .self = &calls[i]};
     }
     if (status == MHC_OK && !mhc__measure(entries, 2, (int)chosen->rounds, 0.02))
         status = mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the samples");

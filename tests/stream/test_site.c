@@ -339,11 +339,42 @@ FOR_EACH_TYPE(inference)
 FOR_EACH_TYPE(symmetry)
 FOR_EACH_TYPE(seam)
 
+/* A result that is written past the caches has the bits of two small ones that are not; at places that are aligned for
+ * whole registers and at places that are not, with rows that end within a register. */
+static void test_large_merge(void **state) {
+    (void)state;
+    enum { TOKENS = 2200, HALF = TOKENS / 2, STREAMS = 4 };
+    const int64_t channels[] = {512, 509};
+    mhc_context context = {MHC_DEVICE_CPU, NULL, 2};
+    for (int k = 0; k < 4; k++) {
+        const int64_t c = channels[k % 2], shift = k / 2, width = STREAMS * c;
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, "paper", STREAMS, c, error));
+        site s = site_open(&spec, TOKENS, 6, 1.0f);
+        float *whole = some(TOKENS * width + shift, sizeof *whole);
+        for (int64_t i = 0; i < s.coefficients_count; i++)
+            s.coefficients[i] = (float)(i % 17) / 16.0f - 0.4f;
+        const int64_t row = s.coefficients_count / TOKENS;
+        OK(mhc_merge_forward(&context, &spec, TOKENS, site_streams(&s, s.x), site_rows(&s, s.z), s.coefficients,
+                             mhc_streams_of(whole + shift, STREAMS, c), error));
+        for (int half = 0; half < 2; half++) {
+            const int64_t t = half * HALF;
+            OK(mhc_merge_forward(&context, &spec, HALF, mhc_streams_of((float *)s.x + t * width, STREAMS, c),
+                                 mhc_rows_of((float *)s.z + t * c, c), s.coefficients + t * row,
+                                 mhc_streams_of((float *)s.merged + t * width, STREAMS, c), error));
+        }
+        assert_memory_equal(whole + shift, s.merged, (size_t)(TOKENS * width) * sizeof(float));
+        free(whole);
+        site_close(&s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_seam),      cmocka_unit_test(test_large),
         cmocka_unit_test(test_threads),        cmocka_unit_test(test_ranges),    cmocka_unit_test(test_strides),
         cmocka_unit_test(test_in_place),       cmocka_unit_test(test_inference), cmocka_unit_test(test_symmetry),
+        cmocka_unit_test(test_large_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,8 +30,10 @@ typedef struct mhc__pre {
 /* carried: as mhc_pre_forward. */
 mhc__pre mhc__pre_of(const mhc_spec *spec, const mhc__shape *shape, const mhc_site_params *params, mhc_streams x,
                      const float *coefficients, const float *carried, float *saved);
+/* what: the name that the call has for params. */
 mhc_status mhc__pre_check(const mhc__shape *shape, const mhc_site_params *params, int64_t tokens, mhc_streams x,
-                          const float *carried, const float *coefficients, const char *call, mhc_error *error);
+                          const float *carried, const float *coefficients, const char *call, const char *what,
+                          mhc_error *error);
 
 /* Before the blocks: the coefficients that all tokens share. */
 void mhc__pre_begin(const mhc__pre *pre, float *coefficients);

@@ -135,7 +135,7 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     const char *call = "mhc_pre_backward";
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
-    MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, call, error));
+    MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, call, "params", error));
     MHC__TRY(check(&s, tokens, carried, saved, du, d_coefficients, d_carried, dx, gradients, error));
     int ranges = mhc__ranges(tokens), threads = (int)mhc__max(1, mhc__min(context->threads, ranges));
     size_t needed = (size_t)mhc__pre_scratch_floats(&s, ranges) * sizeof(float);

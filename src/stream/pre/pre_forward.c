@@ -26,8 +26,9 @@ mhc__pre mhc__pre_of(const mhc_spec *spec, const mhc__shape *shape, const mhc_si
 }
 
 mhc_status mhc__pre_check(const mhc__shape *s, const mhc_site_params *params, int64_t tokens, mhc_streams x,
-                          const float *carried, const float *coefficients, const char *call, mhc_error *error) {
-    MHC__TRY(mhc__need_params(s, params, call, "params", error));
+                          const float *carried, const float *coefficients, const char *call, const char *what,
+                          mhc_error *error) {
+    MHC__TRY(mhc__need_params(s, params, call, what, error));
     if (tokens > 0)
         MHC__TRY(mhc__need(x.data, call, "x", error));
     if (s->logits > 0 && (!s->dynamic || tokens > 0))
@@ -74,7 +75,7 @@ mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, con
                            mhc_rows u, void *workspace, size_t workspace_size, mhc_error *error) {
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
-    MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, "mhc_pre_forward", error));
+    MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, "mhc_pre_forward", "params", error));
     if (s.dynamic && !saved) {
         size_t needed = (size_t)tokens * (size_t)s.saved * sizeof(float);
         MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, "mhc_pre_forward", error));

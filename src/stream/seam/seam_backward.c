@@ -8,7 +8,7 @@ static mhc_status check(const mhc__shape *s, int64_t tokens, const mhc_seam_next
                         mhc_error *error) {
     const char *call = "mhc_seam_backward";
     MHC__TRY(mhc__need(next, call, "next", error));
-    MHC__TRY(mhc__pre_check(s, next->params, tokens, next->x, NULL, next->coefficients, call, error));
+    MHC__TRY(mhc__pre_check(s, next->params, tokens, next->x, NULL, next->coefficients, call, "next->params", error));
     MHC__TRY(mhc__need_params(s, next->gradients, call, "next->gradients", error));
     if (tokens > 0) {
         MHC__TRY(mhc__need(next->du.data, call, "next->du", error));

@@ -18,7 +18,7 @@ mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, in
         MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
     }
     const float *carried = s.shifted ? coefficients : NULL;
-    MHC__TRY(mhc__pre_check(&s, next, tokens, out, carried, next_coefficients, call, error));
+    MHC__TRY(mhc__pre_check(&s, next, tokens, out, carried, next_coefficients, call, "next", error));
     if (s.dynamic && !next_saved) {
         size_t needed = (size_t)tokens * (size_t)s.saved * sizeof(float);
         MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
