@@ -1,32 +1,19 @@
 #include "train/checkpoint.h"
 
-#include <dirent.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <zlib.h>
 
 #include "base/text.h"
 #include "file/atomic.h"
+#include "file/checksum.h"
 #include "file/safetensors.h"
 
 #define FORMAT 1
 
 static const char *const FILES[] = {"model.safetensors", "optimizer.safetensors", "config.json"};
 #define FILE_COUNT ((int)(sizeof FILES / sizeof FILES[0]))
-
-static json_int_t checksum(const char *bytes, size_t size) {
-    uLong crc = crc32(0L, Z_NULL, 0);
-    while (size) {
-        uInt part = size > 1u << 30 ? 1u << 30 : (uInt)size;
-        crc = crc32(crc, (const Bytef *)bytes, part);
-        bytes += part;
-        size -= part;
-    }
-    return (json_int_t)crc;
-}
 
 static mhc_status no_memory(const char *path, mhc_error *error) {
     return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", path);
@@ -76,34 +63,49 @@ static mhc_status write_moments(const char *path, const mhc__model *model, const
     return status;
 }
 
-/* The state vouches for the other files with their sizes and checksums, and for itself with one over its own other
- * fields. */
-static mhc_status write_state(const char *folder, const mhc__checkpoint_state *state, mhc_error *error) {
-    json_t *files = json_object();
-    mhc_status status = MHC_OK;
-    for (int i = 0; status == MHC_OK && i < FILE_COUNT; i++) {
-        char *path = mhc__format("%s/%s", folder, FILES[i]), *bytes = NULL;
-        size_t size = 0;
-        status = path ? mhc__read_file(path, &bytes, &size, error) : no_memory(folder, error);
-        json_object_set_new(files, FILES[i],
-                            json_pack("{s:I,s:I}", "size", (json_int_t)size, "crc32", checksum(bytes, size)));
-        free(bytes);
-        free(path);
-    }
+static mhc_status describe_file(const char *folder, const char *name, json_t *files, mhc_error *error) {
+    char *path = mhc__format("%s/%s", folder, name);
+    uint32_t sum = 0;
+    int64_t size = 0;
+    mhc_status status = path ? mhc__checksum_file(path, &sum, &size, error) : no_memory(folder, error);
+    free(path);
+    json_t *entry = json_pack("{s:I,s:I}", "size", (json_int_t)size, "crc32", (json_int_t)sum);
+    if (json_object_set_new(files, name, entry) != 0 && status == MHC_OK)
+        status = no_memory(folder, error);
+    return status;
+}
+
+static json_t *state_json(const mhc__checkpoint_state *state, json_t *files) {
     char seed[32]; /* text: a JSON integer ends at 2^63 */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)state->seed);
     json_t *root =
         json_pack("{s:i,s:I,s:I,s:I,s:s,s:o}", "format", FORMAT, "step", (json_int_t)state->step, "shift",
                   (json_int_t)state->shift, "rollbacks", (json_int_t)state->rollbacks, "seed", seed, "files", files);
+    if (state->data.tokens > 0)
+        json_object_set_new(root, "data",
+                            json_pack("{s:I,s:I}", "tokens", (json_int_t)state->data.tokens, "crc32",
+                                      (json_int_t)state->data.checksum));
     char *body = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
     if (body)
-        json_object_set_new(root, "checksum", json_integer(checksum(body, strlen(body))));
+        json_object_set_new(root, "checksum", json_integer(mhc__checksum(body, strlen(body))));
+    free(body);
+    return root;
+}
+
+/* The state vouches for the other files with their sizes and checksums, and for itself with one over its own other
+ * fields. */
+static mhc_status write_state(const char *folder, const mhc__checkpoint_state *state, mhc_error *error) {
+    json_t *files = json_object();
+    mhc_status status = MHC_OK;
+    for (int i = 0; status == MHC_OK && i < FILE_COUNT; i++)
+        status = describe_file(folder, FILES[i], files, error);
+    json_t *root = state_json(state, files);
     char *text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS), *path = mhc__format("%s/state.json", folder);
     if (status == MHC_OK)
-        status = body && text && path ? mhc__write_file(path, text, strlen(text), error) : no_memory(folder, error);
+        status = json_object_get(root, "checksum") && text && path ? mhc__write_file(path, text, strlen(text), error)
+                                                                   : no_memory(folder, error);
     free(path);
     free(text);
-    free(body);
     json_decref(root);
     return status;
 }
@@ -165,12 +167,43 @@ static mhc_status check_itself(json_t *root, const char *path, mhc_error *error)
     char *body = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
     if (!body)
         return no_memory(path, error);
-    json_int_t found = checksum(body, strlen(body));
+    json_int_t found = mhc__checksum(body, strlen(body));
     free(body);
     return found == expected ? MHC_OK
                              : mhc__fail(error, MHC_CORRUPT, "%s: checksum differs: the file is damaged", path);
 }
 
+/* Checkpoints from before the mark have none. */
+static mhc_status read_mark(const json_t *root, const char *path, mhc__data_mark *mark, mhc_error *error) {
+    const json_t *data = json_object_get(root, "data");
+    int64_t sum = 0;
+    *mark = (mhc__data_mark){0};
+    if (!data)
+        return MHC_OK;
+    MHC__TRY(read_number(data, path, "tokens", &mark->tokens, error));
+    MHC__TRY(read_number(data, path, "crc32", &sum, error));
+    mark->checksum = (uint32_t)sum;
+    return MHC_OK;
+}
+
+static mhc_status read_fields(json_t *root, const char *path, mhc__checkpoint_state *state, mhc_error *error) {
+    int64_t format = 0;
+    MHC__TRY(check_itself(root, path, error));
+    MHC__TRY(read_number(root, path, "format", &format, error));
+    if (format != FORMAT)
+        return mhc__fail(error, MHC_UNSUPPORTED, "%s: format %lld, this program reads %d", path, (long long)format,
+                         FORMAT);
+    MHC__TRY(read_number(root, path, "step", &state->step, error));
+    MHC__TRY(read_number(root, path, "shift", &state->shift, error));
+    MHC__TRY(read_number(root, path, "rollbacks", &state->rollbacks, error));
+    const char *seed = json_string_value(json_object_get(root, "seed"));
+    if (!seed)
+        return mhc__fail(error, MHC_CORRUPT, "%s: no seed", path);
+    state->seed = strtoull(seed, NULL, 10);
+    return read_mark(root, path, &state->data, error);
+}
+
+/* *files, which may be NULL, is the caller's. */
 static mhc_status read_state(const char *folder, mhc__checkpoint_state *state, json_t **files, mhc_error *error) {
     char *path = mhc__format("%s/state.json", folder), *bytes = NULL;
     size_t size = 0;
@@ -178,56 +211,39 @@ static mhc_status read_state(const char *folder, mhc__checkpoint_state *state, j
         return no_memory(folder, error);
     json_t *root = NULL;
     json_error_t reason;
-    int64_t format = 0;
     mhc_status status = mhc__read_file(path, &bytes, &size, error);
     if (status == MHC_OK && !(root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &reason)))
         status = mhc__fail(error, MHC_CORRUPT, "%s:%d: %s", path, reason.line, reason.text);
     if (status == MHC_OK)
-        status = check_itself(root, path, error);
+        status = read_fields(root, path, state, error);
     if (status == MHC_OK)
-        status = read_number(root, path, "format", &format, error);
-    if (status == MHC_OK && format != FORMAT)
-        status = mhc__fail(error, MHC_UNSUPPORTED, "%s: format %lld, this program reads %d", path, (long long)format,
-                           FORMAT);
-    if (status == MHC_OK)
-        status = read_number(root, path, "step", &state->step, error);
-    if (status == MHC_OK)
-        status = read_number(root, path, "shift", &state->shift, error);
-    if (status == MHC_OK)
-        status = read_number(root, path, "rollbacks", &state->rollbacks, error);
-    const char *seed = json_string_value(json_object_get(root, "seed"));
-    if (status == MHC_OK && !seed)
-        status = mhc__fail(error, MHC_CORRUPT, "%s: no seed", path);
-    if (status == MHC_OK) {
-        state->seed = strtoull(seed, NULL, 10);
         *files = json_incref(json_object_get(root, "files"));
-    }
     json_decref(root);
     free(bytes);
     free(path);
     return status;
 }
 
-/* A file of the checkpoint, read whole and compared with what the state says of it. */
-static mhc_status read_checked(const char *folder, const json_t *files, const char *name, char **bytes, size_t *size,
-                               mhc_error *error) {
-    char *path = mhc__format("%s/%s", folder, name);
-    if (!path)
-        return no_memory(folder, error);
-    const json_t *entry = json_object_get(files, name);
-    mhc_status status = mhc__read_file(path, bytes, size, error);
-    json_int_t expected = json_integer_value(json_object_get(entry, "size"));
-    if (status == MHC_OK && (json_int_t)*size != expected)
-        status = mhc__fail(error, MHC_CORRUPT, "%s: expected %lld bytes, found %zu: truncated or replaced", path,
-                           (long long)expected, *size);
-    if (status == MHC_OK && checksum(*bytes, *size) != json_integer_value(json_object_get(entry, "crc32")))
-        status = mhc__fail(error, MHC_CORRUPT, "%s: checksum differs from state.json: the file is damaged", path);
-    if (status != MHC_OK) {
-        free(*bytes);
-        *bytes = NULL;
-    }
-    free(path);
+mhc_status mhc__checkpoint_state_read(const char *folder, mhc__checkpoint_state *state, mhc_error *error) {
+    json_t *files = NULL;
+    mhc_status status = read_state(folder, state, &files, error);
+    json_decref(files);
     return status;
+}
+
+/* A file of the checkpoint against what the state says of it. */
+static mhc_status check_file(const char *path, const json_t *files, const char *name, mhc_error *error) {
+    const json_t *entry = json_object_get(files, name);
+    json_int_t expected = json_integer_value(json_object_get(entry, "size"));
+    uint32_t sum = 0;
+    int64_t size = 0;
+    MHC__TRY(mhc__checksum_file(path, &sum, &size, error));
+    if (size != expected)
+        return mhc__fail(error, MHC_CORRUPT, "%s: expected %lld bytes, found %lld: truncated or replaced", path,
+                         (long long)expected, (long long)size);
+    if (sum != json_integer_value(json_object_get(entry, "crc32")))
+        return mhc__fail(error, MHC_CORRUPT, "%s: checksum differs from state.json: the file is damaged", path);
+    return MHC_OK;
 }
 
 static mhc_status check_tensor(const mhc__safetensors *file, const char *where, const char *name,
@@ -267,20 +283,43 @@ static mhc_status take(const mhc__safetensors *file, const char *where, const ch
     return MHC_OK;
 }
 
+/* After all tensors of the model were found: no others are there. */
+static mhc_status check_count(const mhc__safetensors *file, const char *where, const mhc__model *model, int each,
+                              mhc_error *error) {
+    int expected = each * mhc__model_parameter_count(model), found = mhc__safetensors_count(file);
+    return found == expected
+               ? MHC_OK
+               : mhc__fail(error, MHC_MISMATCH, "%s: expected %d tensors, found %d: a checkpoint of another model",
+                           where, expected, found);
+}
+
+static mhc_status check_weights(const mhc__safetensors *file, const char *where, const mhc__model *model,
+                                mhc_error *error) {
+    MHC__TRY(take(file, where, "", model, NULL, error));
+    return check_count(file, where, model, 1, error);
+}
+
+static mhc_status check_moments(const mhc__safetensors *file, const char *where, const mhc__model *model,
+                                mhc_error *error) {
+    MHC__TRY(take(file, where, "first.", model, NULL, error));
+    MHC__TRY(take(file, where, "second.", model, NULL, error));
+    return check_count(file, where, model, 2, error);
+}
+
 static mhc_status check_config(const char *folder, const json_t *files, mhc_error *error) {
-    char *bytes = NULL;
-    size_t size = 0;
-    mhc_status status = read_checked(folder, files, FILES[2], &bytes, &size, error);
-    free(bytes);
+    char *path = mhc__format("%s/%s", folder, FILES[2]);
+    mhc_status status = path ? check_file(path, files, FILES[2], error) : no_memory(folder, error);
+    free(path);
     return status;
 }
 
-static mhc_status parse_checked(const char *folder, const json_t *files, const char *name, char **bytes,
-                                mhc__safetensors **file, mhc_error *error) {
-    size_t size = 0;
-    MHC__TRY(read_checked(folder, files, name, bytes, &size, error));
+/* Mapped: the weights are not in memory twice. */
+static mhc_status open_checked(const char *folder, const json_t *files, const char *name, mhc__safetensors **file,
+                               mhc_error *error) {
     char *path = mhc__format("%s/%s", folder, name);
-    mhc_status status = path ? mhc__safetensors_parse(*bytes, size, path, file, error) : no_memory(folder, error);
+    mhc_status status = path ? check_file(path, files, name, error) : no_memory(folder, error);
+    if (status == MHC_OK)
+        status = mhc__safetensors_open(path, file, error);
     free(path);
     return status;
 }
@@ -289,22 +328,18 @@ mhc_status mhc__checkpoint_load(const char *folder, mhc__model *model, float *fi
                                 mhc__checkpoint_state *state, mhc_error *error) {
     mhc__checkpoint_state read = {0};
     json_t *files = NULL;
-    char *model_bytes = NULL, *moment_bytes = NULL;
     mhc__safetensors *weights = NULL, *moments = NULL;
     mhc_status status = read_state(folder, &read, &files, error);
     if (status == MHC_OK)
         status = check_config(folder, files, error);
     if (status == MHC_OK)
-        status = parse_checked(folder, files, FILES[0], &model_bytes, &weights, error);
+        status = open_checked(folder, files, FILES[0], &weights, error);
     if (status == MHC_OK)
-        status = take(weights, folder, "", model, NULL, error);
-    if (status == MHC_OK && first) {
-        status = parse_checked(folder, files, FILES[1], &moment_bytes, &moments, error);
-        if (status == MHC_OK)
-            status = take(moments, folder, "first.", model, NULL, error);
-        if (status == MHC_OK)
-            status = take(moments, folder, "second.", model, NULL, error);
-    }
+        status = check_weights(weights, folder, model, error);
+    if (status == MHC_OK && first)
+        status = open_checked(folder, files, FILES[1], &moments, error);
+    if (status == MHC_OK && first)
+        status = check_moments(moments, folder, model, error);
     if (status == MHC_OK)
         status = take(weights, folder, "", model, mhc__model_weights(model), error);
     if (status == MHC_OK && first) {
@@ -315,8 +350,6 @@ mhc_status mhc__checkpoint_load(const char *folder, mhc__model *model, float *fi
         *state = read;
     mhc__safetensors_close(weights);
     mhc__safetensors_close(moments);
-    free(model_bytes);
-    free(moment_bytes);
     json_decref(files);
     return status;
 }
@@ -324,7 +357,7 @@ mhc_status mhc__checkpoint_load(const char *folder, mhc__model *model, float *fi
 mhc_status mhc__model_load(mhc__model *model, const char *path, mhc_error *error) {
     mhc__safetensors *file = NULL;
     MHC__TRY(mhc__safetensors_open(path, &file, error));
-    mhc_status status = take(file, path, "", model, NULL, error);
+    mhc_status status = check_weights(file, path, model, error);
     if (status == MHC_OK)
         status = take(file, path, "", model, mhc__model_weights(model), error);
     mhc__safetensors_close(file);

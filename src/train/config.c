@@ -1,5 +1,6 @@
 #include "train/config.h"
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -49,7 +50,7 @@ mhc_status mhc__train_config_check(const mhc__train_config *c, mhc_error *error)
         {"lr", c->lr, 0, 1e3},
         {"beta1", c->beta1, 0, 0.9999999},
         {"beta2", c->beta2, 0, 0.9999999},
-        {"eps", c->eps, 0, 1},
+        {"eps", c->eps, FLT_MIN, 1}, /* with 0 a gradient of zero gives 0 / 0 */
         {"weight_decay", c->weight_decay, 0, 1e3},
         {"clip", c->clip, 0, 1e30},
         {"warmup", (double)c->warmup, 0, 1e12},

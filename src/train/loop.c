@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct mhc__trainer {
     mhc__train_observer *observers;
     int observer_count;
     const volatile int *stop;
+    bool other_data;
     mhc__checkpoint_state state;
     int64_t saved_step; /* of the newest checkpoint of this run, -1 for none */
     float *first, *second;
@@ -75,6 +77,8 @@ mhc_status mhc__trainer_create(const mhc__trainer_options *options, mhc__trainer
     trainer->observer_count = options->observer_count;
     trainer->stop = options->stop;
     trainer->state.seed = options->config->seed;
+    trainer->state.data = options->data;
+    trainer->other_data = options->other_data;
     trainer->saved_step = -1;
     mhc_status status = allocate(trainer, options, error);
     if (status != MHC_OK) {
@@ -104,9 +108,30 @@ int64_t mhc__trainer_steps_done(const mhc__trainer *trainer) {
     return trainer->state.step;
 }
 
+/* What decides on batches and dropout after the checkpoint has to be what it was before. */
+static mhc_status check_state(const mhc__trainer *trainer, const char *checkpoint, mhc_error *error) {
+    mhc__checkpoint_state state;
+    const mhc__data_mark *now = &trainer->state.data, *before = &state.data;
+    MHC__TRY(mhc__checkpoint_state_read(checkpoint, &state, error));
+    if (state.seed != trainer->config.seed)
+        return mhc__fail(error, MHC_MISMATCH,
+                         "%s: train.seed: %" PRIu64 " before, %" PRIu64 " now: the seed of a run that goes on can't "
+                         "change",
+                         checkpoint, state.seed, trainer->config.seed);
+    if (!trainer->other_data && now->tokens > 0 && before->tokens > 0 &&
+        (now->tokens != before->tokens || now->checksum != before->checksum))
+        return mhc__fail(error, MHC_MISMATCH,
+                         "%s: trained on %" PRId64 " tokens of CRC-32 %08" PRIx32 ", found %" PRId64 " of %08" PRIx32
+                         ": the text has changed",
+                         checkpoint, before->tokens, before->checksum, now->tokens, now->checksum);
+    return MHC_OK;
+}
+
 mhc_status mhc__trainer_resume(mhc__trainer *trainer, const char *checkpoint, mhc_error *error) {
     mhc__checkpoint_state state;
+    MHC__TRY(check_state(trainer, checkpoint, error));
     MHC__TRY(mhc__checkpoint_load(checkpoint, trainer->model, trainer->first, trainer->second, &state, error));
+    state.data = trainer->state.data;
     trainer->state = state;
     trainer->saved_step = state.step;
     return MHC_OK;
@@ -117,6 +142,17 @@ static mhc_status note(mhc__trainer *trainer, const char *text, mhc_error *error
         if (trainer->observers[i].note)
             MHC__TRY(trainer->observers[i].note(trainer->observers[i].self, text, error));
     return MHC_OK;
+}
+
+/* What was just written is whole whatever becomes of the old ones. */
+static mhc_status prune(mhc__trainer *trainer, mhc_error *error) {
+    mhc_error reason = {0};
+    if (mhc__checkpoint_prune(trainer->folder, trainer->config.keep_checkpoints, trainer->state.step, &reason) ==
+        MHC_OK)
+        return MHC_OK;
+    char text[sizeof reason.message + 32];
+    snprintf(text, sizeof text, "old checkpoints stay: %s", reason.message);
+    return note(trainer, text, error);
 }
 
 mhc_status mhc__trainer_save(mhc__trainer *trainer, mhc_error *error) {
@@ -134,7 +170,7 @@ mhc_status mhc__trainer_save(mhc__trainer *trainer, mhc_error *error) {
                                              trainer->config_json, error);
     if (status == MHC_OK) {
         trainer->saved_step = trainer->state.step;
-        status = mhc__checkpoint_prune(trainer->folder, trainer->config.keep_checkpoints, trainer->state.step, error);
+        status = prune(trainer, error);
     }
     free(path);
     return status;
@@ -264,7 +300,9 @@ static mhc_status roll_back(mhc__trainer *trainer, mhc_error *error) {
 static mhc_status after_step(mhc__trainer *trainer, mhc__train_record *record, mhc_error *error) {
     int64_t done = trainer->state.step;
     bool last = done == trainer->config.steps;
-    if (trainer->eval.fill && trainer->config.eval_every > 0 && (last || due(trainer->config.eval_every, done)))
+    record->evaluated =
+        trainer->eval.fill && trainer->config.eval_every > 0 && (last || due(trainer->config.eval_every, done));
+    if (record->evaluated)
         MHC__TRY(evaluate(trainer, &record->eval_loss, error));
     trainer->pace = trainer->pace > 0.0 ? 0.9 * trainer->pace + 0.1 * record->seconds : record->seconds;
     record->remaining = trainer->pace * (double)(trainer->config.steps - done);
@@ -280,6 +318,14 @@ static mhc_status save_when_due(mhc__trainer *trainer, mhc_error *error) {
     return now ? mhc__trainer_save(trainer, error) : MHC_OK;
 }
 
+/* A step that failed, for want of data or memory, has left the weights of the steps before it, all of which observers
+ * were told of. (After a failure of theirs nothing is saved: the log would lack a step.) The error that ends the run is
+ * the first one. */
+static void save_before_failing(mhc__trainer *trainer) {
+    if (trainer->saved_step != trainer->state.step)
+        mhc__trainer_save(trainer, NULL);
+}
+
 mhc_status mhc__trainer_run(mhc__trainer *trainer, mhc_error *error) {
     mhc_error local = {0};
     if (!error)
@@ -288,7 +334,7 @@ mhc_status mhc__trainer_run(mhc__trainer *trainer, mhc_error *error) {
     if (trainer->config.on_nan == MHC__NAN_ROLLBACK && trainer->saved_step < 0)
         MHC__TRY(mhc__trainer_save(trainer, error));
     while (trainer->state.step < trainer->config.steps) {
-        if (trainer->stop && *trainer->stop) {
+        if (trainer->stop && __atomic_load_n(trainer->stop, __ATOMIC_RELAXED)) {
             if (trainer->saved_step != trainer->state.step)
                 MHC__TRY(mhc__trainer_save(trainer, error));
             return mhc__fail(error, MHC_INTERRUPTED, "stopped on request after step %" PRId64 " of %" PRId64,
@@ -299,7 +345,8 @@ mhc_status mhc__trainer_run(mhc__trainer *trainer, mhc_error *error) {
         if (status == MHC_OK) {
             MHC__TRY(after_step(trainer, &record, error));
             status = save_when_due(trainer, error);
-        }
+        } else if (status != MHC_NOT_FINITE)
+            save_before_failing(trainer);
         if (status == MHC_NOT_FINITE)
             status = roll_back(trainer, error);
         MHC__TRY(status);

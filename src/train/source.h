@@ -13,4 +13,10 @@ typedef struct mhc__source {
     mhc_status (*fill)(void *self, int64_t index, int batch, int sequence, int32_t *tokens, mhc_error *error);
 } mhc__source;
 
+/* What tells the training tokens of one run from others: their number and CRC-32. tokens 0: not known, or endless. */
+typedef struct mhc__data_mark {
+    int64_t tokens;
+    uint32_t checksum;
+} mhc__data_mark;
+
 #endif

@@ -17,7 +17,8 @@ typedef struct mhc__train_record {
     double lr;
     double seconds; /* wall time of this step */
     double tokens_per_second;
-    double eval_loss; /* NaN unless an evaluation followed this step */
+    bool evaluated;   /* an evaluation followed this step */
+    double eval_loss; /* its loss, which may be NaN; NaN without one */
     double remaining; /* estimated seconds to the end; NaN at the start */
     int64_t steps;    /* of the whole run */
     int64_t tokens;   /* seen since step 0 */
@@ -46,14 +47,18 @@ typedef struct mhc__trainer_options {
     const char *config_json;
     const mhc__train_observer *observers;
     int observer_count;
-    const volatile int
-        *stop; /* not 0: finish the step, save, return MHC_INTERRUPTED. Set by a signal handler. May be NULL */
+    /* Not 0: finish the step, save, return MHC_INTERRUPTED. Read with __atomic_load_n, so that another thread may set
+     * it with __atomic_store_n, or a signal handler. May be NULL. */
+    const volatile int *stop;
+    mhc__data_mark data; /* of the training tokens: kept in checkpoints, compared on resuming */
+    bool other_data;     /* resuming with other data is meant */
 } mhc__trainer_options;
 
 mhc_status mhc__trainer_create(const mhc__trainer_options *options, mhc__trainer **out, mhc_error *error);
 void mhc__trainer_destroy(mhc__trainer *trainer);
 
-/* Loads weights, moments and step from a checkpoint folder: the run goes on bit-identically. */
+/* Loads weights, moments and step from a checkpoint folder: the run goes on bit-identically. MHC_MISMATCH for another
+ * seed than config's, and for other data than the checkpoint's where both are known: nothing is loaded then. */
 mhc_status mhc__trainer_resume(mhc__trainer *trainer, const char *checkpoint, mhc_error *error);
 /* One update. MHC_NOT_FINITE when loss or gradient norm isn't finite: weights are as before the step. */
 mhc_status mhc__trainer_step(mhc__trainer *trainer, mhc__train_record *record, mhc_error *error);

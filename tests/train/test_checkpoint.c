@@ -1,6 +1,7 @@
 /* Checkpoints: damaged, foreign, pruned, and killed in the middle of being written. Called as `kill FOLDER`, the
  * program is the victim: a run that saves after every step. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -114,6 +115,25 @@ static void another_model(void **state) {
     free(folder);
 }
 
+/* A file that has all tensors of the model, and more, is another model's. */
+static void fewer_blocks(void **state) {
+    (void)state;
+    mhc__model_config shape = small_model(), deeper = small_model();
+    deeper.blocks = 2;
+    mhc__model *model = make_model(&shape), *other = make_model(&deeper);
+    float *zeros = calloc((size_t)mhc__model_size(other), sizeof *zeros);
+    mhc__checkpoint_state at = {.step = 1};
+    mhc_error error = {0};
+    assert_int_equal(mhc__checkpoint_save(scratch_path("deep"), other, zeros, zeros, &at, NULL, &error), MHC_OK);
+    assert_int_equal(load(scratch_path("deep"), &shape, &error), MHC_MISMATCH);
+    assert_non_null(strstr(error.message, "a checkpoint of another model"));
+    assert_int_equal(mhc__model_load(model, scratch_path("deep/model.safetensors"), &error), MHC_MISMATCH);
+    assert_int_equal(load(scratch_path("deep"), &deeper, &error), MHC_OK);
+    free(zeros);
+    mhc__model_destroy(other);
+    mhc__model_destroy(model);
+}
+
 static void find_and_prune(void **state) {
     (void)state;
     mhc__train_config config = short_run(7);
@@ -126,6 +146,15 @@ static void find_and_prune(void **state) {
     assert_int_equal(mhc__make_folders(scratch_path("run/checkpoints/step-00000003.tmp"), NULL), MHC_OK);
     assert_int_equal(mhc__checkpoint_find(run, &found, &error), MHC_IO);
     assert_non_null(strstr(error.message, "no checkpoint"));
+    /* No checkpoint is one thing, a place where nobody can look is another. */
+    assert_int_equal(mhc__checkpoint_newest(run, &found, &error), MHC_OK);
+    assert_null(found);
+    put(scratch_path("file"), "x", 1);
+    assert_int_equal(mhc__checkpoint_newest(scratch_path("file"), &found, &error), MHC_IO);
+    assert_int_equal(mhc__make_folders(scratch_path("odd"), NULL), MHC_OK);
+    assert_int_equal(symlink("checkpoints", scratch_path("odd/checkpoints")), 0);
+    assert_int_equal(mhc__checkpoint_newest(scratch_path("odd"), &found, &error), MHC_IO);
+    assert_non_null(strstr(error.message, "odd/checkpoints: can't open the folder"));
     assert_int_equal(run_in(run, &config, NULL, &error), MHC_OK);
     assert_int_equal(entries_of(scratch_path("run/checkpoints")), 2);
     const char *ways[] = {run, scratch_path("run/checkpoints"), scratch_path("run/checkpoints/step-00000007")};
@@ -136,6 +165,11 @@ static void find_and_prune(void **state) {
     }
     /* A folder without its state is no checkpoint, whatever its name says. */
     assert_int_equal(mhc__make_folders(scratch_path("run/checkpoints/step-00000099"), NULL), MHC_OK);
+    assert_int_equal(mhc__checkpoint_find(run, &found, &error), MHC_OK);
+    assert_string_equal(found + strlen(found) - 13, "step-00000007");
+    free(found);
+    /* Nor is one whose name isn't the one that a checkpoint of its step has. */
+    assert_int_equal(rename(scratch_path("run/checkpoints/step-00000006"), scratch_path("run/checkpoints/step-8")), 0);
     assert_int_equal(mhc__checkpoint_find(run, &found, &error), MHC_OK);
     assert_string_equal(found + strlen(found) - 13, "step-00000007");
     free(found);
@@ -160,6 +194,53 @@ static void prune_spares_the_newest(void **state) {
     assert_int_equal(run_in(run, &config, scratch_path("run/checkpoints/step-00000002"), &error), MHC_OK);
     assert_true(is_there(scratch_path("run/checkpoints/step-00000003/state.json")));
     assert_int_equal(entries_of(scratch_path("run/checkpoints")), 1);
+}
+
+static mhc_status count_stays(void *self, const char *text, mhc_error *error) {
+    (void)error;
+    *(int *)self += strstr(text, "old checkpoints stay: ") != NULL;
+    return MHC_OK;
+}
+
+/* What was just saved is whole: that an old one can't be removed, here because of a path that is too long for the
+ * system, is told and is no reason to end the run. */
+static void old_checkpoints_that_stay(void **state) {
+    (void)state;
+    enum { DEPTH = 20 };
+    mhc__train_config config = short_run(3);
+    config.checkpoint_every = 1;
+    mhc__model_config shape = small_model();
+    mhc__model *model = make_model(&shape);
+    int stays = 0, deep[DEPTH];
+    char name[256];
+    memset(name, 'x', 255);
+    name[255] = '\0';
+    mhc_error error = {0};
+    assert_int_equal(mhc__make_folders(scratch_path("run/checkpoints/step-00000009.tmp"), &error), MHC_OK);
+    for (int i = 0, above = open(scratch_path("run/checkpoints/step-00000009.tmp"), O_RDONLY); i < DEPTH; i++) {
+        assert_int_equal(mkdirat(above, name, 0700), 0);
+        deep[i] = above;
+        above = openat(above, name, O_RDONLY);
+        if (i + 1 == DEPTH)
+            close(above);
+    }
+    mhc__train_observer observer = {.self = &stays, .note = count_stays};
+    mhc__trainer *trainer = make_trainer((mhc__trainer_options){.model = model,
+                                                                .config = &config,
+                                                                .train = {NULL, fill_numbered},
+                                                                .folder = scratch_path("run"),
+                                                                .observers = &observer,
+                                                                .observer_count = 1});
+    mhc_status status = mhc__trainer_run(trainer, &error);
+    for (int i = DEPTH - 1; i >= 0; i--) {
+        assert_int_equal(unlinkat(deep[i], name, AT_REMOVEDIR), 0);
+        close(deep[i]);
+    }
+    assert_int_equal(status, MHC_OK);
+    assert_int_equal(stays, 3);
+    assert_true(is_there(scratch_path("run/checkpoints/step-00000003/state.json")));
+    mhc__trainer_destroy(trainer);
+    mhc__model_destroy(model);
 }
 
 static void unwritable_place(void **state) {
@@ -246,8 +327,9 @@ int main(int count, char **arguments) {
         return victim(arguments[2]);
     program = arguments[0];
     const struct CMUnitTest tests[] = {
-        IN_SCRATCH(bad_checkpoints),         IN_SCRATCH(another_model),    IN_SCRATCH(find_and_prune),
-        IN_SCRATCH(prune_spares_the_newest), IN_SCRATCH(unwritable_place), IN_SCRATCH(kill_at_any_moment),
+        IN_SCRATCH(bad_checkpoints),  IN_SCRATCH(another_model),           IN_SCRATCH(fewer_blocks),
+        IN_SCRATCH(find_and_prune),   IN_SCRATCH(prune_spares_the_newest), IN_SCRATCH(old_checkpoints_that_stay),
+        IN_SCRATCH(unwritable_place), IN_SCRATCH(kill_at_any_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

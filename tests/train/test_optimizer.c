@@ -153,6 +153,8 @@ static void check_names_the_field(void **state) {
     REFUSED(beta1, 1.0f);
     REFUSED(beta2, -0.1f);
     REFUSED(eps, -1.0f);
+    REFUSED(eps, 0.0f);
+    REFUSED(eps, 1e-40f);
     REFUSED(weight_decay, NAN);
     REFUSED(clip, -1.0f);
     REFUSED(warmup, -1);
