@@ -54,7 +54,10 @@ static mhc_status check(int64_t m, int64_t n, int64_t k, int64_t a_columns, int6
     if (m < 0 || n < 0 || k < 0 || m > INT32_MAX || n > INT32_MAX || k > INT32_MAX)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "matrix product: sizes %lld, %lld, %lld are not in 0..2^31-1",
                          (long long)m, (long long)n, (long long)k);
-    if (lda < a_columns || ldb < b_columns || ldc < n || lda > INT32_MAX || ldb > INT32_MAX || ldc > INT32_MAX)
+    if (lda > INT32_MAX || ldb > INT32_MAX || ldc > INT32_MAX)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "matrix product: row strides %lld, %lld, %lld are not below 2^31",
+                         (long long)lda, (long long)ldb, (long long)ldc);
+    if (lda < a_columns || ldb < b_columns || ldc < n)
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
                          "matrix product: row strides %lld, %lld, %lld are shorter than the rows %lld, %lld, %lld",
                          (long long)lda, (long long)ldb, (long long)ldc, (long long)a_columns, (long long)b_columns,

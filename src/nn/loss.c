@@ -1,6 +1,7 @@
 #include "nn/loss.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -52,9 +53,9 @@ MHC__INLINE float exponentials(int64_t count, float largest, float *x) {
     return mhc__v8_sum(low, high) + rest;
 }
 
-/* One row: logits become factor * (softmax - onehot(target)), or are left as exponentials when factor is 0. A row that
+/* One row: logits become factor * (softmax - onehot(target)), or are left as exponentials without gradients. A row that
  * doesn't count (target < 0) gets zeros. Returns its loss. */
-MHC__CLONES static double row_loss(int64_t vocabulary, int32_t target, float factor, float *logits) {
+MHC__CLONES static double row_loss(int64_t vocabulary, int32_t target, bool gradients, float factor, float *logits) {
     if (target < 0) {
         for (int64_t v = 0; v < vocabulary; v++)
             logits[v] = 0.0f;
@@ -62,7 +63,7 @@ MHC__CLONES static double row_loss(int64_t vocabulary, int32_t target, float fac
     }
     float largest = largest_of(vocabulary, logits), at_target = logits[target];
     float sum = exponentials(vocabulary, largest, logits);
-    if (factor != 0.0f) {
+    if (gradients) {
         float scale = factor / sum;
 #pragma omp simd
         for (int64_t v = 0; v < vocabulary; v++)
@@ -90,7 +91,8 @@ mhc_status mhc__head_loss(mhc__gemm_how how, int64_t tokens, int64_t channels, i
     int64_t counted, chunk = chunk_rows(tokens, vocabulary);
     MHC__TRY(count_targets(tokens, vocabulary, targets, &counted, error));
     *loss = 0.0;
-    float factor = dh || dweight ? (float)((double)scale / (double)mhc__max(counted, 1)) : 0.0f;
+    const bool gradients = dh || dweight;
+    float factor = (float)((double)scale / (double)mhc__max(counted, 1));
     for (int64_t first = 0; first < tokens; first += chunk) {
         int64_t rows = mhc__min(chunk, tokens - first);
         const float *hidden = h + first * channels;
@@ -99,7 +101,7 @@ mhc_status mhc__head_loss(mhc__gemm_how how, int64_t tokens, int64_t channels, i
                            scratch, vocabulary, error));
 #pragma omp parallel for num_threads(how.threads) schedule(static)
         for (int64_t t = 0; t < rows; t++)
-            losses[t] = row_loss(vocabulary, targets[first + t], factor, scratch + t * vocabulary);
+            losses[t] = row_loss(vocabulary, targets[first + t], gradients, factor, scratch + t * vocabulary);
         for (int64_t t = 0; t < rows; t++)
             *loss += losses[t];
         if (dh)

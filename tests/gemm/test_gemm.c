@@ -130,6 +130,10 @@ static void nonsense_is_refused(void **state) {
                      MHC_INVALID_ARGUMENT);
     assert_int_equal(mhc__gemm(mhc__gemm_fp32(1), false, false, 2, 2, 2, 1, x, 2, x, 2, 0, x, 1, &error),
                      MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "shorter"));
+    assert_int_equal(mhc__gemm(mhc__gemm_fp32(1), false, false, 1, 1, 1, 1, x, INT64_C(1) << 31, x, 1, 0, x, 1, &error),
+                     MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "2147483648, 1, 1 are not below 2^31"));
 }
 
 static void the_callers_thread_count_stays(void **state) {

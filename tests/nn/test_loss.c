@@ -102,6 +102,22 @@ static void chunks_and_threads(void **state) {
     RELEASE(h, weight, scratch, targets, first_h, first_weight, wide_h, wide_weight);
 }
 
+/* A loss that doesn't count has no gradient; it is no evaluation, which leaves exponentials behind. */
+static void scale_of_zero(void **state) {
+    (void)state;
+    float h[4] = {1, -2, 0.5f, 3}, weight[6] = {1, 0, -1, 2, 0.5f, 0}, dh[4] = {NAN, NAN, NAN, NAN};
+    float dweight[6] = {1, 1, 1, 1, 1, 1}, scratch[6];
+    int32_t targets[2] = {1, 2};
+    double loss;
+    assert_int_equal(
+        mhc__head_loss(mhc__gemm_fp32(1), 2, 2, 3, h, weight, targets, 0, &loss, dh, dweight, scratch, NULL), MHC_OK);
+    assert_true(loss > 0 && isfinite(loss));
+    for (int i = 0; i < 4; i++)
+        assert_true(dh[i] == 0);
+    for (int i = 0; i < 6; i++)
+        assert_true(dweight[i] == 1);
+}
+
 static void huge_logits_nan_and_bad_targets(void **state) {
     (void)state;
     float h[4] = {1e4f, -1e4f, 1, NAN}, weight[6] = {1, 0, -1, 0, 0.5f, 0}, dh[4], dweight[6] = {0}, scratch[6 * 2];
@@ -126,6 +142,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_and_gradients_match_double),
         cmocka_unit_test(chunks_and_threads),
+        cmocka_unit_test(scale_of_zero),
         cmocka_unit_test(huge_logits_nan_and_bad_targets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
