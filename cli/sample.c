@@ -107,8 +107,8 @@ static mhc_status write_text(sampling *s, int64_t more, int threads, mhc_error *
     /* When nobody reads any more, main knows what to do with the failed stdout. */
     for (int64_t i = 0; i < more && !*stop && !ferror(stdout); i++) {
         int length = s->count < window ? (int)s->count : window;
-        MHC__TRY(
-            mhc__model_logits(s->trained.model, &context, s->tokens + s->count - length, length, s->logits, error));
+        MHC__TRY(mhc__model_logits(s->trained.model, &context, s->trained.config.train.precision,
+                                   s->tokens + s->count - length, length, s->logits, error));
         if (!isfinite(s->logits[0]))
             return mhc__fail(error, MHC_NOT_FINITE, "%s: the model's outputs are not finite", s->trained.checkpoint);
         s->tokens[s->count] = choose(s, choices, (uint64_t)i);

@@ -150,9 +150,9 @@ mhc_status mhc__model_forward(mhc__model *model, const mhc_context *context, con
     return MHC_OK;
 }
 
-mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, const int32_t *tokens, int length,
-                             float *logits, mhc_error *error) {
-    mhc__pass pass = {.batch = 1, .sequence = length, .tokens = tokens};
+mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, mhc__precision precision,
+                             const int32_t *tokens, int length, float *logits, mhc_error *error) {
+    mhc__pass pass = {.batch = 1, .sequence = length, .tokens = tokens, .precision = precision};
     mhc__run run = {model, context, &pass, NULL, error};
     MHC__TRY(body(&run, length));
     final_norm(&run, length - 1, 1);

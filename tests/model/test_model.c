@@ -126,13 +126,22 @@ static void logits_agree_with_loss(void **state) {
         mhc_context context = mhc_context_cpu(2);
         for (int length = 1; length <= SEQUENCE; length++) {
             float logits[VOCABULARY];
-            assert_int_equal(mhc__model_logits(model, &context, tokens, length, logits, NULL), MHC_OK);
+            assert_int_equal(mhc__model_logits(model, &context, MHC__PRECISION_FP32, tokens, length, logits, NULL),
+                             MHC_OK);
             double total = 0;
             for (int v = 0; v < VOCABULARY; v++)
                 total += exp((double)logits[v]);
             sum += log(total) - (double)logits[tokens[length]];
         }
         assert_float_equal(sum / SEQUENCE, evaluated, 1e-5);
+        float exact[VOCABULARY], rounded[VOCABULARY];
+        assert_int_equal(mhc__model_logits(model, &context, MHC__PRECISION_FP32, tokens, SEQUENCE, exact, NULL),
+                         MHC_OK);
+        assert_int_equal(mhc__model_logits(model, &context, MHC__PRECISION_BF16, tokens, SEQUENCE, rounded, NULL),
+                         MHC_OK);
+        assert_memory_not_equal(exact, rounded, sizeof exact);
+        for (int v = 0; v < VOCABULARY; v++)
+            assert_float_equal(exact[v], rounded[v], 0.1);
         mhc__model_destroy(model);
     }
 }
