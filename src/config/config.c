@@ -41,7 +41,7 @@ static const mhc__field *assigned(const char *assignment, mhc_error *error) {
 }
 
 static mhc_status set_in(mhc_error *error, mhc_status status, const char *assignment) {
-    return mhc__one_line(mhc__fail_in(error, status, "--set %.200s", assignment), error);
+    return mhc__fail_in(error, status, "--set %.200s", assignment);
 }
 
 mhc_status mhc__config_set(mhc__config *config, const char *assignment, mhc_error *error) {
@@ -114,7 +114,7 @@ mhc_status mhc__config_load(const char *path, const char *const *overrides, int 
     char *text = NULL;
     size_t size = 0;
     if (path)
-        MHC__TRY(mhc__read_file(path, &text, &size, error));
+        MHC__TRY(mhc__read_file_up_to(path, LARGEST_FILE, &text, &size, error));
     mhc__places places = {0};
     origins origin = {path, &places, overrides, override_count};
     mhc__config config = mhc__config_default();
@@ -122,14 +122,12 @@ mhc_status mhc__config_load(const char *path, const char *const *overrides, int 
     if (path && size == 0)
         status = mhc__fail(error, MHC_INVALID_ARGUMENT,
                            "%s: the file is empty; expected a configuration such as `mhc config` prints", path);
-    else if (size > LARGEST_FILE)
-        status = mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: %zu bytes is too large for a configuration", path, size);
     else
         status = load(text, size, &origin, &places, &config, error);
     mhc__places_free(&places);
     free(text);
     if (status != MHC_OK)
-        return mhc__one_line(status, error); /* the name of the file may be anything */
+        return status;
     *out = config;
     return MHC_OK;
 }

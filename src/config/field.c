@@ -182,10 +182,3 @@ mhc_status mhc__field_unknown(const char *section, const char *name, mhc_error *
     return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: unknown field; %s%s%s", word,
                      *meant ? "did you mean " : "`mhc config` prints them all", meant, *meant ? "?" : "");
 }
-
-mhc_status mhc__one_line(mhc_status status, mhc_error *error) {
-    for (char *at = error ? error->message : NULL; at && *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7F)
-            *at = ' ';
-    return status;
-}

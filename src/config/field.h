@@ -46,7 +46,5 @@ mhc_status mhc__field_parse(const mhc__field *field, mhc__config *config, const 
 void mhc__field_print(const mhc__field *field, const mhc__config *config, mhc__text *text);
 /* Fails with "section.name: unknown field; did you mean …?" */
 mhc_status mhc__field_unknown(const char *section, const char *name, mhc_error *error);
-/* Control characters of the message, which may quote a hostile file, become spaces. Returns status. */
-mhc_status mhc__one_line(mhc_status status, mhc_error *error);
 
 #endif

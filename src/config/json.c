@@ -120,7 +120,7 @@ mhc_status mhc__config_from_json(const char *json, size_t size, const char *name
     mhc_status status = read_root(root, &config, error);
     json_decref(root);
     if (status != MHC_OK)
-        return mhc__one_line(mhc__fail_in(error, status, "%s", name), error);
+        return mhc__fail_in(error, status, "%s", name);
     *out = config;
     return MHC_OK;
 }

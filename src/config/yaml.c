@@ -109,8 +109,8 @@ static mhc_status apply(const file_schema *schema, const overlay_root *overlay, 
     return MHC_OK;
 }
 
-static mhc_status read_structure(const char *text, size_t size, const char *file, mhc__config *config,
-                                 mhc__places *places, mhc_error *error) {
+mhc_status mhc__yaml_read(const char *text, size_t size, const char *file, mhc__config *config, mhc__places *places,
+                          mhc_error *error) {
     MHC__TRY(mhc__places_scan(text, size, file, places, error));
     if (places->count == 0)
         return MHC_OK;
@@ -131,10 +131,4 @@ static mhc_status read_structure(const char *text, size_t size, const char *file
     mhc_status status = loaded ? apply(&schema, loaded, places, file, config, error) : MHC_OK;
     cyaml_free(&how, &schema.root, loaded, 0);
     return status;
-}
-
-mhc_status mhc__yaml_read(const char *text, size_t size, const char *file, mhc__config *config, mhc__places *places,
-                          mhc_error *error) {
-    mhc_status status = read_structure(text, size, file, config, places, error);
-    return status == MHC_OK ? MHC_OK : mhc__one_line(status, error);
 }

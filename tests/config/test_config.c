@@ -267,6 +267,11 @@ static void test_what_is_not_a_configuration(void **state) {
     assert_refused("- a\n", ":1: expected a field's name, found a list or mapping");
     assert_refused("hello\n", ":1: expected \"model:\", \"train:\" or \"data:\" with fields below");
     assert_refused("data:\n  path: \"a\\0b\"\n", ":2: a NUL character is not allowed");
+    char *large = malloc((1 << 20) + 2);
+    memset(large, '#', (1 << 20) + 1);
+    large[(1 << 20) + 1] = '\0';
+    assert_refused(large, ": expected at most 1048576 bytes, found more");
+    free(large);
     assert_refused("", ": the file is empty; expected a configuration such as `mhc config` prints");
     assert_refused("model:\n  blocks: \xFF\n", ":2: not YAML: invalid leading UTF-8 octet");
 }
