@@ -7,6 +7,7 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "mhc/context.h"
 #include "probe/matrix.h"
 
 enum { BLOCK = 64 }; /* tokens of one partial result */
@@ -34,9 +35,9 @@ static uint32_t row_max(const float *x, int64_t count) {
     return most;
 }
 
-static double state_max(mhc_streams x, int64_t tokens, int64_t width) {
+static double state_max(mhc_streams x, int threads, int64_t tokens, int64_t width) {
     uint32_t most = 0;
-#pragma omp parallel for num_threads(mhc__default_threads()) schedule(static) reduction(max : most)
+#pragma omp parallel for num_threads(threads) schedule(static) reduction(max : most)
     for (int64_t t = 0; t < tokens; t++) {
         uint32_t here = row_max((const float *)x.data + t * x.token_stride, width);
         most = here > most ? here : most;
@@ -44,22 +45,20 @@ static double state_max(mhc_streams x, int64_t tokens, int64_t width) {
     return (double)from_bits(most);
 }
 
-/* Of one token: sum of squares over all streams, and the largest distance of a stream from the mean stream, as bits. */
+/* Of one token: sum of squares over all streams; *apart grows to the largest distance of a stream from the mean stream.
+ * In double, where n copies of a float have exactly that float as their mean, whatever n is: copies give 0. */
 MHC__CLONES
-static double token_spread(const float *x, int n, int64_t channels, uint32_t *apart) {
-    double lanes[MHC__LANES] = {0};
-    uint32_t most = *apart;
-    float share = 1.0f / (float)n;
+static double token_spread(const float *x, int n, int64_t channels, double *apart) {
+    double lanes[MHC__LANES] = {0}, most = *apart;
     for (int64_t c = 0; c < channels; c++) {
-        float sum = 0.0f;
+        double sum = 0.0;
         for (int i = 0; i < n; i++)
-            sum += x[i * channels + c];
-        float mean = sum * share;
+            sum += (double)x[i * channels + c];
+        double mean = sum / n;
         for (int i = 0; i < n; i++) {
-            float value = x[i * channels + c];
-            uint32_t bits = magnitude_bits(value - mean);
-            most = bits > most ? bits : most;
-            lanes[c % MHC__LANES] += (double)value * value;
+            double value = (double)x[i * channels + c];
+            most = mhc__max_abs(most, value - mean);
+            lanes[c % MHC__LANES] += value * value;
         }
     }
     *apart = most;
@@ -69,23 +68,28 @@ static double token_spread(const float *x, int n, int64_t channels, uint32_t *ap
     return total;
 }
 
-/* max |x_i - mean_i x_i| / rms(x) of one state. partial: one double for each block of tokens. */
-static double state_spread(mhc_streams x, int64_t tokens, int n, int64_t channels, double *partial) {
-    uint32_t apart = 0;
+/* Partial results of one block of tokens. */
+typedef struct spread {
+    double squares, apart;
+} spread;
+
+/* max |x_i - mean_i x_i| / rms(x) of one state. partial: one for each block. */
+static double state_spread(mhc_streams x, int threads, int64_t tokens, int n, int64_t channels, spread *partial) {
     int64_t blocks = mhc__blocks(tokens, BLOCK);
-#pragma omp parallel for num_threads(mhc__default_threads()) schedule(static) reduction(max : apart)
+#pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t block = 0; block < blocks; block++) {
-        uint32_t here = 0;
-        partial[block] = 0.0;
+        spread here = {0};
         for (int64_t t = block * BLOCK; t < mhc__min(tokens, (block + 1) * BLOCK); t++)
-            partial[block] += token_spread((const float *)x.data + t * x.token_stride, n, channels, &here);
-        apart = here > apart ? here : apart;
+            here.squares += token_spread((const float *)x.data + t * x.token_stride, n, channels, &here.apart);
+        partial[block] = here;
     }
-    double squares = 0.0;
-    for (int64_t block = 0; block < blocks; block++)
-        squares += partial[block];
-    double rms = sqrt(squares / ((double)tokens * n * (double)channels));
-    return rms > 0.0 || isnan(rms) ? (double)from_bits(apart) / rms : 0.0;
+    spread all = {0};
+    for (int64_t block = 0; block < blocks; block++) {
+        all.squares += partial[block].squares;
+        all.apart = mhc__max_abs(all.apart, partial[block].apart);
+    }
+    double rms = sqrt(all.squares / ((double)tokens * n * (double)channels));
+    return rms > 0.0 || isnan(rms) ? all.apart / rms : 0.0;
 }
 
 /* Gains of one matrix, added up over tokens. */
@@ -100,22 +104,19 @@ static void add_gains(const double *h, int n, sums *s) {
     s->entry_max += mhc__entry_max(h, n);
 }
 
-static double larger(double a, double b) {
-    return isnan(a) || a > b ? a : b;
-}
-
 static void measure_sites(const mhc__model *model, int64_t tokens, mhc__gains *gains) {
     int n = mhc__model_spec(model)->streams;
     double h[MHC_MAX_STREAMS * MHC_MAX_STREAMS];
     int64_t rows = mhc__model_spec(model)->mapping == MHC_MAPPING_DYNAMIC ? tokens : 1;
+    gains->single_forward = gains->single_backward = 0.0;
     for (int site = 0; site < mhc__model_sites(model); site++) {
         sums s = {0};
         for (int64_t t = 0; t < rows; t++) {
             mhc__res_at(mhc__model_coefficients(model, site), n, t, h);
             add_gains(h, n, &s);
         }
-        gains->single_forward = larger(s.forward / (double)rows, gains->single_forward);
-        gains->single_backward = larger(s.backward / (double)rows, gains->single_backward);
+        gains->single_forward = mhc__max_abs(gains->single_forward, s.forward / (double)rows);
+        gains->single_backward = mhc__max_abs(gains->single_backward, s.backward / (double)rows);
     }
 }
 
@@ -145,30 +146,27 @@ static mhc_status needs_training_pass(mhc__model *model, mhc_error *error) {
     return MHC_OK;
 }
 
-mhc_status mhc__gains_measure(mhc__model *model, int64_t max_tokens, mhc__gains *gains, mhc_error *error) {
+mhc_status mhc__gains_measure(mhc__model *model, int threads, int64_t max_tokens, mhc__gains *gains, mhc_error *error) {
     MHC__TRY(needs_training_pass(model, error));
     const mhc_spec *spec = mhc__model_spec(model);
     int64_t tokens = mhc__model_tokens(model), used = max_tokens > 0 ? mhc__min(max_tokens, tokens) : tokens;
-    int sites = mhc__model_sites(model);
-    double *partial;
+    int sites = mhc__model_sites(model), team = mhc_context_cpu(threads).threads;
+    spread *partial;
     MHC__TRY(MHC__ALLOCATE(partial, mhc__blocks(tokens, BLOCK), "partial sums of the gains", error));
     mhc__gains found = {.single_forward = 1,
                         .single_backward = 1,
                         .composite_forward = 1,
                         .composite_backward = 1,
                         .composite_column_min = 1};
-    double first = state_max(mhc__model_streams(model, 0), tokens, spec->streams * spec->channels);
-    double last = state_max(mhc__model_streams(model, sites), tokens, spec->streams * spec->channels);
+    double first = state_max(mhc__model_streams(model, 0), team, tokens, spec->streams * spec->channels);
+    double last = state_max(mhc__model_streams(model, sites), team, tokens, spec->streams * spec->channels);
     found.activation = first < 1e-8 ? 0.0 : last / first;
     if (spec->mapping != MHC_MAPPING_NONE) {
-        found.single_forward = found.single_backward = 0.0;
         measure_sites(model, used, &found);
         measure_composite(model, used, &found);
-        for (int site = 0; site <= sites; site++) {
-            double spread =
-                state_spread(mhc__model_streams(model, site), tokens, spec->streams, spec->channels, partial);
-            found.spread = larger(spread, found.spread);
-        }
+        for (int site = 0; site <= sites; site++)
+            found.spread = mhc__max_abs(found.spread, state_spread(mhc__model_streams(model, site), team, tokens,
+                                                                   spec->streams, spec->channels, partial));
     }
     mhc__release(partial);
     *gains = found;
@@ -192,9 +190,9 @@ static void token_norms(const float *x, int n, int64_t channels, double *per_str
 }
 
 /* Of one state: the means over tokens, added up in their order. of_token: [2, T]. */
-static void state_norms(mhc_streams x, int64_t tokens, int n, int64_t channels, double *of_token, double *per_stream,
-                        double *of_mean) {
-#pragma omp parallel for num_threads(mhc__default_threads()) schedule(static)
+static void state_norms(mhc_streams x, int threads, int64_t tokens, int n, int64_t channels, double *of_token,
+                        double *per_stream, double *of_mean) {
+#pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t t = 0; t < tokens; t++)
         token_norms((const float *)x.data + t * x.token_stride, n, channels, of_token + t, of_token + tokens + t);
     double sum = 0.0, sum_of_mean = 0.0;
@@ -206,15 +204,15 @@ static void state_norms(mhc_streams x, int64_t tokens, int n, int64_t channels, 
     *of_mean = sum_of_mean / (double)tokens;
 }
 
-mhc_status mhc__norms_by_depth(mhc__model *model, double *per_stream, double *of_mean, mhc_error *error) {
+mhc_status mhc__norms_by_depth(mhc__model *model, int threads, double *per_stream, double *of_mean, mhc_error *error) {
     MHC__TRY(needs_training_pass(model, error));
     const mhc_spec *spec = mhc__model_spec(model);
     int64_t tokens = mhc__model_tokens(model);
     double *of_token;
     MHC__TRY(MHC__ALLOCATE(of_token, 2 * tokens, "norms of the streams", error));
     for (int site = 0; site <= mhc__model_sites(model); site++)
-        state_norms(mhc__model_streams(model, site), tokens, spec->streams, spec->channels, of_token, per_stream + site,
-                    of_mean + site);
+        state_norms(mhc__model_streams(model, site), mhc_context_cpu(threads).threads, tokens, spec->streams,
+                    spec->channels, of_token, per_stream + site, of_mean + site);
     mhc__release(of_token);
     return MHC_OK;
 }

@@ -5,6 +5,7 @@
 #include "base/compiler.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "mhc/context.h"
 
 enum { BLOCK = 64 }; /* tokens of one partial sum */
 
@@ -31,7 +32,7 @@ static void watch(void *self, int site, int64_t tokens, mhc_streams gradient) {
     for (int64_t first = 0; first < blocks; first += 64) {
         double partial[64] = {0};
         int64_t here = mhc__min(64, blocks - first);
-#pragma omp parallel for num_threads(mhc__default_threads()) schedule(static)
+#pragma omp parallel for num_threads(flow->threads) schedule(static)
         for (int64_t b = 0; b < here; b++)
             for (int64_t t = (first + b) * BLOCK; t < mhc__min(tokens, (first + b + 1) * BLOCK); t++)
                 partial[b] += squares_of((const float *)gradient.data + t * gradient.token_stride, width);
@@ -41,8 +42,9 @@ static void watch(void *self, int site, int64_t tokens, mhc_streams gradient) {
     flow->norm[site] = sqrt(total / (double)tokens);
 }
 
-mhc_status mhc__gradient_flow_start(mhc__gradient_flow *flow, mhc__model *model, mhc_error *error) {
+mhc_status mhc__gradient_flow_start(mhc__gradient_flow *flow, mhc__model *model, int threads, mhc_error *error) {
     flow->model = model;
+    flow->threads = mhc_context_cpu(threads).threads;
     flow->sites = mhc__model_sites(model);
     MHC__TRY(MHC__ALLOCATE(flow->norm, flow->sites + 1, "the gradient flow", error));
     mhc__model_watch_gradients(model, watch, flow);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "probe/matrix.h"
+#include "probe/range.h"
 
 static const mhc__parameter *base_of(const mhc__model *model, int site) {
     char name[64];
@@ -21,17 +22,20 @@ static void measure_raw(mhc__model *model, const mhc__parameter *base, mhc__mixe
     int64_t post = spec->post.kind >= MHC_GATE_MATRIX_MEAN ? n * n : n;
     const float *raw = mhc__model_weights(model) + base->offset;
     double squares = 0.0;
+    mhc__range range = MHC__RANGE_EMPTY;
     for (int64_t k = pre + post; k < base->count; k++) {
         double value = (double)raw[k];
         squares += value * value;
-        mixer->raw_min = k == pre + post || value < mixer->raw_min ? value : mixer->raw_min;
-        mixer->raw_max = k == pre + post || value > mixer->raw_max ? value : mixer->raw_max;
+        mhc__widen(&range, value);
     }
+    mixer->raw_min = range.low;
+    mixer->raw_max = range.high;
     mixer->raw_norm = sqrt(squares);
 }
 
 static void measure_projected(const float *coefficients, int n, int64_t rows, mhc__mixer *mixer) {
     double h[MHC_MAX_STREAMS * MHC_MAX_STREAMS];
+    mhc__range entries = MHC__RANGE_EMPTY;
     mixer->norm = mixer->forward = mixer->backward = 0.0;
     for (int64_t t = 0; t < rows; t++) {
         mhc__res_at(coefficients, n, t, h);
@@ -43,9 +47,9 @@ static void measure_projected(const float *coefficients, int n, int64_t rows, mh
             mixer->residual = mhc__max_abs(mixer->residual, mhc__column_sum(h, n, i) - 1.0);
         }
         for (int k = 0; k < n * n; k++)
-            if ((t == 0 && k == 0) || !(h[k] >= mixer->entry_min))
-                mixer->entry_min = h[k];
+            mhc__widen(&entries, h[k]);
     }
+    mixer->entry_min = entries.low;
 }
 
 mhc_status mhc__mixer_measure(mhc__model *model, int site, mhc__mixer *mixer, mhc_error *error) {

@@ -107,7 +107,7 @@ static bool complete(const arm_run *run) {
 static mhc_status before_update(void *self, mhc__model *model, int64_t step, mhc_error *error) {
     arm_run *run = self;
     run->pending.step = step;
-    return mhc__gains_measure(model, 0, &run->pending.gains, error);
+    return mhc__gains_measure(model, run->arm->config.train.threads, 0, &run->pending.gains, error);
 }
 
 static mhc_status append(arm_run *run, const mhc__measurement *measurement, mhc_error *error) {
@@ -177,12 +177,9 @@ static mhc_status go_on(arm_run *run, mhc_error *error) {
 }
 
 static mhc_status profile(arm_run *run, const char *path, mhc_error *error) {
-    const mhc__config *config = &run->arm->config;
-    mhc_context context = mhc_context_cpu(config->train.threads);
     mhc__source source = mhc__corpus_train(run->corpus);
     mhc__profile measured;
-    MHC__TRY(mhc__profile_measure(run->model, &context, &source, config->train.batch, config->model.sequence,
-                                  config->train.seed, &measured, error));
+    MHC__TRY(mhc__profile_measure(run->model, &source, &run->arm->config.train, &measured, error));
     mhc_status status = mhc__profile_save(path, &measured, error);
     mhc__profile_free(&measured);
     return status;

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "file/atomic.h"
 #include "probe/gradient_flow.h"
+#include "probe/range.h"
 #include "study/measurement.h"
 
 static const struct {
@@ -28,6 +29,8 @@ static const struct {
     {"res_from_uniform", offsetof(mhc__profile, res_from_uniform)},
     {"post_min", offsetof(mhc__profile, post_min)},
     {"post_max", offsetof(mhc__profile, post_max)},
+    {"pre_sum_min", offsetof(mhc__profile, pre_sum_min)},
+    {"pre_sum_max", offsetof(mhc__profile, pre_sum_max)},
 };
 static const struct {
     const char *name;
@@ -68,45 +71,45 @@ void mhc__profile_free(mhc__profile *profile) {
     *profile = (mhc__profile){0};
 }
 
-/* fmax and fmin drop a NaN; a coefficient that isn't a number must be seen. */
-static void widen(double *low, double *high, double value) {
-    *low = isnan(value) || value < *low ? value : *low;
-    *high = isnan(value) || value > *high ? value : *high;
-}
-
 static void coefficients_of(const mhc__model *model, mhc__profile *profile) {
     const mhc_spec *spec = mhc__model_spec(model);
     if (spec->mapping == MHC_MAPPING_NONE)
         return;
     int n = spec->streams;
-    double low = INFINITY, high = -INFINITY, identity = 0, uniform = 0, unused = 0;
+    mhc__range post = MHC__RANGE_EMPTY, pre = MHC__RANGE_EMPTY, identity = {0, 0}, uniform = {0, 0};
     for (int site = 0; site < mhc__model_sites(model); site++) {
         const float *rows = mhc__model_coefficients(model, site);
         int64_t count = spec->mapping == MHC_MAPPING_DYNAMIC ? mhc__model_tokens(model) : 1;
         for (int64_t t = 0; rows && t < count; t++) {
-            const float *post = rows + t * n * (n + 2) + n, *res = post + n;
-            for (int i = 0; i < n; i++)
-                widen(&low, &high, post[i]);
+            const float *row = rows + t * n * (n + 2), *res = row + 2 * n;
+            double sum = 0;
+            for (int i = 0; i < n; i++) {
+                sum += row[i];
+                mhc__widen(&post, row[n + i]);
+            }
+            mhc__widen(&pre, sum);
             for (int i = 0; i < n * n; i++) {
-                widen(&unused, &identity, fabs(res[i] - (i / n == i % n ? 1.0 : 0.0)));
-                widen(&unused, &uniform, fabs(res[i] - 1.0 / n));
+                mhc__widen(&identity, fabs(res[i] - (i / n == i % n ? 1.0 : 0.0)));
+                mhc__widen(&uniform, fabs(res[i] - 1.0 / n));
             }
         }
     }
-    profile->res_from_identity = identity;
-    profile->res_from_uniform = uniform;
-    profile->post_min = low;
-    profile->post_max = high;
+    profile->res_from_identity = identity.high;
+    profile->res_from_uniform = uniform.high;
+    profile->post_min = post.low;
+    profile->post_max = post.high;
+    profile->pre_sum_min = pre.low;
+    profile->pre_sum_max = pre.high;
 }
 
 static mhc_status measure(mhc__model *model, const mhc_context *context, const mhc__pass *pass, mhc__profile *profile,
                           mhc_error *error) {
     MHC__TRY(mhc__model_forward(model, context, pass, &profile->loss, error));
-    MHC__TRY(mhc__gains_measure(model, 0, &profile->gains, error));
-    MHC__TRY(mhc__norms_by_depth(model, profile->norm, profile->norm_of_mean, error));
+    MHC__TRY(mhc__gains_measure(model, context->threads, 0, &profile->gains, error));
+    MHC__TRY(mhc__norms_by_depth(model, context->threads, profile->norm, profile->norm_of_mean, error));
     coefficients_of(model, profile);
     mhc__gradient_flow flow;
-    MHC__TRY(mhc__gradient_flow_start(&flow, model, error));
+    MHC__TRY(mhc__gradient_flow_start(&flow, model, context->threads, error));
     mhc__model_zero_gradients(model, context);
     mhc_status status = mhc__model_backward(model, context, pass, error);
     for (int p = 0; status == MHC_OK && p < profile->points; p++)
@@ -116,23 +119,27 @@ static mhc_status measure(mhc__model *model, const mhc_context *context, const m
     return status;
 }
 
-mhc_status mhc__profile_measure(mhc__model *model, const mhc_context *context, const mhc__source *source, int batch,
-                                int sequence, uint64_t seed, mhc__profile *profile, mhc_error *error) {
+mhc_status mhc__profile_measure(mhc__model *model, const mhc__source *source, const mhc__train_config *train,
+                                mhc__profile *profile, mhc_error *error) {
+    mhc_context context = mhc_context_cpu(train->threads);
+    int sequence = mhc__model_configuration(model)->sequence;
     mhc_status status = make(mhc__model_sites(model) + 1, profile, error);
     int32_t *tokens = NULL;
     if (status == MHC_OK)
-        status = MHC__ALLOCATE(tokens, (int64_t)batch * (sequence + 1), "a batch", error);
+        status = MHC__ALLOCATE(tokens, (int64_t)train->batch * (sequence + 1), "a batch", error);
     if (status == MHC_OK)
-        status = source->fill(source->self, 0, batch, sequence, tokens, error);
+        status = source->fill(source->self, 0, train->batch, sequence, tokens, error);
     if (status == MHC_OK) {
-        mhc__pass pass = {.batch = batch,
+        mhc__pass pass = {.batch = train->batch,
                           .sequence = sequence,
                           .tokens = tokens,
                           .train = true,
-                          .seed = seed,
+                          .seed = train->seed,
                           .step = 0,
+                          .recompute = mhc__train_recompute(train),
+                          .precision = train->precision,
                           .scale = 1.0f};
-        status = measure(model, context, &pass, profile, error);
+        status = measure(model, &context, &pass, profile, error);
     }
     mhc__release(tokens);
     if (status != MHC_OK)

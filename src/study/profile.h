@@ -7,6 +7,7 @@
 
 #include "model/model.h"
 #include "probe/gains.h"
+#include "train/config.h"
 #include "train/source.h"
 
 /* Arrays have points = sites + 1 values: the streams entering each site, then those before contraction. */
@@ -18,15 +19,15 @@ typedef struct mhc__profile {
     double loss;
     mhc__gains gains;
     /* The coefficients of all sites (NaN for residual): how far res is from the identity and from 1/n in its largest
-     * entry, and the range of post. */
-    double res_from_identity, res_from_uniform, post_min, post_max;
+     * entry, and the range of post and of the sum of pre (NaN in files of before it was written). */
+    double res_from_identity, res_from_uniform, post_min, post_max, pre_sum_min, pre_sum_max;
 } mhc__profile;
 
-/* Forward and backward of batch number 0 of source, in training mode (so that backward is possible; dropout as
- * configured, masks of step 0). The model's gradients are zero afterwards. A pass that is not finite is no error: its
- * values are NaN. */
-mhc_status mhc__profile_measure(mhc__model *model, const mhc_context *context, const mhc__source *source, int batch,
-                                int sequence, uint64_t seed, mhc__profile *profile, mhc_error *error);
+/* Forward and backward of batch number 0 of source as `train` would run it: its batch, seed, precision and threads, in
+ * training mode (so that backward is possible; dropout as configured, masks of step 0). The model's gradients are zero
+ * afterwards. A pass that is not finite is no error: its values are NaN. */
+mhc_status mhc__profile_measure(mhc__model *model, const mhc__source *source, const mhc__train_config *train,
+                                mhc__profile *profile, mhc_error *error);
 void mhc__profile_free(mhc__profile *profile);
 
 /* JSON. An absent file is MHC_IO. */

@@ -42,7 +42,7 @@ static void known_mixers(void **state) {
     mhc__pass pass = training(tokens);
     loss_of(model, &pass, 2);
     mhc__gains gains;
-    assert_int_equal(mhc__gains_measure(model, 0, &gains, NULL), MHC_OK);
+    assert_int_equal(mhc__gains_measure(model, 2, 0, &gains, NULL), MHC_OK);
     /* B A = [.5 1; 0 -3], its square = [.25 -2.5; 0 9] */
     assert_float_equal(gains.composite_forward, 9.0, 1e-12);
     assert_float_equal(gains.composite_backward, 6.5, 1e-12);
@@ -67,7 +67,7 @@ static void plain_residual(void **state) {
     mhc__model_config config = small("residual");
     mhc__model *model = passed(&config, true);
     mhc__gains gains;
-    assert_int_equal(mhc__gains_measure(model, 0, &gains, NULL), MHC_OK);
+    assert_int_equal(mhc__gains_measure(model, 2, 0, &gains, NULL), MHC_OK);
     assert_true(gains.single_forward == 1 && gains.single_backward == 1 && gains.composite_forward == 1 &&
                 gains.composite_backward == 1 && gains.composite_column_min == 1);
     assert_true(gains.proxy == 0 && gains.spread == 0);
@@ -87,7 +87,7 @@ static void dynamic_streams(void **state) {
     mhc__model_config config = small("paper");
     mhc__model *model = passed(&config, true);
     mhc__gains gains;
-    assert_int_equal(mhc__gains_measure(model, 0, &gains, NULL), MHC_OK);
+    assert_int_equal(mhc__gains_measure(model, 2, 0, &gains, NULL), MHC_OK);
     const int n = 3, channels = 12, rows = BATCH * SEQUENCE;
     double spread = 0, composite = 0;
     for (int s = 0; s <= 4; s++) {
@@ -123,12 +123,24 @@ static void dynamic_streams(void **state) {
     assert_float_equal(gains.composite_backward, composite, 1e-9);
     assert_float_equal(gains.composite_forward, 1.0, 1e-3);
     mhc__gains few;
-    assert_int_equal(mhc__gains_measure(model, 1, &few, NULL), MHC_OK);
+    assert_int_equal(mhc__gains_measure(model, 2, 1, &few, NULL), MHC_OK);
     assert_true(few.spread == gains.spread && few.composite_backward != gains.composite_backward);
     double per_stream[5], of_mean[5];
-    assert_int_equal(mhc__norms_by_depth(model, per_stream, of_mean, NULL), MHC_OK);
+    assert_int_equal(mhc__norms_by_depth(model, 2, per_stream, of_mean, NULL), MHC_OK);
     assert_float_equal(per_stream[0], of_mean[0], 1e-6 * of_mean[0]); /* all streams equal at the start */
     assert_true(per_stream[4] > of_mean[4] * 1.0001);
+    mhc__model_destroy(model);
+}
+
+/* Copies have a spread of exactly 0 for any number of streams, also where 1/n is not exact. */
+static void copies_have_no_spread(void **state) {
+    (void)state;
+    mhc__model_config config = small("hc-static");
+    assert_int_equal(config.streams, 3);
+    mhc__model *model = passed(&config, false);
+    mhc__gains gains;
+    assert_int_equal(mhc__gains_measure(model, 2, 0, &gains, NULL), MHC_OK);
+    assert_true(gains.spread == 0);
     mhc__model_destroy(model);
 }
 
@@ -149,7 +161,7 @@ static void gradient_by_depth(void **state) {
     mhc__model *model = passed(&config, true);
     mhc__pass pass = training(tokens);
     mhc__gradient_flow flow;
-    assert_int_equal(mhc__gradient_flow_start(&flow, model, NULL), MHC_OK);
+    assert_int_equal(mhc__gradient_flow_start(&flow, model, 2, NULL), MHC_OK);
     gradients_of(model, &pass, 2);
     mhc__model_watch_gradients(model, watch, NULL);
     gradients_of(model, &pass, 2);
@@ -171,14 +183,14 @@ static void needs_a_pass(void **state) {
     mhc__gains gains;
     mhc__mixer mixer;
     double norms[2][5];
-    assert_int_equal(mhc__gains_measure(model, 0, &gains, NULL), MHC_INVALID_ARGUMENT);
-    assert_int_equal(mhc__norms_by_depth(model, norms[0], norms[1], NULL), MHC_INVALID_ARGUMENT);
+    assert_int_equal(mhc__gains_measure(model, 2, 0, &gains, NULL), MHC_INVALID_ARGUMENT);
+    assert_int_equal(mhc__norms_by_depth(model, 2, norms[0], norms[1], NULL), MHC_INVALID_ARGUMENT);
     assert_int_equal(mhc__mixer_measure(model, 0, &mixer, NULL), MHC_INVALID_ARGUMENT);
     fill_tokens(tokens, BATCH * (SEQUENCE + 1));
     mhc__pass pass = training(tokens);
     pass.train = false;
     loss_of(model, &pass, 2);
-    assert_int_equal(mhc__gains_measure(model, 0, &gains, NULL), MHC_INVALID_ARGUMENT);
+    assert_int_equal(mhc__gains_measure(model, 2, 0, &gains, NULL), MHC_INVALID_ARGUMENT);
     assert_int_equal(mhc__mixer_measure(model, 0, &mixer, NULL), MHC_OK);
     assert_int_equal(mhc__mixer_measure(model, 4, &mixer, NULL), MHC_INVALID_ARGUMENT);
     mhc__model_destroy(model);
@@ -195,15 +207,24 @@ static void not_a_number(void **state) {
     mhc__pass pass = training(tokens);
     gradients_of(model, &pass, 2);
     mhc__gains gains;
-    assert_int_equal(mhc__gains_measure(model, 0, &gains, NULL), MHC_OK);
+    assert_int_equal(mhc__gains_measure(model, 2, 0, &gains, NULL), MHC_OK);
     assert_true(isnan(gains.activation) && isnan(gains.spread) && isnan(gains.single_forward) &&
                 isnan(gains.composite_forward) && isnan(gains.composite_backward));
+    /* One NaN among the logits of res, neither the first nor the last of them. */
+    p = mhc__model_parameter_find(model, "blocks.1.attn.hc.base");
+    mhc__model_weights(model)[p->offset + p->count - 3] = NAN;
+    loss_of(model, &pass, 2);
+    mhc__mixer mixer;
+    assert_int_equal(mhc__mixer_measure(model, 2, &mixer, NULL), MHC_OK);
+    assert_true(isnan(mixer.raw_min) && isnan(mixer.raw_max) && isnan(mixer.raw_norm));
+    assert_true(isnan(mixer.entry_min) && isnan(mixer.residual));
     mhc__model_destroy(model);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(known_mixers),    cmocka_unit_test(plain_residual),
-                                       cmocka_unit_test(dynamic_streams), cmocka_unit_test(gradient_by_depth),
-                                       cmocka_unit_test(needs_a_pass),    cmocka_unit_test(not_a_number)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(known_mixers),      cmocka_unit_test(plain_residual),
+                                       cmocka_unit_test(dynamic_streams),   cmocka_unit_test(copies_have_no_spread),
+                                       cmocka_unit_test(gradient_by_depth), cmocka_unit_test(needs_a_pass),
+                                       cmocka_unit_test(not_a_number)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
