@@ -42,6 +42,7 @@ static mhc_status has_state(const char *folder, bool *has, mhc_error *error) {
 
 typedef struct found {
     int64_t oldest, newest;
+    int64_t broken; /* one without its state, -1 for none */
     int count;
 } found;
 
@@ -63,7 +64,7 @@ static mhc_status look_at(const char *folder, const char *name, const char *rest
 
 /* Looks through the step folders. A folder that isn't there has none. oldest leaves out the step `spared`. */
 static mhc_status scan(const char *folder, int64_t spared, found *f, mhc_error *error) {
-    *f = (found){-1, -1, 0};
+    *f = (found){-1, -1, -1, 0};
     DIR *entries = opendir(folder);
     if (!entries)
         return errno == ENOENT ? MHC_OK
@@ -75,8 +76,10 @@ static mhc_status scan(const char *folder, int64_t spared, found *f, mhc_error *
         int64_t step = step_of(entry->d_name, &rest);
         if (step >= 0)
             status = look_at(folder, entry->d_name, rest, &whole, error);
-        if (!whole)
+        if (!whole) {
+            f->broken = step >= 0 && !*rest ? step : f->broken;
             continue;
+        }
         f->count += *rest == '\0';
         if (step != spared && (f->oldest < 0 || step < f->oldest))
             f->oldest = step;
@@ -90,10 +93,13 @@ static char *step_path(const char *folder, int64_t step) {
     return mhc__format("%s/step-%08" PRId64, folder, step);
 }
 
-/* The newest of a folder of step folders; NULL when it has none. */
+/* The newest of a folder of step folders; NULL when it has none. A lone broken one is no reason to begin anew. */
 static mhc_status newest_in(const char *folder, char **newest, mhc_error *error) {
     found f;
     MHC__TRY(scan(folder, -1, &f, error));
+    if (f.newest < 0 && f.broken >= 0)
+        return mhc__fail(error, MHC_CORRUPT, "%s/step-%08" PRId64 ": no state.json in it: not a whole checkpoint",
+                         folder, f.broken);
     if (f.newest < 0)
         return MHC_OK;
     *newest = step_path(folder, f.newest);
@@ -161,7 +167,7 @@ mhc_status mhc__checkpoint_prune(const char *run, int keep, int64_t newest, mhc_
     if (!folder)
         return no_memory(run, error);
     mhc_status status = remove_leftovers(folder, error);
-    found f = {-1, -1, 0};
+    found f = {-1, -1, -1, 0};
     if (status == MHC_OK)
         status = scan(folder, newest, &f, error);
     while (status == MHC_OK && keep > 0 && f.count > keep && f.oldest >= 0) {

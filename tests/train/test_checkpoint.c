@@ -146,6 +146,9 @@ static void find_and_prune(void **state) {
     assert_int_equal(mhc__make_folders(scratch_path("run/checkpoints/step-00000003.tmp"), NULL), MHC_OK);
     assert_int_equal(mhc__checkpoint_find(run, &found, &error), MHC_IO);
     assert_non_null(strstr(error.message, "no checkpoint"));
+    assert_int_equal(mhc__make_folders(scratch_path("half/checkpoints/step-00000003"), NULL), MHC_OK);
+    assert_int_equal(mhc__checkpoint_newest(scratch_path("half"), &found, &error), MHC_CORRUPT);
+    assert_non_null(strstr(error.message, "step-00000003: no state.json"));
     /* No checkpoint is one thing, a place where nobody can look is another. */
     assert_int_equal(mhc__checkpoint_newest(run, &found, &error), MHC_OK);
     assert_null(found);
