@@ -10,6 +10,8 @@
 #include "data/encode.h"
 #include "data/packed.h"
 #include "data/text_files.h"
+#include "file/atomic.h"
+#include "file/checksum.h"
 
 /* A stretch of tokens with its sampling: what a source's self points at. */
 typedef struct part {
@@ -93,6 +95,14 @@ static mhc_status fill_increment(void *self, int64_t index, int batch, int seque
     return MHC_OK;
 }
 
+mhc__data_mark mhc__corpus_mark(const mhc__corpus *corpus) {
+    const part *p = &corpus->train;
+    if (corpus->increment)
+        return (mhc__data_mark){0};
+    const char *first = (const char *)p->tokens->data + p->first * p->tokens->width;
+    return (mhc__data_mark){p->count, mhc__checksum(first, (size_t)(p->count * p->tokens->width))};
+}
+
 mhc__source mhc__corpus_train(mhc__corpus *corpus) {
     return (mhc__source){&corpus->train, corpus->increment ? fill_increment : fill_part};
 }
@@ -116,17 +126,36 @@ static mhc_status read_builtin(mhc__token_array *bytes, mhc_error *error) {
     return MHC_OK;
 }
 
+/* The tokenizer of a packed file lies beside it: it becomes the corpus's own, or has to be the same as the one there
+ * is. A run has its own copy, and can go on where the file beside is gone. */
+static mhc_status take_tokenizer(mhc__corpus *corpus, const char *path, const char *beside, mhc_error *error) {
+    bool there = true;
+    if (corpus->tokenizer)
+        MHC__TRY(mhc__path_exists(beside, &there, error));
+    if (!there)
+        return MHC_OK;
+    mhc__tokenizer *packed = NULL;
+    MHC__TRY(mhc__tokenizer_load(beside, &packed, error));
+    if (!corpus->tokenizer) {
+        corpus->owned_tokenizer = packed;
+        corpus->tokenizer = packed;
+        return MHC_OK;
+    }
+    bool same = mhc__tokenizer_same(packed, corpus->tokenizer);
+    mhc__tokenizer_destroy(packed);
+    return same ? MHC_OK
+                : mhc__fail(error, MHC_MISMATCH, "%s: packed with another tokenizer (%s) than the one in use", path,
+                            beside);
+}
+
 static mhc_status open_packed(mhc__corpus *corpus, const char *path, mhc__token_array *tokens, mhc_error *error) {
     int vocabulary = 0;
     MHC__TRY(mhc__packed_open(path, tokens, &vocabulary, error));
-    if (!corpus->tokenizer) {
-        char *beside = mhc__packed_tokenizer_path(path);
-        mhc_status status = beside ? mhc__tokenizer_load(beside, &corpus->owned_tokenizer, error)
-                                   : mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", path);
-        free(beside);
-        MHC__TRY(status);
-        corpus->tokenizer = corpus->owned_tokenizer;
-    }
+    char *beside = mhc__packed_tokenizer_path(path);
+    mhc_status status = beside ? take_tokenizer(corpus, path, beside, error)
+                               : mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", path);
+    free(beside);
+    MHC__TRY(status);
     if (vocabulary != mhc__tokenizer_vocabulary(corpus->tokenizer))
         return mhc__fail(error, MHC_MISMATCH, "%s: packed with a vocabulary of %d, but the tokenizer's is %d", path,
                          vocabulary, mhc__tokenizer_vocabulary(corpus->tokenizer));

@@ -36,7 +36,9 @@ void mhc__corpus_close(mhc__corpus *corpus);
 const mhc__tokenizer *mhc__corpus_tokenizer(const mhc__corpus *corpus); /* never NULL: byte for the built-ins */
 int mhc__corpus_vocabulary(const mhc__corpus *corpus);
 int64_t mhc__corpus_train_tokens(const mhc__corpus *corpus);
-int64_t mhc__corpus_eval_tokens(const mhc__corpus *corpus);
+int64_t mhc__corpus_eval_tokens(const mhc__corpus *corpus); /* 0 where there are none, or no end of them */
+/* Of the training part: reads it once. Empty for increment, which has no end. */
+mhc__data_mark mhc__corpus_mark(const mhc__corpus *corpus);
 mhc__source mhc__corpus_train(mhc__corpus *corpus);
 mhc__source mhc__corpus_eval(mhc__corpus *corpus); /* consecutive rows; fill is NULL without a held-out part */
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "data/encode.h"
 #include "data/text_files.h"
@@ -109,11 +110,31 @@ mhc_status mhc__packed_open(const char *path, mhc__token_array *tokens, int *voc
     return MHC_OK;
 }
 
+static bool same_file(const char *a, const char *b) {
+    struct stat first, second;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
+/* Neither of the two files that are written may be the text. */
+static mhc_status check_output(const char *input, const char *output, mhc_error *error) {
+    char *beside = mhc__packed_tokenizer_path(output);
+    if (!beside)
+        return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", output);
+    bool overwrites = same_file(input, output) || same_file(input, beside);
+    free(beside);
+    return overwrites ? mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: would overwrite the text %s; choose another --out",
+                                  output, input)
+                      : MHC_OK;
+}
+
 mhc_status mhc__data_pack(const char *input, const char *tokenizer, const char *tokenizer_dir, bool skip_invalid,
                           const char *output, int64_t *count, int *vocabulary, mhc_error *error) {
     mhc__token_array text = {0}, tokens = {0};
     mhc__tokenizer *made = NULL;
-    mhc_status status = mhc__text_files_read(input, &text, error);
+    mhc_status status = check_output(input, output, error);
+    if (status == MHC_OK)
+        status = mhc__text_files_read(input, &text, error);
     if (status == MHC_OK && text.count == 0)
         status = mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: the text is empty", input);
     if (status == MHC_OK)

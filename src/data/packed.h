@@ -21,7 +21,7 @@ mhc_status mhc__packed_parse(const void *bytes, size_t size, const char *name, m
 char *mhc__packed_tokenizer_path(const char *path);
 
 /* `mhc data pack`: tokenizes the text at `input` (file or folder) into a packed file. tokenizer: "byte", "char", "gpt2"
- * (with tokenizer_dir). *count gets the number of tokens. */
+ * (with tokenizer_dir). *count gets the number of tokens. MHC_INVALID_ARGUMENT where that would overwrite the text. */
 mhc_status mhc__data_pack(const char *input, const char *tokenizer, const char *tokenizer_dir, bool skip_invalid,
                           const char *output, int64_t *count, int *vocabulary, mhc_error *error);
 

@@ -114,6 +114,23 @@ int mhc__tokenizer_vocabulary(const mhc__tokenizer *tokenizer) {
     return tokenizer->vocabulary;
 }
 
+bool mhc__tokenizer_same(const mhc__tokenizer *a, const mhc__tokenizer *b) {
+    if (a->kind != b->kind || a->vocabulary != b->vocabulary)
+        return false;
+    const char *encoder[2], *merges[2];
+    switch (a->kind) {
+    case MHC__TOKENIZER_BYTE:
+        break;
+    case MHC__TOKENIZER_CHAR:
+        return !memcmp(a->code_points, b->code_points, (size_t)a->vocabulary * sizeof *a->code_points);
+    case MHC__TOKENIZER_GPT2:
+        mhc__bpe_sources(a->bpe, &encoder[0], &merges[0]);
+        mhc__bpe_sources(b->bpe, &encoder[1], &merges[1]);
+        return !strcmp(encoder[0], encoder[1]) && !strcmp(merges[0], merges[1]);
+    }
+    return true;
+}
+
 /* The id of a code point, -1 when the vocabulary lacks it. */
 static int32_t id_of(const mhc__tokenizer *tokenizer, int32_t code) {
     int low = 0, high = tokenizer->vocabulary - 1;

@@ -25,6 +25,8 @@ void mhc__tokenizer_destroy(mhc__tokenizer *tokenizer);
 
 mhc__tokenizer_kind mhc__tokenizer_kind_of(const mhc__tokenizer *tokenizer);
 int mhc__tokenizer_vocabulary(const mhc__tokenizer *tokenizer);
+/* Whether both give every text the same ids. */
+bool mhc__tokenizer_same(const mhc__tokenizer *a, const mhc__tokenizer *b);
 /* malloc'd ids. char: invalid UTF-8 is skipped or MHC_INVALID_ARGUMENT, a code point outside the vocabulary always the
  * latter (the message names it and its offset). */
 mhc_status mhc__tokenizer_encode(const mhc__tokenizer *tokenizer, const char *text, size_t size, bool skip_invalid,

@@ -2,6 +2,7 @@
 #include "data/support.h"
 
 #include <lzma.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "data/builtin.h"
@@ -221,6 +222,33 @@ static void packed_files(void **state) {
     mhc__corpus_close(packed);
     mhc__corpus_close(plain);
 
+    /* Another tokenizer of as many characters would read other text. */
+    mhc__tokenizer *own = NULL, *other = NULL;
+    char *also = strdup(text);
+    for (char *at = also; (at = strchr(at, 'c'));)
+        *at = 'k';
+    assert_int_equal(mhc__tokenizer_char(text, strlen(text), false, &own, NULL), MHC_OK);
+    assert_int_equal(mhc__tokenizer_char(also, strlen(also), false, &other, NULL), MHC_OK);
+    assert_int_equal(mhc__tokenizer_vocabulary(other), vocabulary);
+    snprintf(config.path, sizeof config.path, "%s", scratch_path("text.tokens"));
+    mhc__corpus *mine = NULL;
+    assert_int_equal(mhc__corpus_open(&config, 8, 3, own, &mine, &error), MHC_OK);
+    mhc__corpus_close(mine);
+    assert_int_equal(mhc__corpus_open(&config, 8, 3, other, &mine, &error), MHC_MISMATCH);
+    assert_non_null(strstr(error.message, "packed with another tokenizer"));
+    mhc__tokenizer_destroy(own);
+    mhc__tokenizer_destroy(other);
+    free(also);
+
+    /* The text is not overwritten, by whatever name. */
+    const char *outs[] = {scratch_path("text"), scratch_path("./text"), scratch_path("link")};
+    assert_int_equal(symlink(scratch_path("text"), scratch_path("link")), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(mhc__data_pack(scratch_path("text"), "char", "", false, outs[i], &count, &vocabulary, &error),
+                         MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "would overwrite the text"));
+    assert_int_equal(unlink(scratch_path("link")), 0);
+
     char *bytes = NULL;
     size_t size = 0;
     mhc__token_array tokens;
@@ -241,6 +269,31 @@ static void packed_files(void **state) {
         bytes[bit / 8] ^= (char)(1 << bit % 8);
     }
     free(bytes);
+}
+
+/* One byte or one token of the training part changes its mark; the held-out part does not. */
+static void marks(void **state) {
+    (void)state;
+    char text[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    mhc__data_mark marks[3];
+    for (int i = 0; i < 3; i++) {
+        text[35] = (char)('9' + (i == 1));
+        text[0] = (char)('a' + (i == 2));
+        write_text(scratch_path("marked"), text, strlen(text));
+        mhc__data_config config = config_of(scratch_path("marked"));
+        config.eval_share = 0.25f;
+        mhc__corpus *corpus = open_corpus(&config, 4, 3);
+        marks[i] = mhc__corpus_mark(corpus);
+        assert_int_equal(marks[i].tokens, mhc__corpus_train_tokens(corpus));
+        mhc__corpus_close(corpus);
+    }
+    assert_int_equal(marks[0].tokens, 27);
+    assert_int_equal(marks[0].checksum, marks[1].checksum);
+    assert_int_not_equal(marks[0].checksum, marks[2].checksum);
+    mhc__data_config config = config_of("increment");
+    mhc__corpus *corpus = open_corpus(&config, 4, 3);
+    assert_int_equal(mhc__corpus_mark(corpus).tokens, 0);
+    mhc__corpus_close(corpus);
 }
 
 /* What the generator chose, in bits, is below what xz needs, above a trivial bound, and steady over seeds. */
@@ -308,6 +361,7 @@ int main(void) {
                                        cmocka_unit_test(folders),
                                        cmocka_unit_test(own_held_out_text),
                                        cmocka_unit_test(packed_files),
+                                       cmocka_unit_test(marks),
                                        cmocka_unit_test(entropy_of_builtin),
                                        cmocka_unit_test(structure_of_builtin)};
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
