@@ -11,7 +11,8 @@
 int mhc__failed(const mhc_error *error) {
     const char *message = *error->message ? error->message : mhc_status_name(error->status);
     fprintf(stderr, "mhc: %s\n", message);
-    return strncmp(message, "--set ", 6) == 0 ? MHC__EXIT_MISUSE : MHC__EXIT_FAILED;
+    return strncmp(message, "--set ", 6) == 0 || strncmp(message, "--data:", 7) == 0 ? MHC__EXIT_MISUSE
+                                                                                     : MHC__EXIT_FAILED;
 }
 
 int mhc__misused(const mhc__command *command, const char *format, ...) {

@@ -64,7 +64,8 @@ int64_t mhc__option_integer(const mhc__arguments *arguments, const char *name, i
 double mhc__option_number(const mhc__arguments *arguments, const char *name, double otherwise);
 const char *mhc__operand(const mhc__arguments *arguments, int index); /* NULL when not given */
 
-/* Prints "mhc: <message>" on stderr; returns MHC__EXIT_FAILED, or MHC__EXIT_MISUSE for a message about --set. */
+/* Prints "mhc: <message>" on stderr; returns MHC__EXIT_FAILED, or MHC__EXIT_MISUSE for a message about --set or --data.
+ */
 int mhc__failed(const mhc_error *error);
 /* Prints "mhc NAME: <message> (`mhc help NAME` says more)" on stderr, in one line; returns MHC__EXIT_MISUSE. */
 int mhc__misused(const mhc__command *command, const char *format, ...) MHC__PRINTF(2, 3);

@@ -36,7 +36,6 @@ static int list(void) {
 }
 
 typedef struct watcher {
-    const volatile int *stop;
     bool visible, open;
 } watcher;
 
@@ -49,7 +48,7 @@ static bool on_progress(void *user, const char *name, int64_t done, int64_t tota
         fprintf(stderr, " MB ");
         w->open = true;
     }
-    return !*w->stop;
+    return !mhc__stop_asked();
 }
 
 static int get(const mhc__arguments *arguments, const char *name) {
@@ -58,8 +57,8 @@ static int get(const mhc__arguments *arguments, const char *name) {
     const mhc__dataset *set = mhc__dataset_find(name);
     if (!set)
         return mhc__misused(arguments->command, "unknown data set \"%.60s\"; `mhc data list` names them", name);
-    watcher w = {.stop = mhc__stop_on_signals(),
-                 .visible = !mhc__option_given(arguments, "quiet") && isatty(STDERR_FILENO)};
+    watcher w = {.visible = !mhc__option_given(arguments, "quiet") && isatty(STDERR_FILENO)};
+    mhc__stop_on_signals();
     mhc_error error = {0};
     mhc_status status = mhc__data_get(name, folder, mhc__option_text(arguments, "mirror"), on_progress, &w, &error);
     if (w.open)
@@ -71,10 +70,18 @@ static int get(const mhc__arguments *arguments, const char *name) {
     return MHC__EXIT_FINE;
 }
 
+/* TEXT.tokens, beside a folder too, whose name may be given with slashes at its end. */
+static char *default_output(const char *text) {
+    size_t length = strlen(text);
+    while (length > 1 && text[length - 1] == '/')
+        length--;
+    return mhc__format("%.*s.tokens", (int)length, text);
+}
+
 static int pack(const mhc__arguments *arguments, const char *text) {
     const char *out = mhc__option_text(arguments, "out"), *kind = mhc__option_text(arguments, "tokenizer");
     const char *folder = mhc__option_text(arguments, "tokenizer-dir");
-    char *path = out ? mhc__format("%s", out) : mhc__format("%s.tokens", text);
+    char *path = out ? mhc__format("%s", out) : default_output(text);
     mhc_error error = {0};
     int64_t count = 0;
     int vocabulary = 0;

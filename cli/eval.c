@@ -21,9 +21,7 @@ typedef struct evaluation {
 static mhc_status open_text(const char *text, evaluation *eval, mhc_error *error) {
     mhc__data_config data = eval->trained.config.data;
     if (text) {
-        if (strlen(text) >= sizeof data.path)
-            return mhc__fail(error, MHC_INVALID_ARGUMENT, "--data: the path is longer than %zu bytes",
-                             sizeof data.path - 1);
+        MHC__TRY(mhc__check_data_option(text, error));
         memset(data.path, 0, sizeof data.path);
         memcpy(data.path, text, strlen(text));
         memcpy(data.eval_path, data.path, sizeof data.eval_path);
@@ -57,19 +55,27 @@ static mhc_status evaluate_batch(evaluation *eval, const mhc_context *context, m
     return MHC_OK;
 }
 
+/* The whole held-out part, or so many batches; of an endless one as many as training evaluates. */
+static int64_t rows_to_do(const mhc__arguments *arguments, const evaluation *eval) {
+    const mhc__config *config = &eval->trained.config;
+    int64_t tokens = mhc__corpus_eval_tokens(eval->corpus);
+    int64_t batches = mhc__option_integer(arguments, "batches",
+                                          tokens ? INT64_MAX / config->train.batch : config->train.eval_batches);
+    int64_t rows = batches * config->train.batch;
+    return tokens ? mhc__max(1, mhc__min((tokens - 1) / config->model.sequence, rows)) : rows;
+}
+
 static mhc_status evaluate(const mhc__arguments *arguments, evaluation *eval, mhc_error *error) {
     MHC__TRY(mhc__trained_open(mhc__operand(arguments, 0), &eval->trained, error));
     MHC__TRY(open_text(mhc__option_text(arguments, "data"), eval, error));
     int64_t sequence = eval->trained.config.model.sequence, batch = eval->trained.config.train.batch;
-    eval->limit = mhc__max(1, (mhc__corpus_eval_tokens(eval->corpus) - 1) / sequence);
-    if (mhc__option_given(arguments, "batches"))
-        eval->limit = mhc__min(eval->limit, mhc__option_integer(arguments, "batches", 1) * batch);
+    eval->limit = rows_to_do(arguments, eval);
     MHC__TRY(MHC__ALLOCATE(eval->tokens, batch * (sequence + 1), "a batch", error));
     mhc_context context = mhc_context_cpu((int)mhc__option_integer(arguments, "threads", 0));
-    const volatile int *stop = mhc__stop_on_signals();
+    mhc__stop_on_signals();
     while (eval->rows < eval->limit) {
         MHC__TRY(evaluate_batch(eval, &context, error));
-        if (*stop)
+        if (mhc__stop_asked())
             return mhc__fail(error, MHC_INTERRUPTED, "stopped after %lld of %lld rows", (long long)eval->rows,
                              (long long)eval->limit);
     }

@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "file/safetensors.h"
+#include "mhc/type.h"
 #include "report/table.h"
 #include "run_folder.h"
 
@@ -18,13 +19,6 @@ static double from_half(uint16_t bits) {
                   : exponent == 0 ? ldexp(fraction, -24)
                                   : ldexp(fraction + 1024, exponent - 25);
     return bits & 0x8000 ? -size : size;
-}
-
-static double from_bfloat(uint16_t bits) {
-    uint32_t wide = (uint32_t)bits << 16;
-    float value;
-    memcpy(&value, &wide, sizeof value);
-    return (double)value;
 }
 
 /* Copied out first: data of a foreign file need not be aligned. */
@@ -45,7 +39,7 @@ static double element(const mhc__tensor *tensor, int64_t index) {
     case MHC__BF16:
     case MHC__F16:
         memcpy(&bits, (const char *)tensor->data + (size_t)index * sizeof bits, sizeof bits);
-        return tensor->dtype == MHC__F16 ? from_half(bits) : from_bfloat(bits);
+        return tensor->dtype == MHC__F16 ? from_half(bits) : (double)mhc_bf16_value(bits);
     case MHC__I64:
         ELEMENT(int64_t);
     case MHC__I32:

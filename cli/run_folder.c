@@ -1,7 +1,10 @@
 #include "run_folder.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "file/atomic.h"
@@ -9,6 +12,41 @@
 mhc_status mhc__join(const char *folder, const char *name, char **path, mhc_error *error) {
     *path = mhc__format("%s/%s", folder, name);
     return *path ? MHC_OK : mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the path of %s", name);
+}
+
+mhc_status mhc__folder_has(const char *folder, const char *name, bool *has, mhc_error *error) {
+    char *path;
+    MHC__TRY(mhc__join(folder, name, &path, error));
+    mhc_status status = mhc__path_exists(path, has, error);
+    free(path);
+    return status;
+}
+
+mhc_status mhc__check_data_option(const char *text, mhc_error *error) {
+    mhc__data_config data;
+    if (!text || (*text && strlen(text) < sizeof data.path))
+        return MHC_OK;
+    return *text ? mhc__fail(error, MHC_INVALID_ARGUMENT, "--data: the path is longer than %zu bytes",
+                             sizeof data.path - 1)
+                 : mhc__fail(error, MHC_INVALID_ARGUMENT, "--data: expected a text file or a folder, found nothing");
+}
+
+mhc_status mhc__run_lock(const char *folder, int *lock, mhc_error *error) {
+    char *path;
+    MHC__TRY(mhc__join(folder, "lock", &path, error));
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    mhc_status status = MHC_OK;
+    if (file < 0)
+        status = mhc__fail(error, MHC_IO, "%s: can't open: %s", path, strerror(errno));
+    else if (flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        status = mhc__fail(error, MHC_IO, "%s: another mhc is training here", folder);
+    /* Any other failure means a file system without locks, where a run does without. */
+    if (status != MHC_OK && file >= 0)
+        close(file);
+    else
+        *lock = file;
+    free(path);
+    return status;
 }
 
 mhc_status mhc__checkpoint_config(const char *checkpoint, mhc__config *config, mhc_error *error) {
@@ -29,10 +67,12 @@ static mhc_status load_tokenizer(const char *checkpoint, mhc__tokenizer **tokeni
     for (int i = 0; i < 3; i++) {
         char *path;
         MHC__TRY(mhc__join(checkpoint, places[i], &path, error));
-        bool there = access(path, F_OK) == 0;
-        mhc_status status = there ? mhc__tokenizer_load(path, tokenizer, error) : MHC_OK;
+        bool there;
+        mhc_status status = mhc__path_exists(path, &there, error);
+        if (status == MHC_OK && there)
+            status = mhc__tokenizer_load(path, tokenizer, error);
         free(path);
-        if (there)
+        if (status != MHC_OK || there)
             return status;
     }
     return mhc__fail(error, MHC_IO, "%s: expected tokenizer.json in the run's folder, found none", checkpoint);

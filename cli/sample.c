@@ -99,17 +99,29 @@ static mhc_status put(const sampling *s, const int32_t *ids, int64_t count, mhc_
     return status;
 }
 
+static bool all_finite(const float *x, int count) {
+    for (int i = 0; i < count; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
 static mhc_status write_text(sampling *s, int64_t more, int threads, mhc_error *error) {
     mhc_context context = mhc_context_cpu(threads);
     int window = s->trained.config.model.sequence;
     int choices = mhc__tokenizer_vocabulary(s->trained.tokenizer);
-    const volatile int *stop = mhc__stop_on_signals();
+    mhc__stop_on_signals();
     /* When nobody reads any more, main knows what to do with the failed stdout. */
-    for (int64_t i = 0; i < more && !*stop && !ferror(stdout); i++) {
+    for (int64_t i = 0; i < more && !ferror(stdout); i++) {
+        if (mhc__stop_asked()) {
+            putchar('\n');
+            return mhc__fail(error, MHC_INTERRUPTED, "stopped after %lld of %lld tokens", (long long)i,
+                             (long long)more);
+        }
         int length = s->count < window ? (int)s->count : window;
         MHC__TRY(mhc__model_logits(s->trained.model, &context, s->trained.config.train.precision,
                                    s->tokens + s->count - length, length, s->logits, error));
-        if (!isfinite(s->logits[0]))
+        if (!all_finite(s->logits, choices))
             return mhc__fail(error, MHC_NOT_FINITE, "%s: the model's outputs are not finite", s->trained.checkpoint);
         s->tokens[s->count] = choose(s, choices, (uint64_t)i);
         MHC__TRY(put(s, &s->tokens[s->count++], 1, error));

@@ -1,8 +1,8 @@
-#include <dirent.h>
-#include <math.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,7 +29,9 @@ typedef struct training {
     mhc__run_log *log;
     mhc__text json;
     mhc__train_record last; /* of the last step; its step is -1 before the first */
-    double eval_loss;       /* the newest, NaN when there was none */
+    bool evaluated;
+    double eval_loss; /* the newest */
+    int lock;         /* file of the folder's lock, -1 without */
 } training;
 
 static mhc_status remember(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error) {
@@ -37,8 +39,9 @@ static mhc_status remember(void *self, mhc__model *model, const mhc__train_recor
     (void)error;
     training *run = self;
     run->last = *record;
-    if (!isnan(record->eval_loss))
+    if (record->evaluated)
         run->eval_loss = record->eval_loss;
+    run->evaluated = run->evaluated || record->evaluated;
     return MHC_OK;
 }
 
@@ -55,13 +58,8 @@ static void close_run(training *run) {
         mhc__tokenizer_destroy(run->tokenizer);
     mhc__text_free(&run->json);
     free(run->folder);
-}
-
-static bool exists(const char *folder, const char *name) {
-    char *path = mhc__format("%s/%s", folder, name);
-    bool there = path && access(path, F_OK) == 0;
-    free(path);
-    return there;
+    if (run->lock >= 0)
+        close(run->lock);
 }
 
 /* FILE, then --data, then --set. */
@@ -70,6 +68,7 @@ static mhc_status load_config(const mhc__arguments *arguments, const char *file,
     int count, used = 0;
     const char *const *sets = mhc__option_list(arguments, "set", &count);
     const char *data = mhc__option_text(arguments, "data");
+    MHC__TRY(mhc__check_data_option(data, error));
     const char **all = malloc(((size_t)count + 1) * sizeof *all);
     char *path = data ? mhc__format("data.path=%s", data) : NULL;
     mhc_status status = MHC_OK;
@@ -86,18 +85,29 @@ static mhc_status load_config(const mhc__arguments *arguments, const char *file,
     return status;
 }
 
-static char *default_folder(const mhc__config *config) {
+/* Makes runs/CONNECTION-TIME, with the first suffix that is free: whoever made a folder owns it, so that two runs that
+ * start in one second don't share one. */
+static mhc_status claim_default_folder(training *run, mhc_error *error) {
     char when[32];
     time_t now = time(NULL);
     struct tm local;
     if (!localtime_r(&now, &local) || !strftime(when, sizeof when, "%Y%m%d-%H%M%S", &local))
-        return NULL;
-    char *folder = mhc__format("runs/%s-%s", config->model.connection, when);
-    for (int i = 2; folder && access(folder, F_OK) == 0 && i < 1000; i++) {
-        free(folder);
-        folder = mhc__format("runs/%s-%s-%d", config->model.connection, when, i);
+        return mhc__fail(error, MHC_UNSUPPORTED, "the time has no name to call a folder by; choose one with --out");
+    MHC__TRY(mhc__make_folders("runs", error));
+    for (int i = 1; i < 1000; i++) {
+        run->folder = i == 1 ? mhc__format("runs/%s-%s", run->config.model.connection, when)
+                             : mhc__format("runs/%s-%s-%d", run->config.model.connection, when, i);
+        if (!run->folder)
+            return mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the run's folder");
+        if (mkdir(run->folder, 0777) == 0)
+            return MHC_OK;
+        if (errno != EEXIST)
+            break;
+        free(run->folder);
+        run->folder = NULL;
     }
-    return folder;
+    return mhc__fail(error, MHC_IO, "%s: can't make a folder for the run: %s", run->folder ? run->folder : "runs",
+                     strerror(errno));
 }
 
 /* The vocabulary of the text, unless the configuration asks for a larger one. */
@@ -124,9 +134,20 @@ static mhc_status write_config(training *run, mhc_error *error) {
     return status;
 }
 
+static mhc_status refuse_another_run(const training *run, mhc_error *error) {
+    bool taken;
+    MHC__TRY(mhc__folder_has(run->folder, "config.yaml", &taken, error));
+    return taken ? mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "%s: holds a run already; go on with it (mhc train --resume %s) or choose another --out",
+                             run->folder, run->folder)
+                 : MHC_OK;
+}
+
 /* config.yaml comes last: a folder that has one is a run that can go on. */
 static mhc_status write_folder(training *run, mhc_error *error) {
-    MHC__TRY(mhc__make_folders(run->folder, error));
+    MHC__TRY(run->folder ? mhc__make_folders(run->folder, error) : claim_default_folder(run, error));
+    MHC__TRY(mhc__run_lock(run->folder, &run->lock, error));
+    MHC__TRY(refuse_another_run(run, error)); /* it may have begun since the first look */
     char *path;
     MHC__TRY(mhc__join(run->folder, "tokenizer.json", &path, error));
     mhc_status status = mhc__tokenizer_save(mhc__corpus_tokenizer(run->corpus), path, error);
@@ -153,13 +174,12 @@ static mhc_status load_fresh(training *run, mhc_error *error) {
 static mhc_status start_fresh(training *run, mhc_error *error) {
     const char *out = mhc__option_text(run->arguments, "out");
     MHC__TRY(load_fresh(run, error));
-    run->folder = out ? mhc__format("%s", out) : default_folder(&run->config);
-    if (!run->folder)
-        return mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the run's folder");
-    if (exists(run->folder, "config.yaml"))
-        return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                         "%s: holds a run already; go on with it (mhc train --resume %s) or choose another --out",
-                         run->folder, run->folder);
+    if (out) {
+        run->folder = mhc__format("%s", out);
+        if (!run->folder)
+            return mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the run's folder");
+        MHC__TRY(refuse_another_run(run, error));
+    }
     MHC__TRY(prepare(run, error));
     return write_folder(run, error);
 }
@@ -170,11 +190,12 @@ static mhc_status load_resumed(training *run, mhc_error *error) {
     run->folder = mhc__format("%s", mhc__option_text(run->arguments, "resume"));
     if (!run->folder)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the run's folder");
+    bool is_run;
+    MHC__TRY(mhc__folder_has(run->folder, "config.yaml", &is_run, error));
+    if (!is_run)
+        return mhc__fail(error, MHC_IO, "%s: expected a run's folder, with config.yaml in it", run->folder);
     MHC__TRY(mhc__join(run->folder, "config.yaml", &path, error));
-    mhc_status status =
-        access(path, F_OK) == 0
-            ? load_config(run->arguments, path, &run->config, error)
-            : mhc__fail(error, MHC_IO, "%s: expected a run's folder, with config.yaml in it", run->folder);
+    mhc_status status = load_config(run->arguments, path, &run->config, error);
     free(path);
     MHC__TRY(status);
     MHC__TRY(mhc__join(run->folder, "tokenizer.json", &path, error));
@@ -185,6 +206,7 @@ static mhc_status load_resumed(training *run, mhc_error *error) {
 
 static mhc_status start_resumed(training *run, mhc_error *error) {
     MHC__TRY(load_resumed(run, error));
+    MHC__TRY(mhc__run_lock(run->folder, &run->lock, error));
     return prepare(run, error);
 }
 
@@ -217,26 +239,6 @@ static mhc_status dry_run(training *run, mhc_error *error) {
     return MHC_OK;
 }
 
-/* "step-" and digits alone: other names are those of a checkpoint that was being written when the run was killed. */
-static bool is_checkpoint(const char *name) {
-    return strncmp(name, "step-", 5) == 0 && name[5] && strspn(name + 5, "0123456789") == strlen(name + 5);
-}
-
-/* A run that was killed before its first checkpoint goes on from the start. */
-static mhc_status has_checkpoint(const char *folder, bool *has, mhc_error *error) {
-    char *path;
-    MHC__TRY(mhc__join(folder, "checkpoints", &path, error));
-    DIR *directory = opendir(path);
-    free(path);
-    *has = false;
-    if (!directory)
-        return MHC_OK;
-    for (const struct dirent *entry; !*has && (entry = readdir(directory));)
-        *has = is_checkpoint(entry->d_name);
-    closedir(directory);
-    return MHC_OK;
-}
-
 /* The run's config.yaml, which a person may have edited, against what the checkpoint was trained with: another model is
  * refused, the rest is told. */
 static mhc_status compare_config(const training *run, const char *checkpoint, mhc_error *error) {
@@ -257,13 +259,12 @@ static mhc_status compare_config(const training *run, const char *checkpoint, mh
     return status;
 }
 
+/* A run that was killed before its first checkpoint goes on from the start. */
 static mhc_status load_checkpoint(training *run, mhc_error *error) {
-    bool has;
     char *checkpoint;
-    MHC__TRY(has_checkpoint(run->folder, &has, error));
-    if (!has)
+    MHC__TRY(mhc__checkpoint_newest(run->folder, &checkpoint, error));
+    if (!checkpoint)
         return MHC_OK;
-    MHC__TRY(mhc__checkpoint_find(run->folder, &checkpoint, error));
     mhc_status status = compare_config(run, checkpoint, error);
     if (status == MHC_OK)
         status = mhc__trainer_resume(run->trainer, checkpoint, error);
@@ -295,6 +296,16 @@ static mhc_status log_note(void *self, const char *text, mhc_error *error) {
     return observer.note ? observer.note(observer.self, text, error) : MHC_OK;
 }
 
+/* Whether the command line names the data: then it is meant to be another text. */
+static bool names_data(const mhc__arguments *arguments) {
+    int count;
+    const char *const *sets = mhc__option_list(arguments, "set", &count);
+    bool named = mhc__option_given(arguments, "data");
+    for (int i = 0; i < count; i++)
+        named = named || strncmp(sets[i], "data.", 5) == 0;
+    return named;
+}
+
 static mhc_status train(training *run, mhc_error *error) {
     mhc__train_observer observers[] = {{run, NULL, remember, NULL}, {run, NULL, log_step, log_note}};
     mhc__trainer_options options = {.model = run->model,
@@ -305,7 +316,9 @@ static mhc_status train(training *run, mhc_error *error) {
                                     .config_json = run->json.data,
                                     .observers = observers,
                                     .observer_count = 2,
-                                    .stop = mhc__stop_on_signals()};
+                                    .stop = mhc__stop_on_signals(),
+                                    .data = mhc__corpus_mark(run->corpus),
+                                    .other_data = names_data(run->arguments)};
     MHC__TRY(mhc__trainer_create(&options, &run->trainer, error));
     if (run->resumed) {
         MHC__TRY(load_checkpoint(run, error));
@@ -323,10 +336,12 @@ static void print_result(const training *run) {
     printf("%s: %lld steps", run->folder, (long long)mhc__trainer_steps_done(run->trainer));
     if (run->last.step >= 0)
         printf(", loss %.4f", run->last.loss);
-    if (!isnan(run->eval_loss))
+    if (run->evaluated)
         printf(", held-out loss %.4f", run->eval_loss);
     printf("\n");
-    if (run->last.step < 0)
+    if (run->config.train.steps == 0)
+        printf("train.steps is 0: nothing was trained or saved.\n");
+    else if (run->last.step < 0)
         printf("All of its steps were done before; --set train.steps=N trains longer.\n");
     else
         printf("Try: mhc sample %s\n", run->folder);
@@ -353,7 +368,7 @@ int mhc__command_train(const mhc__arguments *arguments) {
     int code = check_use(arguments);
     if (code != MHC__EXIT_FINE)
         return code;
-    training run = {.arguments = arguments, .last = {.step = -1}, .eval_loss = NAN};
+    training run = {.arguments = arguments, .last = {.step = -1}, .lock = -1};
     mhc_error error = {0};
     if (mhc__option_given(arguments, "dry-run")) {
         if (dry_run(&run, &error) != MHC_OK)

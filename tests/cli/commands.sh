@@ -63,12 +63,45 @@ says err "--prompt"
 expect 0 inspect chars --h
 says out "one stream"
 
+# An endless source is evaluated for as many batches as training does, or as are asked for: of 2 rows of 16 tokens.
+# shellcheck disable=SC2086
+expect 0 train $tiny --set data.path=increment --out endless --set train.steps=2
+expect 0 eval endless
+says out "over 64 tokens"
+expect 0 eval endless --batches 3
+says out "over 96 tokens"
+
+# Ctrl-C ends a text, and is told from its end.
+rm -f out
+(
+    trap - INT
+    set -m
+    "$mhc" sample run --tokens 100000000 >out 2>err &
+    job=$!
+    while [ ! -s out ]; do sleep 0.02; done
+    kill -INT $job
+    wait $job
+    echo $? >code
+) 2>/dev/null
+[ "$(cat code)" = 1 ] || fail "sample: expected exit code 1 after Ctrl-C, found $(cat code)"
+says err "mhc: stopped after"
+
 expect 0 data pack book.txt --out book.tokens
 says out "book.tokens: "
+cp book.txt book.copy
+expect 1 data pack book.txt --out ./book.txt
+says err "would overwrite the text"
+cmp -s book.txt book.copy || fail "data pack --out TEXT: expected the text to be left alone"
+mkdir books && cp book.txt books
+expect 0 data pack books//
+says out "books.tokens: "
 # shellcheck disable=SC2086
 expect 0 train $tiny --data book.tokens --out packed --set train.steps=1
 
 # A run never overwrites another, and goes on for longer when asked to.
+# shellcheck disable=SC2086
+expect 0 train $tiny --data book.txt --out nothing --set train.steps=0
+says out "train.steps is 0"
 before=$(fingerprint run)
 # shellcheck disable=SC2086
 expect 1 train $tiny --data book.txt --out run --set train.steps=4

@@ -36,6 +36,8 @@ expect 2 train a.yaml b.yaml
 says err "one word too many"
 expect 2 train --set train.stepz=1
 says err "did you mean train.steps?"
+expect 2 train --data ""
+says err "--data: expected a text file or a folder, found nothing"
 expect 2 train --resume x --out y
 expect 2 train x.yaml --resume y
 expect 2 train --resume x --set model.blocks=2
