@@ -19,7 +19,8 @@ static const mhc__option train_options[] = {
 
 static const mhc__option eval_options[] = {
     {"data", MHC__OPTION_TEXT, "TEXT", "evaluate on all of this text instead of the run's held-out part", 0, 0},
-    {"batches", MHC__OPTION_INTEGER, "N", "stop after N batches (default: the whole text)", 1, 1e9},
+    {"batches", MHC__OPTION_INTEGER, "N", "stop after N batches (default: all; of endless data train.eval_batches)", 1,
+     1e9},
     {"threads", MHC__OPTION_INTEGER, "N", "worker threads (default: all)", 1, 4096},
     END};
 
@@ -74,10 +75,12 @@ static const mhc__command commands[] = {
      "is enough to start.\n"
      "\n"
      "The run's folder holds config.yaml (as resolved), tokenizer.json, metrics.jsonl (one line\n"
-     "per step) and checkpoints/. Ctrl-C or SIGTERM finishes the step, saves and says how to go\n"
-     "on; a second one ends at once. A run that was stopped or killed goes on with --resume DIR\n"
-     "and ends with exactly the weights that it would have had without the stop. --resume takes\n"
-     "--set too, e.g. --set train.steps=5000 to train longer; the model itself can't change.\n"
+     "per step), checkpoints/ and lock, which keeps a second mhc train out. Ctrl-C, SIGTERM or a\n"
+     "terminal that closes finishes the step, saves and says how to go on; a second one ends at\n"
+     "once. A run that was stopped or killed goes on with --resume DIR and ends with exactly the\n"
+     "weights that it would have had without the stop. --resume takes --set too, e.g. --set\n"
+     "train.steps=5000 to train longer; model and seed can't change, and the text only if it is\n"
+     "named.\n"
      "\n"
      "Exit code: 0 when all steps are done; 1 when stopped before that, saved or not, so that\n"
      "`mhc train … && mhc sample …` does not sample from half a run.\n",
