@@ -1,3 +1,7 @@
+# The least versions that have the functions in use: json_object_getn, CURLOPT_PROTOCOLS_STR.
+set(MHC_LEAST_jansson ">=2.14")
+set(MHC_LEAST_libcurl ">=7.85")
+
 # mhc_module(NAME [LIBRARY] [DEPENDS module...] [PACKAGES pkg-config-name...])
 # One folder of src/ as a static library mhc_NAME. LIBRARY marks the folders that make up libmhc, compiled once for it and
 # for the program (cmake/MhcInstall.cmake puts them together); the others belong to the program.
@@ -143,7 +147,7 @@ function(mhc_module name)
   endforeach()
   foreach(package IN LISTS arg_PACKAGES)
     if(NOT TARGET PkgConfig::${package})
-      pkg_check_modules(${package} REQUIRED IMPORTED_TARGET GLOBAL ${package})
+      pkg_check_modules(${package} REQUIRED IMPORTED_TARGET GLOBAL "${package}${MHC_LEAST_${package}}")
     endif()
     target_link_libraries(mhc_${name} PUBLIC PkgConfig::${package})
   endforeach()
