@@ -122,7 +122,7 @@ static mhc_status check_state(const mhc__trainer *trainer, const char *checkpoin
         (now->tokens != before->tokens || now->checksum != before->checksum))
         return mhc__fail(error, MHC_MISMATCH,
                          "%s: trained on %" PRId64 " tokens of CRC-32 %08" PRIx32 ", found %" PRId64 " of %08" PRIx32
-                         ": the text has changed",
+                         ": the text has changed; name it with --data to go on with it",
                          checkpoint, before->tokens, before->checksum, now->tokens, now->checksum);
     return MHC_OK;
 }

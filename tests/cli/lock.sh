@@ -9,7 +9,7 @@ lines=$(wc -l <run/metrics.jsonl | tr -d ' ')
 if command -v flock >/dev/null && flock -n probe flock -n probe true; then
     echo "no locks on this file system" >&2
 else
-    expect 1 train --quiet --resume run
+    expect 1 train --quiet --resume run --set train.steps=1
     says err "run: another mhc is training here"
 fi
 # shellcheck disable=SC2086

@@ -222,33 +222,6 @@ static void packed_files(void **state) {
     mhc__corpus_close(packed);
     mhc__corpus_close(plain);
 
-    /* Another tokenizer of as many characters would read other text. */
-    mhc__tokenizer *own = NULL, *other = NULL;
-    char *also = strdup(text);
-    for (char *at = also; (at = strchr(at, 'c'));)
-        *at = 'k';
-    assert_int_equal(mhc__tokenizer_char(text, strlen(text), false, &own, NULL), MHC_OK);
-    assert_int_equal(mhc__tokenizer_char(also, strlen(also), false, &other, NULL), MHC_OK);
-    assert_int_equal(mhc__tokenizer_vocabulary(other), vocabulary);
-    snprintf(config.path, sizeof config.path, "%s", scratch_path("text.tokens"));
-    mhc__corpus *mine = NULL;
-    assert_int_equal(mhc__corpus_open(&config, 8, 3, own, &mine, &error), MHC_OK);
-    mhc__corpus_close(mine);
-    assert_int_equal(mhc__corpus_open(&config, 8, 3, other, &mine, &error), MHC_MISMATCH);
-    assert_non_null(strstr(error.message, "packed with another tokenizer"));
-    mhc__tokenizer_destroy(own);
-    mhc__tokenizer_destroy(other);
-    free(also);
-
-    /* The text is not overwritten, by whatever name. */
-    const char *outs[] = {scratch_path("text"), scratch_path("./text"), scratch_path("link")};
-    assert_int_equal(symlink(scratch_path("text"), scratch_path("link")), 0);
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(mhc__data_pack(scratch_path("text"), "char", "", false, outs[i], &count, &vocabulary, &error),
-                         MHC_INVALID_ARGUMENT);
-    assert_non_null(strstr(error.message, "would overwrite the text"));
-    assert_int_equal(unlink(scratch_path("link")), 0);
-
     char *bytes = NULL;
     size_t size = 0;
     mhc__token_array tokens;
@@ -269,6 +242,53 @@ static void packed_files(void **state) {
         bytes[bit / 8] ^= (char)(1 << bit % 8);
     }
     free(bytes);
+}
+
+/* Another tokenizer of as many characters would read other text. */
+static void packed_with_another_tokenizer(void **state) {
+    (void)state;
+    const char text[] = "the cat sat on the mat; na\xC3\xAFve cats sat too";
+    int64_t count = 0;
+    int vocabulary = 0;
+    mhc_error error = {0};
+    write_text(scratch_path("text"), text, strlen(text));
+    assert_int_equal(mhc__data_pack(scratch_path("text"), "char", "", false, scratch_path("text.tokens"), &count,
+                                    &vocabulary, &error),
+                     MHC_OK);
+    mhc__tokenizer *own = NULL, *other = NULL;
+    char *also = strdup(text);
+    for (char *at = also; (at = strchr(at, 'c'));)
+        *at = 'k';
+    assert_int_equal(mhc__tokenizer_char(text, strlen(text), false, &own, NULL), MHC_OK);
+    assert_int_equal(mhc__tokenizer_char(also, strlen(also), false, &other, NULL), MHC_OK);
+    assert_int_equal(mhc__tokenizer_vocabulary(other), vocabulary);
+    mhc__data_config config = config_of(scratch_path("text.tokens"));
+    config.eval_share = 0.0f;
+    mhc__corpus *mine = NULL;
+    assert_int_equal(mhc__corpus_open(&config, 8, 3, own, &mine, &error), MHC_OK);
+    mhc__corpus_close(mine);
+    assert_int_equal(mhc__corpus_open(&config, 8, 3, other, &mine, &error), MHC_MISMATCH);
+    assert_non_null(strstr(error.message, "packed with another tokenizer"));
+    mhc__tokenizer_destroy(own);
+    mhc__tokenizer_destroy(other);
+    free(also);
+}
+
+/* The text is not overwritten, by whatever name. */
+static void packing_keeps_the_text(void **state) {
+    (void)state;
+    const char text[] = "the cat sat on the mat; na\xC3\xAFve cats sat too";
+    int64_t count = 0;
+    int vocabulary = 0;
+    mhc_error error = {0};
+    write_text(scratch_path("text"), text, strlen(text));
+    const char *outs[] = {scratch_path("text"), scratch_path("./text"), scratch_path("link")};
+    assert_int_equal(symlink(scratch_path("text"), scratch_path("link")), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(mhc__data_pack(scratch_path("text"), "char", "", false, outs[i], &count, &vocabulary, &error),
+                         MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "would overwrite the text"));
+    assert_int_equal(unlink(scratch_path("link")), 0);
 }
 
 /* One byte or one token of the training part changes its mark; the held-out part does not. */
@@ -361,6 +381,8 @@ int main(void) {
                                        cmocka_unit_test(folders),
                                        cmocka_unit_test(own_held_out_text),
                                        cmocka_unit_test(packed_files),
+                                       cmocka_unit_test(packed_with_another_tokenizer),
+                                       cmocka_unit_test(packing_keeps_the_text),
                                        cmocka_unit_test(marks),
                                        cmocka_unit_test(entropy_of_builtin),
                                        cmocka_unit_test(structure_of_builtin)};
