@@ -55,13 +55,29 @@ void mhc__table_cell(mhc__table *table, const char *format, ...) {
     add(table, cell);
 }
 
-void mhc__table_number(mhc__table *table, double value) {
+static void number_text(double value, char *text, size_t size) {
     if (!isfinite(value))
-        mhc__table_cell(table, "NaN");
+        snprintf(text, size, "NaN");
     else if (value != 0 && (fabs(value) >= 1e5 || fabs(value) < 1e-3))
-        mhc__table_cell(table, "%.2e", value);
+        snprintf(text, size, "%.2e", value);
     else
-        mhc__table_cell(table, "%.4g", value);
+        snprintf(text, size, "%.4g", value);
+}
+
+void mhc__table_number(mhc__table *table, double value) {
+    char text[32];
+    number_text(value, text, sizeof text);
+    mhc__table_cell(table, "%s", text);
+}
+
+void mhc__table_mean(mhc__table *table, double mean, double deviation) {
+    char text[32], spread[32];
+    number_text(mean, text, sizeof text);
+    number_text(deviation, spread, sizeof spread);
+    if (isfinite(mean))
+        mhc__table_cell(table, "%s ± %s", text, spread);
+    else
+        mhc__table_cell(table, "%s", text);
 }
 
 void mhc__table_free(mhc__table *table) {

@@ -20,6 +20,8 @@ void mhc__table_start(mhc__table *table, const char *head);
 void mhc__table_cell(mhc__table *table, const char *format, ...) MHC__PRINTF(2, 3);
 /* A number in %.*g with 4 digits, in scientific form where that is shorter; "NaN" when it isn't finite. */
 void mhc__table_number(mhc__table *table, double value);
+/* "a ± b", both as above; "NaN" when a isn't finite. */
+void mhc__table_mean(mhc__table *table, double mean, double deviation);
 void mhc__table_free(mhc__table *table);
 
 int mhc__table_rows(const mhc__table *table); /* whole rows below the head */

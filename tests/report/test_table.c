@@ -64,6 +64,10 @@ static void test_numbers(void **state) {
         mhc__table_number(&table, values[i]);
     for (int i = 0; i < 6; i++)
         assert_string_equal(table.cell[2 + i], expected[i]);
+    mhc__table_mean(&table, 1.91349, 2e-4);
+    mhc__table_mean(&table, NAN, NAN);
+    assert_string_equal(table.cell[8], "1.913 ± 2.00e-04");
+    assert_string_equal(table.cell[9], "NaN");
     mhc__table_free(&table);
 }
 
