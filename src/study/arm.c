@@ -64,6 +64,16 @@ static mhc_status identity_there(const char *path, mhc__text *text, mhc_error *e
     return status == MHC_OK ? identity(config, text, error) : status;
 }
 
+static mhc_status write_config(const arm_run *run, mhc_error *error) {
+    mhc__text json = {0};
+    mhc_status status = mhc__config_json(&run->arm->config, &json, error);
+    if (status == MHC_OK)
+        status = json.failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory to write it", run->config_path)
+                             : mhc__write_file(run->config_path, json.data, json.length, error);
+    mhc__text_free(&json);
+    return status;
+}
+
 /* Writes config.json, or checks that the one from before says the same. */
 static mhc_status claim_folder(arm_run *run, mhc_error *error) {
     MHC__TRY(mhc__make_folders(run->arm->folder, error));
@@ -71,8 +81,7 @@ static mhc_status claim_folder(arm_run *run, mhc_error *error) {
     mhc__text now = {0}, there = {0};
     mhc_status status = identity(run->arm->config, &now, error);
     if (status == MHC_OK)
-        status = claimed ? identity_there(run->config_path, &there, error)
-                         : mhc__write_file(run->config_path, now.data, now.length, error);
+        status = claimed ? identity_there(run->config_path, &there, error) : write_config(run, error);
     if (status == MHC_OK && claimed && strcmp(there.data, now.data) != 0) {
         char line[512];
         first_difference(there.data, now.data, line, sizeof line);

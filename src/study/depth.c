@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "study/summary.h"
+
 static const char *const OWN_FIELDS[] = {"connections", "depths", NULL};
+/* Fields of the configuration that follow from them. */
+static const char *const OWN_OPTIONS[][2] = {{"model.blocks", "--set study.depths=A,B,…"}, {NULL, NULL}};
 
 /* Small enough that nine runs take minutes on two cores. docs/decisions/0020-demo.md gives the reasons. */
 static mhc__config demo_config(void) {
@@ -56,15 +60,15 @@ const char *mhc__depth_label(mhc__depth *study, int connection) {
     return mhc__connection_label(study->connections, study->connection_count, connection);
 }
 
-int mhc__depth_style(const mhc__depth *study, int connection) {
-    return connection < 3 ? mhc__connection_style(study->connections[connection]) : connection + 1;
+int mhc__depth_style(mhc__depth *study, int connection) {
+    return mhc__connection_style(study->connections, connection);
 }
 
-static double largest(const mhc__series *series, size_t offset) {
-    double most = NAN;
+static double largest_gradient(const mhc__series *series) {
+    mhc__range range = MHC__RANGE_EMPTY;
     for (int64_t i = 0; i < series->count; i++)
-        most = fmax(most, *(const double *)(const void *)((const char *)&series->at[i] + offset));
-    return most;
+        mhc__widen(&range, series->at[i].grad_norm);
+    return range.high;
 }
 
 static double last_losses(const mhc__series *series) {
@@ -80,12 +84,10 @@ double mhc__depth_of(const mhc__arm *arm, mhc__depth_value which) {
     const mhc__series *series = &arm->series;
     int last = before->points - 1;
     switch (which) {
-    case MHC__DEPTH_LOSS_START:
-        return before->loss;
     case MHC__DEPTH_LOSS_END:
         return last_losses(series);
     case MHC__DEPTH_GRAD_MAX:
-        return largest(series, offsetof(mhc__measurement, grad_norm));
+        return largest_gradient(series);
     case MHC__DEPTH_SIGNAL:
         return before->norm[last] / before->norm[0];
     case MHC__DEPTH_SIGNAL_END:
@@ -99,28 +101,31 @@ double mhc__depth_of(const mhc__arm *arm, mhc__depth_value which) {
     case MHC__DEPTH_COMPOSITE:
         return before->gains.composite_forward;
     case MHC__DEPTH_COMPOSITE_MAX:
-        return fmax(largest(series, offsetof(mhc__measurement, gains.composite_forward)),
-                    fmax(before->gains.composite_forward, after->gains.composite_forward));
+        return mhc__gain_range(arm, 1, offsetof(mhc__gains, composite_forward)).high;
     case MHC__DEPTH_COMPOSITE_BACK_MAX:
-        return fmax(largest(series, offsetof(mhc__measurement, gains.composite_backward)),
-                    fmax(before->gains.composite_backward, after->gains.composite_backward));
+        return mhc__gain_range(arm, 1, offsetof(mhc__gains, composite_backward)).high;
     case MHC__DEPTH_PROXY:
         return after->gains.proxy;
     case MHC__DEPTH_SPREAD:
-        return fmax(largest(series, offsetof(mhc__measurement, gains.spread)), before->gains.spread);
-    case MHC__DEPTH_BAD_STEPS:
-        return arm->not_finite_at >= 0;
+        return mhc__gain_range(arm, 1, offsetof(mhc__gains, spread)).high;
     case MHC__DEPTH_SECONDS:
         return arm->seconds / (double)series->count;
     }
     return NAN;
 }
 
-double mhc__depth_mean(const mhc__depth *study, int depth, int connection, mhc__depth_value which) {
-    double sum = 0;
+void mhc__depth_over_seeds(const mhc__depth *study, int depth, int connection, mhc__depth_value which, double *mean,
+                           double *deviation) {
+    double values[MHC__STUDY_MAX_SEEDS];
     for (int s = 0; s < study->seeds; s++)
-        sum += mhc__depth_of(mhc__depth_arm(study, depth, connection, s), which);
-    return sum / study->seeds;
+        values[s] = mhc__depth_of(mhc__depth_arm(study, depth, connection, s), which);
+    mhc__mean_spread(values, study->seeds, mean, deviation);
+}
+
+double mhc__depth_mean(const mhc__depth *study, int depth, int connection, mhc__depth_value which) {
+    double mean, deviation;
+    mhc__depth_over_seeds(study, depth, connection, which, &mean, &deviation);
+    return mean;
 }
 
 static int by_value(const void *a, const void *b) {
@@ -135,8 +140,9 @@ static mhc_status read_options(mhc__depth *study, mhc_error *error) {
     list = mhc__study_setting(options, "depths", "12,24,48");
     MHC__TRY(mhc__study_integers(list, "depths", study->depths, &study->depth_count, error));
     qsort(study->depths, (size_t)study->depth_count, sizeof study->depths[0], by_value);
-    if (options->seeds < 0 || options->seeds > 1000)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--seeds: %d is not in 1..1000", options->seeds);
+    if (options->seeds < 0 || options->seeds > MHC__STUDY_MAX_SEEDS)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--seeds: %d is not in 1..%d", options->seeds,
+                         MHC__STUDY_MAX_SEEDS);
     study->seeds = options->seeds ? options->seeds : 1;
     const char *out = options->out ? options->out : "runs/depth";
     if (strlen(out) >= sizeof study->out)
@@ -145,7 +151,7 @@ static mhc_status read_options(mhc__depth *study, mhc_error *error) {
     memcpy(study->out, out, strlen(out) + 1);
     snprintf(study->report, sizeof study->report, "%s/report", out);
     study->config = demo_config();
-    return mhc__study_configure(options, 0, &study->config, error);
+    return mhc__study_configure(options, 0, OWN_OPTIONS, &study->config, error);
 }
 
 /* mhc-poc wraps whole blocks, with their residuals inside; a plain residual around such a block would count twice. */
@@ -221,7 +227,7 @@ const mhc__study mhc__study_depth = {
     "This is the demo; it takes a few minutes on two cores.\n"
     "\n"
     "  --steps N              150\n"
-    "  --seeds N              1; the table is then the mean over seeds\n"
+    "  --seeds N              1; the table then has mean ± standard deviation over seeds\n"
     "  --seed N               42, the first one\n"
     "  --data TEXT            text to train on instead of the built-in task\n"
     "  --out DIR              runs/depth\n"

@@ -22,7 +22,6 @@ static inline const mhc__arm *mhc__depth_arm(const mhc__depth *study, int depth,
 
 /* Numbers of one arm. */
 typedef enum mhc__depth_value {
-    MHC__DEPTH_LOSS_START, /* of the first step */
     MHC__DEPTH_LOSS_END,   /* mean of the last five steps; NaN when it became NaN */
     MHC__DEPTH_GRAD_MAX,   /* largest global gradient norm */
     MHC__DEPTH_SIGNAL,     /* ||x_L|| / ||x_0|| before training */
@@ -31,19 +30,20 @@ typedef enum mhc__depth_value {
     MHC__DEPTH_GRADIENT,   /* norm of dL/dx_0 over that of dL/dx_L, before training */
     MHC__DEPTH_GRADIENT_END,
     MHC__DEPTH_COMPOSITE,     /* forward composite gain before training */
-    MHC__DEPTH_COMPOSITE_MAX, /* the largest in training */
+    MHC__DEPTH_COMPOSITE_MAX, /* the largest, of all steps and both profiles */
     MHC__DEPTH_COMPOSITE_BACK_MAX,
-    MHC__DEPTH_PROXY,     /* mhc-poc's, after training */
-    MHC__DEPTH_SPREAD,    /* the largest in training */
-    MHC__DEPTH_BAD_STEPS, /* 1 when a step was NaN or Inf (training ends there), else 0 */
-    MHC__DEPTH_SECONDS    /* per step */
+    MHC__DEPTH_PROXY,  /* mhc-poc's, after training */
+    MHC__DEPTH_SPREAD, /* the largest in training */
+    MHC__DEPTH_SECONDS /* per step */
 } mhc__depth_value;
 
 double mhc__depth_of(const mhc__arm *arm, mhc__depth_value which);
-/* Mean over seeds. */
+/* Mean and sample standard deviation over seeds. */
+void mhc__depth_over_seeds(const mhc__depth *study, int depth, int connection, mhc__depth_value which, double *mean,
+                           double *deviation);
 double mhc__depth_mean(const mhc__depth *study, int depth, int connection, mhc__depth_value which);
 const char *mhc__depth_label(mhc__depth *study, int connection);
-int mhc__depth_style(const mhc__depth *study, int connection);
+int mhc__depth_style(mhc__depth *study, int connection);
 
 /* OUT/report/: index.html, the pictures, table.tsv and table.md; the table also to the log. */
 mhc_status mhc__depth_report(mhc__depth *study, mhc_error *error);

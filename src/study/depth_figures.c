@@ -79,7 +79,7 @@ static mhc_status signal(mhc__depth *study, mhc__html *html, mhc_error *error) {
     mhc__figure figure = {.name = "depth_signal",
                           .caption = "How large the signal is on its way up: the norm of the streams after each site, "
                                      "relative to the embedding that enters (root mean square over streams, mean over "
-                                     "tokens). A curve that stops has overflowed."};
+                                     "tokens), of the first seed. A curve that stops has overflowed."};
     return by_site_figure(study, SIGNAL, &figure, "||x_l|| / ||x_0||", html, error);
 }
 
@@ -87,17 +87,18 @@ static mhc_status gradient(mhc__depth *study, mhc__html *html, mhc_error *error)
     mhc__figure figure = {.name = "depth_gradient",
                           .caption = "How large the gradient is on its way down (read from right to left): the norm of "
                                      "the loss gradient with respect to the streams at each site, relative to the last "
-                                     "one."};
+                                     "one, of the first seed."};
     return by_site_figure(study, GRADIENT, &figure, "||dL/dx_l|| / ||dL/dx_L||", html, error);
 }
 
 static mhc_status losses(mhc__depth *study, mhc__html *html, mhc_error *error) {
-    mhc__figure figure = {.name = "depth_loss",
-                          .width = PANEL_WIDTH * study->depth_count,
-                          .height = 2 * PANEL_HEIGHT,
-                          .caption =
-                              "Training loss (above) and global gradient norm (below), step by step. A curve that "
-                              "stops, or is not there, became NaN or Inf."};
+    mhc__figure figure = {
+        .name = "depth_loss",
+        .width = PANEL_WIDTH * study->depth_count,
+        .height = 2 * PANEL_HEIGHT,
+        .caption =
+            "Training loss (above) and global gradient norm (below), step by step, of the first seed. A curve that "
+            "stops, or is not there, became NaN or Inf."};
     mhc__text *tsv = &figure.tsv, *gp = &figure.gnuplot;
     mhc__text_format(tsv, "step");
     for (int d = 0; d < study->depth_count; d++)
@@ -145,7 +146,8 @@ static mhc_status scaling(mhc__depth *study, mhc__html *html, mhc_error *error) 
                           .width = 3 * PANEL_WIDTH,
                           .height = PANEL_HEIGHT + 20,
                           .caption =
-                              "The same against the number of blocks. On a logarithmic axis a straight line is "
+                              "Signal, gradient and gain against the number of blocks; with several seeds their mean. "
+                              "On a logarithmic axis a straight line is "
                               "exponential growth. The composite gain (arXiv 2512.24880, figure 3) is what the "
                               "residual path alone, all branches left out, does to a signal; plain residuals have "
                               "1."};

@@ -1,25 +1,27 @@
-/* The five sentences of the depth report, each chosen by what was measured. */
+/* The sentences of the depth report, each chosen by what was measured. */
 #include <math.h>
 #include <string.h>
 
 #include "study/depth.h"
-
-/* Streams that differ by less than this share of their rms differ by rounding alone. */
-static const double ROUNDING = 1e-4;
+#include "study/summary.h"
 
 static const char *name_of(mhc__depth *study, int c) {
     return strcmp(study->connections[c], "residual") ? mhc__depth_label(study, c) : "plain residuals";
 }
 
-/* "24.8 with plain residuals, 25.1 with HC and 24.9 with mHC": one value of each connection at one depth. */
+/* "24.8 with plain residuals, 25.1 ± 0.2 with HC and 24.9 ± 0.3 with mHC": one value of each connection at one depth.
+ */
 static void values(mhc__depth *study, int depth, mhc__depth_value which, mhc__text *text) {
     for (int c = 0; c < study->connection_count; c++) {
-        double value = mhc__depth_mean(study, depth, c, which);
-        const char *join = c == 0 ? "" : c + 1 == study->connection_count ? " and " : ", ";
-        if (isfinite(value))
-            mhc__text_format(text, "%s%.3g with %s", join, value, name_of(study, c));
+        double mean, deviation;
+        mhc__depth_over_seeds(study, depth, c, which, &mean, &deviation);
+        mhc__text_format(text, "%s", c == 0 ? "" : c + 1 == study->connection_count ? " and " : ", ");
+        if (!isfinite(mean))
+            mhc__text_format(text, "not a number with %s", name_of(study, c));
+        else if (study->seeds > 1)
+            mhc__text_format(text, "%.3g ± %.2g with %s", mean, deviation, name_of(study, c));
         else
-            mhc__text_format(text, "%snot a number with %s", join, name_of(study, c));
+            mhc__text_format(text, "%.3g with %s", mean, name_of(study, c));
     }
 }
 
@@ -29,11 +31,10 @@ static void signals(mhc__depth *study, mhc__html *html) {
     values(study, deepest, MHC__DEPTH_SIGNAL, &before);
     values(study, deepest, MHC__DEPTH_SIGNAL_END, &after);
     if (before.data && after.data)
-        mhc__html_item(
-            html,
-            "**Signals.** At %d blocks the streams leave the network larger than they entered it by a factor of "
-            "%s at the start, and of %s after training.",
-            study->depths[deepest], before.data, after.data);
+        mhc__html_item(html,
+                       "**Signals.** %d blocks multiply the norm of the streams by %s at the start, and by %s after "
+                       "training.",
+                       study->depths[deepest], before.data, after.data);
     mhc__text_free(&before);
     mhc__text_free(&after);
 }
@@ -44,96 +45,119 @@ static void gradients(mhc__depth *study, mhc__html *html) {
     values(study, deepest, MHC__DEPTH_GRADIENT, &before);
     values(study, deepest, MHC__DEPTH_GRADIENT_END, &after);
     if (before.data && after.data)
-        mhc__html_item(
-            html,
-            "**Gradients.** On the way back through the same %d blocks the gradient grows by a factor of %s at "
-            "the start, and of %s after training.",
-            study->depths[deepest], before.data, after.data);
+        mhc__html_item(html,
+                       "**Gradients.** On the way back the same %d blocks multiply the norm of the gradient by %s at "
+                       "the start, and by %s after training.",
+                       study->depths[deepest], before.data, after.data);
     mhc__text_free(&before);
     mhc__text_free(&after);
 }
 
-/* One clause for each connection that has matrices: does the product of H_res stay 1, and does it grow with depth? */
+static mhc__composite composite_at(const mhc__depth *study, int depth, int c) {
+    return mhc__composite_of(mhc__depth_arm(study, depth, c, 0), study->seeds);
+}
+
+/* One clause: does the product of the H_res of a connection stay 1, at every depth, step and seed? */
+static void composite_clause(mhc__depth *study, int c, mhc__text *text) {
+    const char *label = mhc__depth_label(study, c);
+    mhc__composite all = {MHC__RANGE_EMPTY, MHC__RANGE_EMPTY, MHC__RANGE_EMPTY};
+    for (int d = 0; d < study->depth_count; d++) {
+        mhc__composite here = composite_at(study, d, c);
+        if (isnan(mhc__composite_off(&here))) {
+            mhc__text_format(text, "that of %s is not a number at %d blocks", label, study->depths[d]);
+            return;
+        }
+        mhc__widen_by(&all.forward, here.forward);
+        mhc__widen_by(&all.backward, here.backward);
+        mhc__widen_by(&all.column_min, here.column_min);
+    }
+    if (mhc__composite_off(&all) <= MHC__GAIN_OF_ONE || study->depth_count == 1) {
+        mhc__text_format(text, "that of %s is ", label);
+        mhc__composite_say(&all, text);
+        return;
+    }
+    mhc__composite first = composite_at(study, 0, c), last = composite_at(study, study->depth_count - 1, c);
+    mhc__text_format(text, "that of %s is, at %d blocks, ", label, study->depths[0]);
+    mhc__composite_say(&first, text);
+    mhc__text_format(text, ", and at %d blocks ", study->depths[study->depth_count - 1]);
+    mhc__composite_say(&last, text);
+}
+
 static void residual_path(mhc__depth *study, mhc__html *html) {
-    int deepest = study->depth_count - 1;
     mhc__text text = {0};
     for (int c = 0; c < study->connection_count; c++) {
         if (!strcmp(study->connections[c], "residual"))
             continue;
-        const char *label = mhc__depth_label(study, c);
-        double first = mhc__depth_mean(study, 0, c, MHC__DEPTH_COMPOSITE_MAX);
-        double last = mhc__depth_mean(study, deepest, c, MHC__DEPTH_COMPOSITE_MAX);
-        double back = mhc__depth_mean(study, deepest, c, MHC__DEPTH_COMPOSITE_BACK_MAX);
         mhc__text_format(&text, "%s", text.length ? "; " : "");
-        if (!isfinite(last))
-            mhc__text_format(&text, "that of %s is not a number at %d blocks", label, study->depths[deepest]);
-        else if (fabs(last - 1) <= 1e-3)
-            mhc__text_format(&text,
-                             "that of %s stays at 1 within %.0e at every depth and step (backward: at most %.3g)",
-                             label, fmax(fabs(last - 1), fabs(first - 1)) + 1e-9, back);
-        else
-            mhc__text_format(&text, "that of %s reaches %.3g at %d blocks and %.3g at %d (it starts at %.3g)", label,
-                             first, study->depths[0], last, study->depths[deepest],
-                             mhc__depth_mean(study, deepest, c, MHC__DEPTH_COMPOSITE));
+        composite_clause(study, c, &text);
     }
     if (text.data)
         mhc__html_item(
             html,
             "**The residual path alone.** The composite gain, which is what the product of all H_res does to a "
-            "signal, is 1 for plain residuals; %s.",
-            text.data);
+            "signal, is 1 for plain residuals; over all depths and steps%s, %s.",
+            study->seeds > 1 ? ", all seeds" : "", text.data);
     mhc__text_free(&text);
-}
-
-static int failures(const mhc__depth *study, int depth, int connection) {
-    int count = 0;
-    for (int s = 0; s < study->seeds; s++)
-        count += mhc__depth_arm(study, depth, connection, s)->not_finite_at >= 0;
-    return count;
 }
 
 static void training(mhc__depth *study, mhc__html *html) {
     int deepest = study->depth_count - 1;
     mhc__text broken = {0}, losses = {0};
     for (int d = 0; d < study->depth_count; d++)
-        for (int c = 0; c < study->connection_count; c++)
-            if (failures(study, d, c))
-                mhc__text_format(&broken, "%s%s at %d blocks in step %lld", broken.length ? ", " : "",
-                                 mhc__depth_label(study, c), study->depths[d],
-                                 (long long)mhc__depth_arm(study, d, c, 0)->not_finite_at);
+        for (int c = 0; c < study->connection_count; c++) {
+            mhc__failures failures = mhc__failures_of(mhc__depth_arm(study, d, c, 0), study->seeds);
+            if (failures.count)
+                mhc__text_format(&broken, "%s%s at %d blocks (%d of %d runs, first in step %lld)",
+                                 broken.length ? ", " : "", mhc__depth_label(study, c), study->depths[d],
+                                 failures.count, study->seeds, (long long)failures.first);
+        }
     values(study, deepest, MHC__DEPTH_LOSS_END, &losses);
+    int vocabulary = mhc__depth_arm(study, 0, 0, 0)->config.model.vocabulary;
     if (losses.data)
-        mhc__html_item(html, "**Training.** After %lld steps at %d blocks the loss is %s (%.2f is guessing)%s%s%s.",
-                       (long long)study->config.train.steps, study->depths[deepest], losses.data, log(256.0),
-                       broken.data ? "; NaN or Inf ended the runs of " : "; no step was NaN or Inf",
-                       broken.data ? broken.data : "",
-                       broken.data ? ""
-                                   : ", so at this size unbounded gains are a risk that grows with depth, not a crash");
+        mhc__html_item(html,
+                       "**Training.** After %lld steps at %d blocks the loss is %s (%.2f is guessing among %d tokens)"
+                       "%s%s.",
+                       (long long)study->config.train.steps, study->depths[deepest], losses.data,
+                       log((double)vocabulary), vocabulary,
+                       broken.data ? "; NaN or Inf ended runs of " : "; no step was NaN or Inf",
+                       broken.data ? broken.data : "");
     mhc__text_free(&broken);
     mhc__text_free(&losses);
 }
 
 static void caveats(mhc__depth *study, mhc__html *html) {
-    int deepest = study->depth_count - 1;
-    mhc__text same = {0}, apart = {0};
+    mhc__text streams = {0};
     for (int c = 0; c < study->connection_count; c++) {
         if (!strcmp(study->connections[c], "residual"))
             continue;
-        double spread = mhc__depth_mean(study, deepest, c, MHC__DEPTH_SPREAD);
-        mhc__text *list = spread < ROUNDING ? &same : &apart;
-        mhc__text_format(list, "%s%s (%.1e)", list->length ? ", " : "", mhc__depth_label(study, c), spread);
+        mhc__range spread = {0, 0};
+        for (int d = 0; d < study->depth_count; d++)
+            mhc__widen_by(&spread,
+                          mhc__gain_range(mhc__depth_arm(study, d, c, 0), study->seeds, offsetof(mhc__gains, spread)));
+        const char *label = mhc__depth_label(study, c);
+        if (isnan(spread.high))
+            mhc__text_format(&streams, "The streams of %s were not finite in some step. ", label);
+        else if (spread.high <= MHC__ONE_STREAM)
+            mhc__text_format(&streams,
+                             "The streams of %s are copies of each other, one stream in truth (spread %.1e). ", label,
+                             spread.high);
+        else
+            mhc__text_format(&streams, "The streams of %s differ, by %.2g of their rms at most. ", label, spread.high);
     }
-    mhc__html_item(
-        html,
-        "**How far this goes.** The streams%s%s%s%s; the task is small and can be learned without any depth, "
-        "%s, and a tiny width is not a large model: take the gains and gradients from here, not the losses.",
-        apart.data ? " differ from each other, by this share of their rms at most: " : "", apart.data ? apart.data : "",
-        same.data ? (apart.data ? "; they are copies of each other, one stream in truth, in "
-                                : " are copies of each other, one stream in truth, in ")
-                  : "",
-        same.data ? same.data : "", study->seeds > 1 ? "the values are means over seeds" : "there is one seed");
-    mhc__text_free(&same);
-    mhc__text_free(&apart);
+    bool small = !strcmp(study->config.data.path, "increment");
+    mhc__text seeds = {0};
+    if (study->seeds > 1)
+        mhc__text_format(&seeds, "Values are means over %d seeds ± sample standard deviation", study->seeds);
+    else
+        mhc__text_format(&seeds, "There is one seed");
+    if (seeds.data)
+        mhc__html_item(html, "**How far this goes.** %s%s; a width of %d is not a large model%s.",
+                       streams.data ? streams.data : "", seeds.data, study->config.model.channels,
+                       small ? ", and the task can be learned without any depth: take the gains and gradients from "
+                               "here, not the losses"
+                             : "");
+    mhc__text_free(&streams);
+    mhc__text_free(&seeds);
 }
 
 void mhc__depth_findings(mhc__depth *study, mhc__html *html) {

@@ -1,9 +1,9 @@
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "file/atomic.h"
 #include "study/depth.h"
+#include "study/page.h"
+#include "study/summary.h"
 
 static const struct {
     const char *head;
@@ -17,6 +17,15 @@ static const struct {
     {"Gain proxy (log10)", MHC__DEPTH_PROXY},    {"Stream spread", MHC__DEPTH_SPREAD},
 };
 enum { COLUMN_COUNT = sizeof COLUMNS / sizeof COLUMNS[0] };
+
+static void number_cell(const mhc__depth *study, int d, int c, mhc__depth_value which, mhc__table *table) {
+    double mean, deviation;
+    mhc__depth_over_seeds(study, d, c, which, &mean, &deviation);
+    if (study->seeds > 1)
+        mhc__table_mean(table, mean, deviation);
+    else
+        mhc__table_number(table, mean);
+}
 
 static void fill_table(mhc__depth *study, mhc__table *table) {
     mhc__text head = {0};
@@ -32,28 +41,17 @@ static void fill_table(mhc__depth *study, mhc__table *table) {
             mhc__table_cell(table, "%s", mhc__depth_label(study, c));
             mhc__table_cell(table, "%d", study->depths[d]);
             for (int i = 0; i < COLUMN_COUNT; i++)
-                mhc__table_number(table, mhc__depth_mean(study, d, c, COLUMNS[i].which));
-            int broken = 0;
-            for (int s = 0; s < study->seeds; s++)
-                broken += mhc__depth_arm(study, d, c, s)->not_finite_at >= 0;
-            const mhc__arm *first = mhc__depth_arm(study, d, c, 0);
-            if (!broken)
+                number_cell(study, d, c, COLUMNS[i].which, table);
+            mhc__failures failures = mhc__failures_of(mhc__depth_arm(study, d, c, 0), study->seeds);
+            if (!failures.count)
                 mhc__table_cell(table, "–");
             else if (study->seeds == 1)
-                mhc__table_cell(table, "step %lld", (long long)first->not_finite_at);
+                mhc__table_cell(table, "step %lld", (long long)failures.first);
             else
-                mhc__table_cell(table, "%d of %d runs", broken, study->seeds);
+                mhc__table_cell(table, "%d of %d runs, first in step %lld", failures.count, study->seeds,
+                                (long long)failures.first);
             mhc__table_number(table, mhc__depth_mean(study, d, c, MHC__DEPTH_SECONDS));
         }
-}
-
-static mhc_status write_text(const char *folder, const char *name, mhc__text *text, mhc_error *error) {
-    char *path = mhc__format("%s/%s", folder, name);
-    mhc_status status = text->failed || !path ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s/%s: no memory", folder, name)
-                                              : mhc__write_file(path, text->data, text->length, error);
-    free(path);
-    mhc__text_free(text);
-    return status;
 }
 
 /* The columns that fit a terminal. */
@@ -65,11 +63,12 @@ static void say(mhc__depth *study) {
         for (int c = 0; c < study->connection_count; c++) {
             mhc__table_cell(&table, "%s", mhc__depth_label(study, c));
             mhc__table_cell(&table, "%d", study->depths[d]);
-            mhc__table_number(&table, mhc__depth_mean(study, d, c, MHC__DEPTH_LOSS_END));
-            mhc__table_number(&table, mhc__depth_mean(study, d, c, MHC__DEPTH_SIGNAL_END));
-            mhc__table_number(&table, mhc__depth_mean(study, d, c, MHC__DEPTH_GRADIENT_END));
-            mhc__table_number(&table, mhc__depth_mean(study, d, c, MHC__DEPTH_COMPOSITE_MAX));
-            mhc__table_cell(&table, mhc__depth_mean(study, d, c, MHC__DEPTH_BAD_STEPS) > 0 ? "yes" : "no");
+            number_cell(study, d, c, MHC__DEPTH_LOSS_END, &table);
+            number_cell(study, d, c, MHC__DEPTH_SIGNAL_END, &table);
+            number_cell(study, d, c, MHC__DEPTH_GRADIENT_END, &table);
+            number_cell(study, d, c, MHC__DEPTH_COMPOSITE_MAX, &table);
+            mhc__failures failures = mhc__failures_of(mhc__depth_arm(study, d, c, 0), study->seeds);
+            mhc__table_cell(&table, "%s", failures.count ? "yes" : "no");
         }
     mhc__table_plain(&table, &plain);
     if (plain.data && !plain.failed)
@@ -84,19 +83,26 @@ static void how_it_was_run(mhc__depth *study, mhc__html *html) {
     for (int i = 0; i < study->depth_count * study->connection_count * study->seeds; i++)
         seconds += study->arms[i].seconds;
     mhc__html_section(html, "How it was run");
+    static const char *const schedules[] = {"constant learning rate", "cosine from a learning rate",
+                                            "learning rate in steps, from"};
+    mhc__text warmup = {0};
+    mhc__text_format(&warmup, config->train.warmup ? "%lld steps of warm-up" : "no warm-up",
+                     (long long)config->train.warmup);
     bool increment = !strcmp(config->data.path, "increment");
     mhc__html_paragraph(
         html,
-        "Width %d, %d heads, feed-forward %d, %d streams; %lld steps of %d rows of %d tokens; AdamW with a "
-        "constant learning rate of %g, %s. Data: %s. All models of a depth see the same batches. Training "
+        "Width %d, %d heads, feed-forward %d, %d streams; %lld steps of %d rows of %d tokens; AdamW, %s of "
+        "%g, %s, %s. Data: %s. All models of a depth see the same batches. Training "
         "took %.0f seconds in all.",
         config->model.channels, config->model.heads, config->model.ffn, study->config.model.streams,
-        (long long)config->train.steps, config->train.batch, config->model.sequence, (double)config->train.lr,
-        config->train.clip > 0 ? "with clipping" : "no clipping, no warm-up",
+        (long long)config->train.steps, config->train.batch, config->model.sequence, schedules[config->train.schedule],
+        (double)config->train.lr, warmup.data ? warmup.data : "",
+        config->train.clip > 0 ? "with clipping" : "no clipping",
         increment ? "rows that count upwards modulo 256 from a random start, so that the next token is the "
                     "last one plus one"
                   : config->data.path,
         seconds);
+    mhc__text_free(&warmup);
     mhc__html_paragraph(html, "The connections, by the names of their presets:");
     mhc__html_list_start(html);
     for (int c = 0; c < study->connection_count; c++) {
@@ -112,8 +118,8 @@ static void how_it_was_run(mhc__depth *study, mhc__html *html) {
 static const char NEXT[] =
     "# on a text of your own, wider, longer\n"
     "mhc study depth --data TEXT --set model.channels=128 --steps 500 --out runs/depth-text\n"
-    "# the connections of github.com/softwarewrighter/mHC-poc, whose HC overflows at 48 blocks before the first "
-    "update\n"
+    "# the connections of github.com/softwarewrighter/mHC-poc, whose HC multiplies the streams by 4.8 a "
+    "block\n"
     "mhc study depth --set study.connections=residual,mhc-poc-hc,mhc-poc --out runs/depth-poc\n"
     "# other constraints\n"
     "mhc study depth --set study.connections=residual,paper,megatron,mhc-lite --out runs/depth-more\n"
@@ -132,11 +138,12 @@ static void build_page(mhc__depth *study, const mhc__table *table, mhc__html *ht
     mhc__html_section(html, "The numbers");
     mhc__html_table(
         html, table,
-        "Final loss: mean of the last five steps, in nats. Signal: norm of the streams before contraction over "
-        "that at the embedding; growth per block is its root. Gradient: norm with respect to the first streams "
-        "over the last. Composite gain: largest absolute row sum (backward: column sum) of the product of all "
-        "H_res. Gain proxy: log10 of its largest entry (mhc-poc). Spread: largest distance of a stream from "
-        "the mean stream over the rms.");
+        "With several seeds: mean ± sample standard deviation. Final loss: mean of the last five steps, in nats. "
+        "Signal: norm of the streams before contraction over that at the embedding; growth per block is its root. "
+        "Gradient: norm with respect to the first streams over the last. Composite gain: largest absolute row sum "
+        "(backward: column sum) of the product of all H_res, the largest of all steps. Gain proxy: log10 of its "
+        "largest entry (mhc-poc). Spread: largest distance of a stream from the mean stream over the rms, the largest "
+        "of all steps.");
 }
 
 mhc_status mhc__depth_report(mhc__depth *study, mhc_error *error) {
@@ -150,27 +157,13 @@ mhc_status mhc__depth_report(mhc__depth *study, mhc_error *error) {
     how_it_was_run(study, &html);
     mhc__html_section(&html, "What to try next");
     mhc__html_code(&html, NEXT);
-    mhc__text tsv = {0}, markdown = {0};
-    mhc__table_tsv(&table, &tsv);
-    mhc__table_markdown(&table, &markdown);
     if (status == MHC_OK)
-        status = write_text(study->report, "table.tsv", &tsv, error);
-    if (status == MHC_OK)
-        status = write_text(study->report, "table.md", &markdown, error);
-    mhc__text_free(&tsv);
-    mhc__text_free(&markdown);
+        status = mhc__page_table(&table, study->report, error);
     mhc__table_free(&table);
-    char *path = mhc__format("%s/index.html", study->report);
-    if (status == MHC_OK && !path)
-        status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", study->report);
-    if (status == MHC_OK)
-        status = mhc__html_write(&html, path, error);
-    else
-        mhc__text_free(&html.text);
     if (status == MHC_OK) {
         say(study);
-        mhc__study_note(study->options, "report: %s", path);
+        return mhc__page_write(&html, study->report, study->options, error);
     }
-    free(path);
+    mhc__text_free(&html.text);
     return status;
 }

@@ -114,22 +114,38 @@ mhc_status mhc__study_integers(const char *list, const char *name, int *values, 
     return MHC_OK;
 }
 
-static mhc_status apply_sets(const mhc__study_options *options, mhc__config *config, mhc_error *error) {
-    static const char connection[] = "model.connection";
-    for (int i = 0; i < options->set_count; i++) {
-        if (!strncmp(options->set[i], PREFIX, PREFIX_LENGTH))
-            continue;
-        if (!strncmp(options->set[i], connection, sizeof connection - 1))
-            return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                             "--set %s: a study compares connections; choose them with --set study.connections=A,B,…",
-                             options->set[i]);
-        MHC__TRY(mhc__config_set(config, options->set[i], error));
+/* Fields that every study sets itself, and the option that chooses them. */
+static const char *const OWN[][2] = {
+    {"model.connection", "--set study.connections=A,B,…"}, {"train.seed", "--seed N"}, {NULL, NULL}};
+
+static mhc_status refuse(const char *set, const char *const (*own)[2], mhc_error *error) {
+    for (; own && (*own)[0]; own++) {
+        size_t length = strlen((*own)[0]);
+        if (!strncmp(set, (*own)[0], length) && set[length] == '=')
+            return mhc__fail(error, MHC_INVALID_ARGUMENT, "--set %s: the study sets %s itself; choose with %s", set,
+                             (*own)[0], (*own)[1]);
     }
     return MHC_OK;
 }
 
-mhc_status mhc__study_configure(const mhc__study_options *options, double warmup_share, mhc__config *config,
-                                mhc_error *error) {
+static mhc_status apply_sets(const mhc__study_options *options, const char *const (*own)[2], mhc__config *config,
+                             mhc_error *error) {
+    for (int i = 0; i < options->set_count; i++) {
+        if (!strncmp(options->set[i], PREFIX, PREFIX_LENGTH))
+            continue;
+        MHC__TRY(refuse(options->set[i], OWN, error));
+        MHC__TRY(refuse(options->set[i], own, error));
+        MHC__TRY(mhc__config_set(config, options->set[i], error));
+        if (config->train.on_nan == MHC__NAN_ROLLBACK)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "--set %s: not in studies, where a run that is not finite ends and is reported",
+                             options->set[i]);
+    }
+    return MHC_OK;
+}
+
+mhc_status mhc__study_configure(const mhc__study_options *options, double warmup_share, const char *const (*own)[2],
+                                mhc__config *config, mhc_error *error) {
     if (options->steps < 0)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "--steps: %lld is not positive", (long long)options->steps);
     if (options->steps)
@@ -144,9 +160,9 @@ mhc_status mhc__study_configure(const mhc__study_options *options, double warmup
     config->train.threads = options->threads;
     /* Twice: the warm-up follows from the steps, which a setting may change, and may itself be set. */
     mhc__config probe = *config;
-    MHC__TRY(apply_sets(options, &probe, error));
+    MHC__TRY(apply_sets(options, own, &probe, error));
     config->train.warmup = (int64_t)(warmup_share * (double)probe.train.steps);
-    return apply_sets(options, config, error);
+    return apply_sets(options, own, config, error);
 }
 
 static const char *kind_of(const char *preset) {
@@ -168,7 +184,21 @@ const char *mhc__connection_label(char names[][32], int count, int index) {
     return kind_of(names[index]);
 }
 
-int mhc__connection_style(const char *preset) {
-    const char *kind = kind_of(preset);
-    return !strcmp(kind, "baseline") ? 1 : !strcmp(kind, "HC") ? 2 : !strcmp(kind, "mHC") ? 3 : 4;
+/* The style of a kind, for the first connection of it; 0 for the others. */
+static int style_of_kind(char names[][32], int index) {
+    const char *kind = kind_of(names[index]);
+    for (int i = 0; i < index; i++)
+        if (!strcmp(kind_of(names[i]), kind))
+            return 0;
+    return !strcmp(kind, "baseline") ? 1 : !strcmp(kind, "HC") ? 2 : !strcmp(kind, "mHC") ? 3 : 0;
+}
+
+int mhc__connection_style(char names[][32], int index) {
+    int style = style_of_kind(names, index);
+    if (style)
+        return style;
+    style = 4;
+    for (int i = 0; i < index; i++)
+        style += style_of_kind(names, i) == 0;
+    return style;
 }

@@ -6,6 +6,7 @@
 #include "study/study.h"
 
 #define MHC__STUDY_MAX_CHOICES 16
+#define MHC__STUDY_MAX_SEEDS   1000
 
 /* A line to the log, if there is one. */
 void mhc__study_note(const mhc__study_options *options, const char *format, ...) MHC__PRINTF(2, 3);
@@ -23,14 +24,16 @@ mhc_status mhc__study_integers(const char *list, const char *name, int *values, 
 
 /* Applies options->steps, --data, --seed, threads and every "--set" that isn't "study.*" to config, whose fields hold
  * the study's own values. warmup_share: the warm-up is this share of the steps, unless --set train.warmup says else.
- * The study sets model.connection itself, so that setting it is an error that names the study's field for it. */
-mhc_status mhc__study_configure(const mhc__study_options *options, double warmup_share, mhc__config *config,
-                                mhc_error *error);
+ * What the study sets itself is an error that names its own option: model.connection, train.seed and the NULL-ended
+ * pairs {field, own option} of `own` (may be NULL); so is train.on_nan=rollback. */
+mhc_status mhc__study_configure(const mhc__study_options *options, double warmup_share, const char *const (*own)[2],
+                                mhc__config *config, mhc_error *error);
 
 /* How connection `index` of the chosen ones is called in tables and pictures: "baseline", "HC" or "mHC"; its preset
  * name where that would be said of two. */
 const char *mhc__connection_label(char names[][32], int count, int index);
-/* gnuplot's line style of a connection: 1 residual, 2 the HC kinds, 3 the mHC kinds. */
-int mhc__connection_style(const char *preset);
+/* gnuplot's line style of a chosen connection: 1 residual, 2 the first of the HC kinds, 3 the first of the mHC kinds,
+ * from 4 on the others, each its own. */
+int mhc__connection_style(char names[][32], int index);
 
 #endif

@@ -67,8 +67,9 @@ static mhc_status read_options(mhc__stability *study, mhc_error *error) {
     MHC__TRY(mhc__study_settings_check(options, OWN_FIELDS, error));
     const char *list = mhc__study_setting(options, "connections", "residual,hc-static,reproducing-mhc");
     MHC__TRY(mhc__study_connections(list, study->connections, &study->connection_count, error));
-    if (options->seeds < 0 || options->seeds > 1000)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--seeds: %d is not in 1..1000", options->seeds);
+    if (options->seeds < 0 || options->seeds > MHC__STUDY_MAX_SEEDS)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--seeds: %d is not in 1..%d", options->seeds,
+                         MHC__STUDY_MAX_SEEDS);
     study->seeds = options->seeds ? options->seeds : 1;
     const char *out = options->out ? options->out : "runs/stability";
     if (strlen(out) >= sizeof study->out)
@@ -77,7 +78,7 @@ static mhc_status read_options(mhc__stability *study, mhc_error *error) {
     memcpy(study->out, out, strlen(out) + 1);
     snprintf(study->report, sizeof study->report, "%s/report", out);
     study->config = published_config();
-    MHC__TRY(mhc__study_configure(options, 0.05, &study->config, error));
+    MHC__TRY(mhc__study_configure(options, 0.05, NULL, &study->config, error));
     study->every = study->config.train.steps >= 200 ? 20 : 1;
     return MHC_OK;
 }

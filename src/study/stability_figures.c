@@ -5,7 +5,7 @@
 #include "mhc/oracle.h"
 #include "study/figure.h"
 #include "study/stability.h"
-#include "study/stability_table.h"
+#include "study/summary.h"
 
 enum { LOSS, GRADIENT, GAIN, COMPOSITE_FORWARD, COMPOSITE_BACKWARD, SPREAD, QUANTITIES };
 
@@ -53,20 +53,24 @@ static void series_tsv(mhc__stability *study, const int *quantities, const char 
     }
 }
 
-static int style(const mhc__stability *study, int c) {
-    return c < 3 ? mhc__connection_style(study->connections[c]) : c + 1;
+static int style(mhc__stability *study, int c) {
+    return mhc__connection_style(study->connections, c);
 }
 
-/* One panel: quantity number q of `count` in the file, a line for each connection, a band where there are seeds. */
-static void panel(mhc__stability *study, mhc__text *gp, const char *file, int q, int count) {
+/* One panel: quantity number q of `count` in the file, a line for each connection, a band where there are seeds. Its
+ * lower edge on a logarithmic axis, where mean - spread may be 0 or less: mean^2 / (mean + spread) then, as far below
+ * the mean as the upper edge is above it. */
+static void panel(mhc__stability *study, mhc__text *gp, const char *file, int q, int count, bool logarithmic) {
     mhc__text_format(gp, "plot ");
     for (int c = 0; c < study->connection_count; c++) {
         int mean = 2 + 2 * (c * count + q);
         if (study->seeds > 1)
             mhc__text_format(gp,
-                             "'%s.tsv' using 1:($%d-$%d):($%d+$%d) skip 1 with filledcurves ls %d fs transparent "
+                             "'%s.tsv' using 1:($%d>$%d || !%d ? $%d-$%d : $%d**2/($%d+$%d)):($%d+$%d) skip 1 with "
+                             "filledcurves ls %d fs transparent "
                              "solid 0.2 notitle, \\\n     ",
-                             file, mean, mean + 1, mean, mean + 1, style(study, c));
+                             file, mean, mean + 1, logarithmic, mean, mean + 1, mean, mean, mean + 1, mean, mean + 1,
+                             style(study, c));
         mhc__text_format(gp, "'%s.tsv' using 1:%d skip 1 with lines ls %d title \"%s\"%s", file, mean, style(study, c),
                          mhc__stability_label(study, c), c + 1 < study->connection_count ? ", \\\n     " : "\n");
     }
@@ -75,12 +79,12 @@ static void panel(mhc__stability *study, mhc__text *gp, const char *file, int q,
 static void loss_gradient_gain(mhc__stability *study, mhc__text *gp, const char *file) {
     mhc__text_format(gp, "set xlabel \"step\"\nset format y \"%%g\"\nset key top right\n"
                          "set title \"Training loss\"\nset ylabel \"cross-entropy (nats)\"\nset yrange [0:*]\n");
-    panel(study, gp, file, 0, 3);
+    panel(study, gp, file, 0, 3, false);
     mhc__text_format(gp, "set title \"Gradient norm\"\nset ylabel \"global L2 norm before clipping\"\n"
                          "set logscale y\nset yrange [*:*]\n");
-    panel(study, gp, file, 1, 3);
+    panel(study, gp, file, 1, 3, true);
     mhc__text_format(gp, "set title \"Activation gain\"\nset ylabel \"max |x_L| / max |x_0|\" noenhanced\n");
-    panel(study, gp, file, 2, 3);
+    panel(study, gp, file, 2, 3, true);
 }
 
 static const int THREE[] = {LOSS, GRADIENT, GAIN};
@@ -218,9 +222,9 @@ static mhc_status amax_gain(mhc__stability *study, mhc__html *html, mhc_error *e
     mhc__text_format(gp, "set multiplot layout 1,3\nset xlabel \"step\"\nset format y \"%%g\"\nset key top left\n"
                          "set offsets graph 0, graph 0, graph 0.25, graph 0.1\n"
                          "set title \"Composite gain, forward\"\nset ylabel \"largest |row sum|\"\n");
-    panel(study, gp, figure.name, 0, 3);
+    panel(study, gp, figure.name, 0, 3, false);
     mhc__text_format(gp, "set title \"Composite gain, backward\"\nset ylabel \"largest |column sum|\"\n");
-    panel(study, gp, figure.name, 1, 3);
+    panel(study, gp, figure.name, 1, 3, false);
     mhc__text_format(gp, "unset offsets\nset logscale y\nset format y \"10^{%%T}\"\nset yrange [5e-10:10]\n"
                          "set title \"Stream spread\"\nset ylabel \"max |x_i - mean| / rms\" noenhanced\nplot ");
     for (int c = 0; c < study->connection_count; c++)

@@ -1,54 +1,59 @@
 /* Sentences of the stability report, each chosen by what was measured. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "study/stability.h"
-#include "study/stability_table.h"
-
-/* Streams that differ by less than this share of their rms differ by rounding alone (fp32, 16 sites). */
-static const double ROUNDING = 1e-4;
+#include "study/summary.h"
 
 typedef struct summary {
-    double spread, gain, gain_last, gain_peak, gradient, composite_low, composite_high, uniform, post_low, post_high;
-    int64_t peak_step, not_finite;
+    mhc__failures failures;
+    mhc__range spread;
+    mhc__composite composite;
+    mhc__range uniform, post, pre_sum;           /* before and after training: |res - 1/n|, post, sum of pre */
+    double gain, gain_last, gain_peak, gradient; /* means over steps; gain_last: of the last quarter */
+    int64_t peak_step;
 } summary;
 
-static void widen(double *low, double *high, double value) {
-    *low = fmin(*low, value);
-    *high = fmax(*high, value);
+static const mhc__arm *seeds_of(const mhc__stability *study, int c) {
+    return mhc__stability_arm(study, c, 0);
+}
+
+static void add_profile(const mhc__profile *profile, summary *s) {
+    mhc__widen(&s->uniform, profile->res_from_uniform);
+    mhc__widen(&s->post, profile->post_min);
+    mhc__widen(&s->post, profile->post_max);
+    mhc__widen(&s->pre_sum, profile->pre_sum_min);
+    mhc__widen(&s->pre_sum, profile->pre_sum_max);
 }
 
 /* Over all seeds of a connection; every step. */
 static summary summarise(const mhc__stability *study, int c) {
-    summary s = {.composite_low = INFINITY,
-                 .composite_high = -INFINITY,
-                 .post_low = INFINITY,
-                 .post_high = -INFINITY,
-                 .not_finite = -1};
+    const mhc__arm *arms = seeds_of(study, c);
+    summary s = {.failures = mhc__failures_of(arms, study->seeds),
+                 .spread = mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, spread)),
+                 .composite = mhc__composite_of(arms, study->seeds),
+                 .uniform = MHC__RANGE_EMPTY,
+                 .post = MHC__RANGE_EMPTY,
+                 .pre_sum = MHC__RANGE_EMPTY};
     int64_t count = 0, last = 0, steps = study->config.train.steps;
     for (int seed = 0; seed < study->seeds; seed++) {
-        const mhc__arm *arm = mhc__stability_arm(study, c, seed);
-        for (int64_t i = 0; i < arm->series.count; i++) {
-            const mhc__measurement *m = &arm->series.at[i];
-            s.spread = fmax(s.spread, m->gains.spread);
+        const mhc__series *series = &arms[seed].series;
+        for (int64_t i = 0; i < series->count; i++, count++) {
+            const mhc__measurement *m = &series->at[i];
             s.gain += m->gains.activation;
             s.gradient += m->grad_norm;
-            widen(&s.composite_low, &s.composite_high, m->gains.composite_forward);
             if (m->gains.activation > s.gain_peak) {
                 s.gain_peak = m->gains.activation;
                 s.peak_step = m->step;
             }
-            count++;
             if (4 * m->step >= 3 * steps) {
                 s.gain_last += m->gains.activation;
                 last++;
             }
         }
-        s.uniform = fmax(s.uniform, arm->after.res_from_uniform);
-        s.post_low = fmin(s.post_low, arm->after.post_min);
-        s.post_high = fmax(s.post_high, arm->after.post_max);
-        if (arm->not_finite_at >= 0)
-            s.not_finite = arm->not_finite_at;
+        add_profile(&arms[seed].before, &s);
+        add_profile(&arms[seed].after, &s);
     }
     s.gain /= (double)count;
     s.gradient /= (double)count;
@@ -56,85 +61,113 @@ static summary summarise(const mhc__stability *study, int c) {
     return s;
 }
 
-/* Mean and standard deviation of loss(c) - loss(base), step by step on the same batches, over the last tenth. */
-static int64_t paired_loss(const mhc__stability *study, int c, int base, double *mean, double *deviation) {
-    double sum = 0, squares = 0;
-    int64_t count = 0, from = study->config.train.steps - study->config.train.steps / 10;
-    for (int seed = 0; seed < study->seeds; seed++) {
-        const mhc__series *a = &mhc__stability_arm(study, c, seed)->series;
-        const mhc__series *b = &mhc__stability_arm(study, base, seed)->series;
-        for (int64_t i = from; i < a->count && i < b->count; i++, count++) {
-            double difference = a->at[i].loss - b->at[i].loss;
-            sum += difference;
-            squares += difference * difference;
-        }
-    }
-    *mean = sum / (double)count;
-    *deviation = count > 1 ? sqrt(fmax(0, (squares - sum * *mean) / (double)(count - 1))) : NAN;
-    return count;
+/* Whether every coefficient starts the same for all streams and comes from parameters alone: then streams that start as
+ * copies stay copies, by symmetry. */
+static bool symmetric(const mhc__stability *study, int c) {
+    mhc_spec spec;
+    mhc_error ignored;
+    return mhc_spec_preset(&spec, study->connections[c], study->config.model.streams, 1, &ignored) == MHC_OK &&
+           spec.mapping == MHC_MAPPING_STATIC &&
+           (spec.start == MHC_INIT_ZEROS || spec.start == MHC_INIT_HC_MEAN || spec.start == MHC_INIT_2I_J);
 }
 
-static void about_streams(mhc__html *html, const char *label, const summary *s) {
-    if (s->spread == 0)
+static void about_streams(mhc__html *html, const char *label, const summary *s, bool symmetry) {
+    const char *cause = symmetry ? ": they start as copies, and nothing in this set-up tells them apart" : "";
+    double spread = s->spread.high;
+    if (isnan(spread))
+        mhc__html_item(html, "The spread of the streams of %s was not finite in some step.", label);
+    else if (spread == 0)
         mhc__html_item(html,
                        "**%s has one stream, not several.** All its streams are exact copies of each other at every "
-                       "measured step (spread 0): they start as copies, and nothing in this set-up tells them apart.",
-                       label);
-    else if (s->spread < ROUNDING)
+                       "measured step (spread 0)%s.",
+                       label, cause);
+    else if (spread <= MHC__ONE_STREAM)
         mhc__html_item(html,
                        "**%s has one stream, not several.** Its streams are the same up to rounding at every measured "
-                       "step (largest spread %.1e): they start as copies, and nothing in this set-up tells them apart.",
-                       label, s->spread);
+                       "step (largest spread %.1e)%s.",
+                       label, spread, cause);
     else
-        mhc__html_item(html, "**The streams of %s differ**: the largest spread is %.2g of their rms.", label,
-                       s->spread);
+        mhc__html_item(html, "**The streams of %s differ**: the largest spread is %.2g of their rms.", label, spread);
 }
 
-static void about_gain(mhc__html *html, const char *label, const summary *s, const summary *base) {
+/* Copies, mixed by 1/n, read with weights that sum to 1 and written with one factor, from the first pass to the last:
+ * the baseline with a factor on each branch. Profiles of before the sums of pre were recorded don't know them. */
+static bool only_a_factor(const mhc__stability *study, int c, const summary *s) {
+    bool read_whole = isnan(s->pre_sum.high) || mhc__range_from(s->pre_sum, 1) < 1e-6;
+    return symmetric(study, c) && study->config.model.contract == MHC__CONTRACT_MEAN && s->spread.high == 0 &&
+           s->uniform.high < 1e-6 && s->post.high - s->post.low < 1e-6 && read_whole;
+}
+
+static void about_gain(mhc__html *html, const char *label, const summary *s, const summary *base, bool factor) {
     double ratio = s->gain / base->gain;
-    bool frozen = s->spread == 0 && s->uniform < 1e-6 && s->post_high - s->post_low < 1e-6;
-    if (frozen)
+    if (factor)
         mhc__html_item(
             html,
-            "**%s is the baseline with every branch multiplied by %.3g.** Its matrices have not moved: after "
-            "training every entry of H_res is 1/n (to %.1e) and every H_post is %.3g. Mixing copies changes "
-            "nothing, so only H_post acts. Its mean activation gain is %.3f times the baseline's, and that "
-            "factor of H_post is the reason, not the doubly stochastic constraint.",
-            label, s->post_high, s->uniform, s->post_high, ratio);
+            "**%s is the baseline with every branch multiplied by %.3g.** Its matrices have not moved: before and "
+            "after training every entry of H_res is 1/n (to %.1e) and every H_post is %.3g. Mixing copies changes "
+            "nothing, so only H_post acts. Its mean activation gain, over all steps, is %.3f times the baseline's, and "
+            "that factor of H_post is the reason, not the doubly stochastic constraint.",
+            label, s->post.high, s->uniform.high, s->post.high, ratio);
     else
         mhc__html_item(
             html,
-            "The mean activation gain of %s is %.3f times the baseline's (%.3g against %.3g). It peaks at %.3g "
-            "in step %lld (baseline: %.3g in step %lld); over the last quarter of training the ratio is %.3f.",
+            "The mean activation gain of %s, over all steps, is %.3f times the baseline's (%.3g against %.3g). It "
+            "peaks at %.3g in step %lld (baseline: %.3g in step %lld); over the last quarter of training the ratio is "
+            "%.3f.",
             label, ratio, s->gain, base->gain, s->gain_peak, (long long)s->peak_step, base->gain_peak,
             (long long)base->peak_step, s->gain_last / base->gain_last);
 }
 
-static void about_composite(mhc__html *html, const char *label, const summary *s) {
-    double off = fmax(fabs(s->composite_low - 1), fabs(s->composite_high - 1));
-    if (off <= 1e-3)
-        mhc__html_item(
-            html,
-            "By the paper's own metric %s neither amplifies nor damps: the composite forward gain is 1 within "
-            "%.1e at every step.",
-            label, off);
-    else
-        mhc__html_item(html, "By the paper's own metric, the composite forward gain of %s lies between %.4g and %.4g.",
-                       label, s->composite_low, s->composite_high);
+static void about_composite(mhc__html *html, const char *label, const mhc__composite *composite) {
+    double off = mhc__composite_off(composite);
+    mhc__text said = {0};
+    mhc__composite_say(composite, &said);
+    if (isnan(off))
+        mhc__html_item(html, "The composite gains of %s were not finite in some step.", label);
+    else if (said.data)
+        mhc__html_item(html, "By the paper's own metric%s the composite gain of %s is %s, over all steps.",
+                       off <= MHC__GAIN_OF_ONE ? " it neither amplifies nor damps:" : ",", label, said.data);
+    mhc__text_free(&said);
+}
+
+/* loss(c) - loss(base) of one seed, on the same batches: the mean over the steps from `from` on. */
+static double paired_loss(const mhc__stability *study, int c, int base, int seed, int64_t from) {
+    const mhc__series *a = &mhc__stability_arm(study, c, seed)->series;
+    const mhc__series *b = &mhc__stability_arm(study, base, seed)->series;
+    double sum = 0;
+    int64_t count = 0;
+    for (int64_t i = from; i < a->count && i < b->count; i++, count++)
+        sum += a->at[i].loss - b->at[i].loss;
+    return sum / (double)count;
 }
 
 static void about_loss(const mhc__stability *study, mhc__html *html, const char *label, int c, int base) {
-    double mean, deviation;
-    int64_t count = paired_loss(study, c, base, &mean, &deviation);
-    if (count < 2 || !isfinite(mean))
+    int64_t steps = study->config.train.steps, tenth = steps < 10 ? 1 : steps / 10;
+    double *differences = malloc((size_t)study->seeds * sizeof *differences), mean, error;
+    if (!differences) {
+        html->text.failed = true;
         return;
-    bool seen = fabs(mean) > 2 * deviation / sqrt((double)count);
+    }
+    for (int seed = 0; seed < study->seeds; seed++)
+        differences[seed] = paired_loss(study, c, base, seed, steps - tenth);
+    mhc__verdict verdict = mhc__verdict_of(differences, study->seeds, &mean, &error);
+    free(differences);
+    mhc__text said = {0};
+    if (verdict == MHC__NO_VERDICT)
+        mhc__text_format(&said, "%s: no verdict", study->seeds == 1 ? "one seed" : "two seeds");
+    else
+        mhc__text_format(&said, "mean of %d seeds, standard error %.4f; %s", study->seeds, error,
+                         verdict == MHC__SEEN
+                             ? "the same sign in all of them and more than twice the standard error: a difference"
+                             : "not the same sign in all of them, or not twice the standard error: no difference");
+    html->text.failed |= said.failed;
     mhc__html_item(html,
                    "On the same batches, over the last tenth of the steps, the loss of %s is %.4f %s the baseline's "
-                   "(standard deviation of one step: %.4f)%s. The columns Final and Min Loss are single minibatches; a "
-                   "difference of a few hundredths there means nothing.",
-                   label, fabs(mean), mean < 0 ? "below" : "above", deviation,
-                   seen ? "" : ", which can't be told from zero");
+                   "(%s). Final and Min Loss are those of single minibatches%s; a difference of a few hundredths there "
+                   "means nothing.",
+                   label, fabs(mean), mean < 0 ? "below" : "above", said.data ? said.data : "",
+                   study->seeds > 1 ? ", one for each seed" : "");
+    mhc__text_free(&said);
 }
 
 static int index_of(const mhc__stability *study, const char *name) {
@@ -144,31 +177,38 @@ static int index_of(const mhc__stability *study, const char *name) {
     return -1;
 }
 
+/* A connection whose every seed stayed finite. base: the baseline's number, -1 where there is none to compare with. */
+static void about_connection(mhc__stability *study, mhc__html *html, int c, int base, const summary *baseline) {
+    summary s = summarise(study, c);
+    const char *label = mhc__stability_label(study, c);
+    about_streams(html, label, &s, symmetric(study, c));
+    if (base >= 0) {
+        about_gain(html, label, &s, baseline, only_a_factor(study, c, &s));
+        mhc__html_item(html, "The mean gradient norm of %s, over all steps, is %.3f times the baseline's.", label,
+                       s.gradient / baseline->gradient);
+    }
+    about_composite(html, label, &s.composite);
+    if (base >= 0)
+        about_loss(study, html, label, c, base);
+}
+
 void mhc__stability_findings(mhc__stability *study, mhc__html *html) {
     int base = index_of(study, "residual");
     summary baseline = {0};
     if (base >= 0)
         baseline = summarise(study, base);
+    int compared = base >= 0 && baseline.failures.count == 0 ? base : -1;
     mhc__html_list_start(html);
     for (int c = 0; c < study->connection_count; c++) {
-        if (c == base)
-            continue;
-        summary s = summarise(study, c);
-        const char *label = mhc__stability_label(study, c);
-        if (s.not_finite >= 0)
-            mhc__html_item(html, "**%s became NaN or Inf in step %lld**, and was not trained further.", label,
-                           (long long)s.not_finite);
-        about_streams(html, label, &s);
-        if (base >= 0) {
-            about_gain(html, label, &s, &baseline);
-            mhc__html_item(html, "The mean gradient norm of %s is %.3f times the baseline's.", label,
-                           s.gradient / baseline.gradient);
-        }
-        about_composite(html, label, &s);
-        if (base >= 0)
-            about_loss(study, html, label, c, base);
+        mhc__failures failures = mhc__failures_of(seeds_of(study, c), study->seeds);
+        if (failures.count)
+            mhc__html_item(html, "**%s: %d of %d seed%s %s not finite**, first at step %lld.",
+                           mhc__stability_label(study, c), failures.count, study->seeds, study->seeds > 1 ? "s" : "",
+                           failures.count > 1 ? "were" : "was", (long long)failures.first);
+        else if (c != base)
+            about_connection(study, html, c, compared, &baseline);
     }
-    if (study->seeds == 1)
-        mhc__html_item(html, "This is one random seed. `--seeds 3` gives mean and spread.");
+    if (study->seeds < 3)
+        mhc__html_item(html, "A verdict takes three random seeds or more: `--seeds 3`.");
     mhc__html_list_end(html);
 }

@@ -1,16 +1,17 @@
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "file/atomic.h"
+#include "study/page.h"
 #include "study/stability.h"
 #include "study/stability_table.h"
+#include "study/summary.h"
 
 static void our_row(mhc__stability *study, int c, mhc__table *table) {
     mhc__table_cell(table, "%s", mhc__stability_label(study, c));
     mhc__table_cell(table, study->seeds > 1 ? "here, %d seeds" : "here", study->seeds);
     for (int column = 0; column < MHC__STABILITY_COLUMNS; column++) {
-        double values[1000], mean, spread;
+        double values[MHC__STUDY_MAX_SEEDS], mean, spread;
         for (int s = 0; s < study->seeds; s++) {
             double row[MHC__STABILITY_COLUMNS];
             mhc__stability_row(&mhc__stability_arm(study, c, s)->series, study->every, row);
@@ -47,78 +48,83 @@ static void published_table(mhc__stability *study, mhc__table *table) {
     }
 }
 
-static void range(mhc__table *table, double low, double high) {
-    if (!isfinite(low) || !isfinite(high))
-        mhc__table_cell(table, "–");
-    else if (high - low < 5e-5)
-        mhc__table_cell(table, "%.4f", high);
+static void range_cell(mhc__table *table, mhc__range range) {
+    if (!isfinite(range.low) || !isfinite(range.high))
+        mhc__table_cell(table, "NaN");
+    else if (range.high - range.low < 5e-5)
+        mhc__table_cell(table, "%.4f", range.high);
     else
-        mhc__table_cell(table, "%.4f … %.4f", low, high);
+        mhc__table_cell(table, "%.4f … %.4f", range.low, range.high);
+}
+
+static void cell(mhc__table *table, const char *format, double value) {
+    char text[32];
+    snprintf(text, sizeof text, isfinite(value) ? format : "NaN", value);
+    mhc__table_cell(table, "%s", text);
+}
+
+/* The coefficients after training, of all seeds. A plain residual has none. */
+static void coefficient_cells(const mhc__arm *arms, int seeds, bool residual, mhc__table *table) {
+    mhc__range identity = {0, 0}, uniform = {0, 0}, post = MHC__RANGE_EMPTY;
+    for (int s = 0; s < seeds; s++) {
+        mhc__widen(&identity, arms[s].after.res_from_identity);
+        mhc__widen(&uniform, arms[s].after.res_from_uniform);
+        mhc__widen(&post, arms[s].after.post_min);
+        mhc__widen(&post, arms[s].after.post_max);
+    }
+    for (int i = 0; residual && i < 3; i++)
+        mhc__table_cell(table, "–");
+    if (residual)
+        return;
+    cell(table, "%.4f", identity.high);
+    cell(table, "%.4f", uniform.high);
+    range_cell(table, post);
 }
 
 /* What the published table does not look at. All seeds and steps of an arm together. */
 static void stream_table(mhc__stability *study, mhc__table *table) {
     mhc__table_start(table, "Model|Preset|Stream spread|Composite gain forward|Composite gain backward|"
-                            "Largest single gain|H_res from I|H_res from 1/n|H_post|Seconds per step");
+                            "Smallest column sum|Largest single gain|H_res from I|H_res from 1/n|H_post|"
+                            "Seconds per step");
     for (int c = 0; c < study->connection_count; c++) {
-        double spread = 0, f[2] = {INFINITY, -INFINITY}, b[2] = {INFINITY, -INFINITY}, single = 0, seconds = 0;
+        const mhc__arm *arms = mhc__stability_arm(study, c, 0);
+        bool residual = !strcmp(study->connections[c], "residual");
+        mhc__composite composite = mhc__composite_of(arms, study->seeds);
+        mhc__range single = mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, single_forward));
+        mhc__widen_by(&single, mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, single_backward)));
+        double seconds = 0;
         int64_t steps = 0;
         for (int s = 0; s < study->seeds; s++) {
-            const mhc__arm *arm = mhc__stability_arm(study, c, s);
-            for (int64_t i = 0; i < arm->series.count; i++) {
-                const mhc__gains *g = &arm->series.at[i].gains;
-                spread = fmax(spread, g->spread);
-                f[0] = fmin(f[0], g->composite_forward);
-                f[1] = fmax(f[1], g->composite_forward);
-                b[0] = fmin(b[0], g->composite_backward);
-                b[1] = fmax(b[1], g->composite_backward);
-                single = fmax(single, fmax(g->single_forward, g->single_backward));
-            }
-            seconds += arm->seconds;
-            steps += arm->series.count;
+            seconds += arms[s].seconds;
+            steps += arms[s].series.count;
         }
-        const mhc__profile *after = &mhc__stability_arm(study, c, 0)->after;
         mhc__table_cell(table, "%s", mhc__stability_label(study, c));
         mhc__table_cell(table, "%s", study->connections[c]);
-        bool residual = !strcmp(study->connections[c], "residual");
-        mhc__table_cell(table, residual ? "–" : "%.1e", spread);
-        range(table, f[0], f[1]);
-        range(table, b[0], b[1]);
-        mhc__table_number(table, single);
-        mhc__table_cell(table, residual ? "–" : "%.4f", after->res_from_identity);
-        mhc__table_cell(table, residual ? "–" : "%.4f", after->res_from_uniform);
-        range(table, after->post_min, after->post_max);
+        if (residual)
+            mhc__table_cell(table, "–");
+        else
+            cell(table, "%.1e", mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, spread)).high);
+        range_cell(table, composite.forward);
+        range_cell(table, composite.backward);
+        range_cell(table, composite.column_min);
+        mhc__table_number(table, single.high);
+        coefficient_cells(arms, study->seeds, residual, table);
         mhc__table_cell(table, "%.3f", seconds / (double)steps);
     }
 }
 
-static mhc_status write_text(const char *folder, const char *name, mhc__text *text, mhc_error *error) {
-    char *path = mhc__format("%s/%s", folder, name);
-    mhc_status status = text->failed || !path ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s/%s: no memory", folder, name)
-                                              : mhc__write_file(path, text->data, text->length, error);
-    free(path);
-    mhc__text_free(text);
-    return status;
-}
-
-static mhc_status write_table(mhc__stability *study, const mhc__table *table, mhc_error *error) {
-    mhc__text tsv = {0}, markdown = {0};
-    mhc__table_tsv(table, &tsv);
-    mhc__table_markdown(table, &markdown);
-    mhc_status status = write_text(study->report, "table.tsv", &tsv, error);
-    if (status == MHC_OK)
-        status = write_text(study->report, "table.md", &markdown, error);
-    mhc__text_free(&markdown);
-    mhc__text plain = {0};
-    mhc__table_plain(table, &plain);
-    if (status == MHC_OK && plain.data)
-        mhc__study_note(study->options, "\n%s", plain.data);
-    mhc__text_free(&plain);
-    return status;
+/* "every 20th step", "every step": the basis of table and pictures. */
+static void basis(const mhc__stability *study, char *text, size_t size) {
+    if (study->every == 1)
+        snprintf(text, size, "every step");
+    else
+        snprintf(text, size, "every %lldth step", (long long)study->every);
 }
 
 static void how_it_was_run(mhc__stability *study, mhc__html *html) {
     const mhc__arm *arm = mhc__stability_arm(study, 0, 0);
+    char records[64];
+    basis(study, records, sizeof records);
     const mhc__config *config = &arm->config;
     mhc__html_section(html, "How it was run");
     bool builtin = !strcmp(config->data.path, "builtin");
@@ -144,31 +150,44 @@ static void how_it_was_run(mhc__stability *study, mhc__html *html) {
     mhc__html_item(html,
                    "Activations are measured in the training pass, before the update. There, a second forward pass "
                    "is made after it, with other dropout masks.");
-    mhc__html_item(html, "Every step is in `metrics.jsonl`; table and pictures take every %lldth, as published.",
-                   (long long)study->every);
+    mhc__html_item(html, "Every step is in `metrics.jsonl`; the first table and the curves take %s%s.", records,
+                   study->every == 20 ? ", as published" : "");
     mhc__html_list_end(html);
+}
+
+static void tables(mhc__stability *study, const mhc__table *published, mhc__html *html) {
+    char records[64];
+    basis(study, records, sizeof records);
+    mhc__text caption = {0};
+    mhc__text_format(&caption,
+                     "Final and Min Loss in nats; Grad is the global gradient norm before clipping; Amax is the "
+                     "published name of the activation gain, max |x_L| / max |x_0|. Over the records of %s%s.",
+                     records, study->seeds > 1 ? "; mean ± sample standard deviation over seeds" : "");
+    html->text.failed |= caption.failed;
+    mhc__html_section(html, "The table");
+    mhc__html_table(html, published, caption.data ? caption.data : "");
+    mhc__text_free(&caption);
+    mhc__html_section(html, "What was measured, in words");
+    mhc__stability_findings(study, html);
+    mhc__html_section(html, "What the table does not look at");
+    mhc__table streams;
+    stream_table(study, &streams);
+    mhc__html_table(html, &streams,
+                    "Spread: largest distance of a stream from the mean of the streams, over their rms, over all "
+                    "sites. Spread and gains: over every step and all seeds. H_res from I and from 1/n: the largest "
+                    "distance of one entry, not a matrix norm; these and the range of H_post are those after training, "
+                    "over all sites and seeds.");
+    mhc__table_free(&streams);
 }
 
 mhc_status mhc__stability_report(mhc__stability *study, mhc_error *error) {
     MHC__TRY(mhc__make_folders(study->report, error));
-    mhc__table table, streams;
+    mhc__table table;
     published_table(study, &table);
-    stream_table(study, &streams);
     mhc__html html;
     mhc__html_start(&html, "Training stability: baseline, HC and mHC",
                     "`mhc study stability`: the experiment of reproducing-mhc, repeated and looked at closely");
-    mhc__html_section(&html, "The table");
-    mhc__html_table(
-        &html, &table,
-        "Final and Min Loss in nats; Grad is the global gradient norm before clipping; Amax is the published "
-        "name of the activation gain, max |x_L| / max |x_0|. Over the records of every 20th step.");
-    mhc__html_section(&html, "What was measured, in words");
-    mhc__stability_findings(study, &html);
-    mhc__html_section(&html, "What the table does not look at");
-    mhc__html_table(&html, &streams,
-                    "Spread: largest distance of a stream from the mean of the streams, over their rms, over all sites "
-                    "and steps. Gains: range over all steps. The distances of H_res and the range of H_post are those "
-                    "after training, over all sites.");
+    tables(study, &table, &html);
     mhc__html_section(&html, "Pictures");
     mhc_status status = mhc__stability_figures(study, &html, error);
     how_it_was_run(study, &html);
@@ -177,18 +196,15 @@ mhc_status mhc__stability_report(mhc__stability *study, mhc_error *error) {
                           "mhc study stability --set study.connections=residual,hc,paper    # streams that do differ\n"
                           "mhc study depth                                                  # what depth does\n");
     if (status == MHC_OK)
-        status = write_table(study, &table, error);
+        status = mhc__page_table(&table, study->report, error);
+    mhc__text plain = {0};
+    mhc__table_plain(&table, &plain);
+    if (status == MHC_OK && plain.data)
+        mhc__study_note(study->options, "\n%s", plain.data);
+    mhc__text_free(&plain);
     mhc__table_free(&table);
-    mhc__table_free(&streams);
-    char *path = mhc__format("%s/index.html", study->report);
-    if (status == MHC_OK && !path)
-        status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", study->report);
     if (status == MHC_OK)
-        status = mhc__html_write(&html, path, error);
-    else
-        mhc__text_free(&html.text);
-    if (status == MHC_OK)
-        mhc__study_note(study->options, "report: %s", path);
-    free(path);
+        return mhc__page_write(&html, study->report, study->options, error);
+    mhc__text_free(&html.text);
     return status;
 }

@@ -25,7 +25,4 @@ void mhc__stability_row(const mhc__series *series, int64_t every, double row[MHC
  * none. */
 const double *mhc__stability_published(const char *connection);
 
-/* Mean and sample standard deviation (0 for one value). */
-void mhc__mean_spread(const double *values, int count, double *mean, double *spread);
-
 #endif

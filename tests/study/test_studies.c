@@ -1,4 +1,5 @@
 /* Whole studies, tiny: what they write, that they go on after a stop, what they say to wrong use. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,9 +13,10 @@
 #include "study/measurement.h"
 #include "study/study.h"
 
-static const char *const TINY[] = {"model.channels=16",       "model.heads=2",     "model.ffn=32",
-                                   "model.blocks=2",          "model.sequence=16", "train.batch=2",
-                                   "train.checkpoint_every=2"};
+/* The last one is for stability alone: depth has study.depths. */
+static const char *const TINY[] = {"model.channels=16", "model.heads=2", "model.ffn=32",
+                                   "model.sequence=16", "train.batch=2", "train.checkpoint_every=2",
+                                   "model.blocks=2"};
 enum { TINY_COUNT = sizeof TINY / sizeof TINY[0] };
 
 static mhc__study_options tiny(const char *out) {
@@ -25,6 +27,33 @@ static mhc__study_options tiny(const char *out) {
     options.set_count = TINY_COUNT;
     options.threads = 1;
     return options;
+}
+
+/* tiny(), for depth: TINY without its last, and two settings of the study. set: TINY_COUNT + 1 of them. */
+static mhc__study_options tiny_depth(const char *out, const char **set, const char *connections, const char *depths) {
+    mhc__study_options options = tiny(out);
+    memcpy(set, TINY, sizeof TINY);
+    set[TINY_COUNT - 1] = connections;
+    set[TINY_COUNT] = depths;
+    options.set = set;
+    options.set_count = TINY_COUNT + 1;
+    return options;
+}
+
+/* Whether OUT/report/index.html says it. */
+static bool says(const char *out, const char *words) {
+    char path[1200], *page;
+    size_t size;
+    snprintf(path, sizeof path, "%s/report/index.html", out);
+    assert_int_equal(mhc__read_file(path, &page, &size, NULL), MHC_OK);
+    bool found = strstr(page, words) != NULL;
+    free(page);
+    return found;
+}
+
+static void assert_says(const char *out, const char *words) {
+    if (!says(out, words))
+        fail_msg("the report does not say \"%s\"", words);
 }
 
 static void write_text_file(const char *path) {
@@ -101,13 +130,8 @@ static void read_losses(const char *out, const char *arm, double *losses, int64_
 static void test_goes_on(void **state) {
     (void)state;
     const char *out = scratch_path("goes-on");
-    const char *set[TINY_COUNT + 2];
-    memcpy(set, TINY, sizeof TINY);
-    set[TINY_COUNT] = "study.connections=paper";
-    set[TINY_COUNT + 1] = "study.depths=2";
-    mhc__study_options options = tiny(out);
-    options.set = set;
-    options.set_count = TINY_COUNT + 2;
+    const char *set[TINY_COUNT + 1];
+    mhc__study_options options = tiny_depth(out, set, "study.connections=paper", "study.depths=2");
     run_study("depth", &options);
     double once[16], again[16];
     int64_t count;
@@ -146,6 +170,17 @@ static void test_stop_then_go_on(void **state) {
     read_losses(whole, "hc-static-seed42", b, &nb);
     assert_int_equal(na, nb);
     assert_memory_equal(a, b, (size_t)na * sizeof *a);
+    /* config.json has the settings as they were used; a folder of before it had, without them, is the same run. */
+    char path[1200], *json;
+    size_t size;
+    snprintf(path, sizeof path, "%s/hc-static-seed42/config.json", whole);
+    assert_int_equal(mhc__read_file(path, &json, &size, NULL), MHC_OK);
+    char *field = strstr(json, "\"checkpoint_every\": 2");
+    assert_non_null(field);
+    field[strlen("\"checkpoint_every\": ")] = '0';
+    assert_int_equal(mhc__write_file(path, json, size, NULL), MHC_OK);
+    free(json);
+    run_study("stability", &options);
     /* Other settings in the same folder destroy nothing. */
     options.steps = 7;
     assert_int_equal(mhc__study_find("stability")->run(&options, &error), MHC_MISMATCH);
@@ -154,37 +189,85 @@ static void test_stop_then_go_on(void **state) {
     assert_int_equal(na, 5);
 }
 
-/* mhc-poc's HC overflows in the forward pass at 48 blocks: a result, not a failure. */
+/* mhc-poc's HC multiplies the streams by 4.8 in each block, beyond fp32 at 80: a result, not a failure. */
 static void test_not_finite_is_recorded(void **state) {
     (void)state;
     const char *out = scratch_path("overflow");
-    const char *set[TINY_COUNT + 2];
-    memcpy(set, TINY, sizeof TINY);
-    set[TINY_COUNT] = "study.connections=residual,mhc-poc-hc";
-    set[TINY_COUNT + 1] = "study.depths=80";
-    mhc__study_options options = tiny(out);
-    options.set = set;
-    options.set_count = TINY_COUNT + 2;
+    const char *set[TINY_COUNT + 1];
+    mhc__study_options options = tiny_depth(out, set, "study.connections=residual,mhc-poc-hc", "study.depths=80");
+    options.seeds = 2;
     run_study("depth", &options);
     double losses[16];
     int64_t count;
     read_losses(out, "80-mhc-poc-hc-seed42", losses, &count);
     assert_int_equal(count, 1);
     assert_true(losses[0] != losses[0]);
-    char path[1200], *page;
-    size_t size;
-    snprintf(path, sizeof path, "%s/report/index.html", out);
-    assert_int_equal(mhc__read_file(path, &page, &size, NULL), MHC_OK);
-    assert_non_null(strstr(page, "NaN or Inf ended the runs of HC at 80 blocks in step 0"));
-    free(page);
+    assert_says(out, "NaN or Inf ended runs of HC at 80 blocks (2 of 2 runs, first in step 0)");
+    assert_says(out, " ± ");
+    assert_says(out, "not a number with HC");
+}
+
+/* One arm of a finished study, as if it had become NaN in step 3. */
+static void break_arm(const char *out, const char *arm) {
+    char path[1200];
+    snprintf(path, sizeof path, "%s/%s/metrics.jsonl", out, arm);
+    mhc__series series;
+    assert_int_equal(mhc__series_load(path, &series, NULL), MHC_OK);
+    series.at[3] = (mhc__measurement){3, NAN, NAN, NAN, NAN, mhc__gains_unknown()};
+    assert_int_equal(mhc__series_save(path, &series, 4, NULL), MHC_OK);
+    mhc__series_free(&series);
+}
+
+/* What is said follows from seeds and from what was finite. */
+static void test_findings_of_seeds(void **state) {
+    (void)state;
+    const char *out = scratch_path("seeds");
+    const char *set[TINY_COUNT + 1];
+    memcpy(set, TINY, sizeof TINY);
+    set[TINY_COUNT] = "study.connections=residual,reproducing-mhc,paper";
+    mhc__study_options options = tiny(out);
+    options.set = set;
+    options.set_count = TINY_COUNT + 1;
+    run_study("stability", &options);
+    assert_says(out, "one seed: no verdict");
+    options.seeds = 3;
+    run_study("stability", &options);
+    assert_false(says(out, "no verdict"));
+    assert_says(out, "mean of 3 seeds, standard error");
+    assert_says(out, "is the baseline with every branch multiplied by 0.25.");
+    assert_says(out, "The streams of paper differ");
+    assert_says(out, "Over the records of every step; mean ± sample");
+    assert_false(says(out, "not finite"));
+    char *path = strdup(getenv("PATH") ? getenv("PATH") : "");
+    assert_non_null(path);
+    setenv("PATH", "/nonexistent", 1); /* no gnuplot: the pictures are drawn above */
+    break_arm(out, "reproducing-mhc-seed44");
+    run_study("stability", &options);
+    assert_says(out, "reproducing-mhc: 1 of 3 seeds was not finite</strong>, first at step 3.");
+    assert_false(says(out, "is the baseline with every branch"));
+    assert_false(says(out, "exact copies"));
+    assert_says(out, "On the same batches"); /* of paper */
+    break_arm(out, "residual-seed42");
+    run_study("stability", &options);
+    assert_says(out, "baseline: 1 of 3 seeds was not finite");
+    assert_false(says(out, "On the same batches"));
+    assert_false(says(out, "times the baseline"));
+    assert_says(out, "The streams of paper differ");
+    assert_false(says(out, "nan"));
+    setenv("PATH", path, 1);
+    free(path);
 }
 
 static void test_wrong_use(void **state) {
     (void)state;
-    static const char *const sets[][2] = {
-        {"study.depth=3", "study.connections"}, {"study.connections=residual,nope", "nope"},
-        {"study.connections=hc,hc", "twice"},   {"model.connection=hc", "study.connections"},
-        {"model.chanels=3", "chanels"},         {"study.connections=", "connection"}};
+    static const char *const sets[][2] = {{"study.depth=3", "study.connections"},
+                                          {"study.connections=residual,nope", "nope"},
+                                          {"study.connections=hc,hc", "twice"},
+                                          {"model.connection=hc", "study.connections"},
+                                          {"model.chanels=3", "chanels"},
+                                          {"study.connections=", "connection"},
+                                          {"train.seed=3", "--seed"},
+                                          {"train.on_nan=rollback", "not in studies"}};
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
         mhc__study_options options = tiny(scratch_path("wrong"));
         options.set = &sets[i][0];
@@ -194,15 +277,22 @@ static void test_wrong_use(void **state) {
         if (!strstr(error.message, sets[i][1]))
             fail_msg("%s", error.message);
     }
+    const char *set = "model.blocks=3";
+    mhc__study_options options = tiny(scratch_path("wrong"));
+    options.set = &set;
+    options.set_count = 1;
+    mhc_error error = {0};
+    assert_int_equal(mhc__study_find("depth")->run(&options, &error), MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "study.depths"));
     assert_int_not_equal(access(scratch_path("wrong"), F_OK), 0);
     assert_null(mhc__study_find("nothing"));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stability),       cmocka_unit_test(test_goes_on),
-        cmocka_unit_test(test_stop_then_go_on), cmocka_unit_test(test_not_finite_is_recorded),
-        cmocka_unit_test(test_wrong_use),
+        cmocka_unit_test(test_stability),         cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_stop_then_go_on),   cmocka_unit_test(test_not_finite_is_recorded),
+        cmocka_unit_test(test_findings_of_seeds), cmocka_unit_test(test_wrong_use),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

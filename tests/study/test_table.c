@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "study/stability_table.h"
+#include "study/summary.h"
 
 enum { STEPS = 100 };
 
@@ -67,6 +68,41 @@ static void test_mean_spread(void **state) {
     assert_true(mean == 1 && spread == 0);
 }
 
+/* Three seeds, one sign, twice the standard error: no less. */
+static void test_verdict(void **state) {
+    (void)state;
+    const double clear[] = {-1, -1.1, -0.9}, mixed[] = {-1, 0.1, -2}, wide[] = {0.1, 0.1, 2}, lost[] = {1, NAN, 1};
+    double mean, error;
+    assert_int_equal(mhc__verdict_of(clear, 2, &mean, &error), MHC__NO_VERDICT);
+    assert_int_equal(mhc__verdict_of(clear, 3, &mean, &error), MHC__SEEN);
+    assert_true(fabs(mean + 1) < 1e-15 && fabs(error - 0.1 / sqrt(3)) < 1e-15);
+    assert_int_equal(mhc__verdict_of(mixed, 3, &mean, &error), MHC__NOT_SEEN);
+    assert_int_equal(mhc__verdict_of(wide, 3, &mean, &error), MHC__NOT_SEEN);
+    assert_int_equal(mhc__verdict_of(lost, 3, &mean, &error), MHC__NOT_SEEN);
+}
+
+static void test_failures(void **state) {
+    (void)state;
+    const mhc__arm arms[] = {{.not_finite_at = -1}, {.not_finite_at = 7}, {.not_finite_at = 3}};
+    assert_true(mhc__failures_of(arms, 3).count == 2 && mhc__failures_of(arms, 3).first == 3);
+    assert_true(mhc__failures_of(arms, 1).count == 0 && mhc__failures_of(arms, 1).first == -1);
+}
+
+/* A NaN stays, wherever it comes. */
+static void test_range(void **state) {
+    (void)state;
+    for (int at = 0; at < 3; at++) {
+        mhc__range range = MHC__RANGE_EMPTY;
+        for (int i = 0; i < 3; i++)
+            mhc__widen(&range, i == at ? NAN : i);
+        assert_true(isnan(range.low) && isnan(range.high) && isnan(mhc__range_from(range, 1)));
+    }
+    mhc__range range = MHC__RANGE_EMPTY;
+    mhc__widen(&range, 0.5);
+    mhc__widen(&range, 1.25);
+    assert_true(range.low == 0.5 && range.high == 1.25 && mhc__range_from(range, 1) == 0.5);
+}
+
 static void test_published(void **state) {
     (void)state;
     assert_true(mhc__stability_published("reproducing-mhc")[MHC__MAX_AMAX] == 11.70);
@@ -76,9 +112,9 @@ static void test_published(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_row),
-        cmocka_unit_test(test_row_of_a_broken_run),
-        cmocka_unit_test(test_mean_spread),
+        cmocka_unit_test(test_row),         cmocka_unit_test(test_row_of_a_broken_run),
+        cmocka_unit_test(test_mean_spread), cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_failures),    cmocka_unit_test(test_range),
         cmocka_unit_test(test_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
