@@ -215,7 +215,7 @@ static mhc_status compare_gradients(const dump *d) {
                 continue;
             }
             bool own = diff.error <= TOLERANCE_GRADIENT * diff.expected;
-            bool zero = !own && diff.expected <= 1e-4 * global && diff.error <= TOLERANCE_ZERO * global;
+            bool zero = !own && diff.expected <= TOLERANCE_ZERO * global && diff.error <= TOLERANCE_ZERO * global;
             mhc__check_row row = {.what = zero ? "zero gradient" : "gradient",
                                   .relative = zero ? diff.error / global : mhc__difference_relative(&diff),
                                   .absolute = diff.absolute,
