@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "study/settings.h"
 #include "study/stability_table.h"
 #include "study/summary.h"
 
@@ -71,20 +72,21 @@ static void test_mean_spread(void **state) {
 /* Three seeds, one sign, twice the standard error: no less. */
 static void test_verdict(void **state) {
     (void)state;
-    const double clear[] = {-1, -1.1, -0.9}, mixed[] = {-1, 0.1, -2}, wide[] = {0.1, 0.1, 2}, lost[] = {1, NAN, 1};
+    const double clear[] = {-1, -1.1, -0.9}, wide[] = {0.1, 0.1, 2}, lost[] = {1, NAN, 1};
+    const double mixed[] = {1, 1, 1, 1, 1, 1, 1, 1, -0.01}; /* 8 times its standard error */
     double mean, error;
     assert_int_equal(mhc__verdict_of(clear, 2, &mean, &error), MHC__NO_VERDICT);
     assert_int_equal(mhc__verdict_of(clear, 3, &mean, &error), MHC__SEEN);
     assert_true(fabs(mean + 1) < 1e-15 && fabs(error - 0.1 / sqrt(3)) < 1e-15);
-    assert_int_equal(mhc__verdict_of(mixed, 3, &mean, &error), MHC__NOT_SEEN);
+    assert_int_equal(mhc__verdict_of(mixed, 9, &mean, &error), MHC__NOT_SEEN);
     assert_int_equal(mhc__verdict_of(wide, 3, &mean, &error), MHC__NOT_SEEN);
     assert_int_equal(mhc__verdict_of(lost, 3, &mean, &error), MHC__NOT_SEEN);
 }
 
 static void test_failures(void **state) {
     (void)state;
-    const mhc__arm arms[] = {{.not_finite_at = -1}, {.not_finite_at = 7}, {.not_finite_at = 3}};
-    assert_true(mhc__failures_of(arms, 3).count == 2 && mhc__failures_of(arms, 3).first == 3);
+    const mhc__arm arms[] = {{.not_finite_at = -1}, {.not_finite_at = 7}, {.not_finite_at = 3}, {.not_finite_at = 9}};
+    assert_true(mhc__failures_of(arms, 4).count == 3 && mhc__failures_of(arms, 4).first == 3);
     assert_true(mhc__failures_of(arms, 1).count == 0 && mhc__failures_of(arms, 1).first == -1);
 }
 
@@ -103,6 +105,15 @@ static void test_range(void **state) {
     assert_true(range.low == 0.5 && range.high == 1.25 && mhc__range_from(range, 1) == 0.5);
 }
 
+/* No two connections look alike; the first of a kind has the published colour. */
+static void test_styles(void **state) {
+    (void)state;
+    char names[][32] = {"residual", "hc", "mhc-poc-hc", "paper", "megatron", "mhc-poc"};
+    const int expected[] = {1, 2, 4, 3, 5, 6};
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(mhc__connection_style(names, i), expected[i]);
+}
+
 static void test_published(void **state) {
     (void)state;
     assert_true(mhc__stability_published("reproducing-mhc")[MHC__MAX_AMAX] == 11.70);
@@ -115,7 +126,7 @@ int main(void) {
         cmocka_unit_test(test_row),         cmocka_unit_test(test_row_of_a_broken_run),
         cmocka_unit_test(test_mean_spread), cmocka_unit_test(test_verdict),
         cmocka_unit_test(test_failures),    cmocka_unit_test(test_range),
-        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_styles),      cmocka_unit_test(test_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
