@@ -126,7 +126,7 @@ static mhc_status write_metrics(mhc__run_log *log, const mhc__train_record *reco
     json_number(&line, "lr", record->lr);
     mhc__text_format(&line, ",\"tokens\":%lld", (long long)record->tokens);
     json_number(&line, "seconds", record->seconds);
-    if (!isnan(record->eval_loss))
+    if (record->evaluated)
         json_number(&line, "eval_loss", record->eval_loss);
     mhc__text_format(&line, "}\n");
     mhc_status status = MHC_OK;
@@ -173,7 +173,7 @@ static void draw(mhc__run_log *log, const mhc__train_record *record) {
     char left[32], speed[32], eval[48] = "";
     mhc__duration(last ? 0 : record->remaining, left, sizeof left);
     rate(record->tokens_per_second, speed, sizeof speed);
-    if (!isnan(record->eval_loss))
+    if (record->evaluated)
         snprintf(eval, sizeof eval, "  held-out %.4f", record->eval_loss);
     int digits = snprintf(NULL, 0, "%lld", (long long)record->steps);
     fprintf(log->progress, "%s%s%sstep %*lld/%lld  loss %.4f%s  gradient %.3g  %s tok/s  left %s%s",

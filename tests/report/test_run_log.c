@@ -34,6 +34,7 @@ static void log_steps(const char *path, int64_t from, int64_t to, FILE *progress
         mhc__train_record record = record_of(step);
         if (step == 3)
             record.loss = NAN;
+        record.evaluated = step == 2 || step == 4; /* the first of them gave NaN */
         if (step == 4)
             record.eval_loss = 1.5;
         assert_int_equal(observer.after_step(observer.self, NULL, &record, &error), MHC_OK);
@@ -58,6 +59,7 @@ static void test_lines(void **state) {
         text, "{\"step\":0,\"loss\":2.5,\"grad_norm\":0.75,\"lr\":0.001,\"tokens\":4096,\"seconds\":0.5}\n", 75);
     assert_non_null(strstr(text, "{\"step\":3,\"loss\":null,"));
     assert_non_null(strstr(text, "\"seconds\":0.5,\"eval_loss\":1.5}\n"));
+    assert_non_null(strstr(text, "\"seconds\":0.5,\"eval_loss\":null}\n"));
     int lines = 0;
     for (char *c = text; *c; c++)
         lines += *c == '\n';
