@@ -14,7 +14,7 @@ endif()
 # Exported as mhc::mhc and mhc::mhc_static. The targets have other names because `mhc` is the program.
 add_library(mhc_shared SHARED ${mhc_objects})
 set_target_properties(mhc_shared PROPERTIES OUTPUT_NAME mhc EXPORT_NAME mhc LINKER_LANGUAGE C
-  VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+  VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 target_link_libraries(mhc_shared PRIVATE $<BUILD_INTERFACE:mhc_flags>)
 if(NOT APPLE)
   set(mhc_map ${CMAKE_CURRENT_SOURCE_DIR}/packaging/libmhc.map)

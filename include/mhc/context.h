@@ -16,7 +16,7 @@ typedef enum mhc_device { MHC_DEVICE_CPU = 0, MHC_DEVICE_CUDA } mhc_device;
 typedef struct mhc_context {
     mhc_device device;
     void *queue; /* CUDA: a cudaStream_t. CPU: NULL. */
-    int threads; /* CPU: worker threads of one call, >= 1; 1 runs on the calling thread alone */
+    int threads; /* CPU: worker threads of one call, 1..4096; 1 runs on the calling thread alone */
 } mhc_context;
 
 /* A CPU context. threads <= 0 takes the OpenMP default (OMP_NUM_THREADS, else all cores). */

@@ -2,7 +2,9 @@
  * gradients, and what pre_forward saves are fp32 whatever it is, and so is all arithmetic.
  *
  * A call on bf16 has the bits of the same call in fp32 on the widened values, with each value that it stores into
- * streams or rows rounded to bf16. Where that is not once, the comment of the function says so. */
+ * streams or rows rounded to bf16. Where that is not once, the comment of the function says so. A call that does
+ * several operations (seam.h, recompute.h) is those calls one after the other: each begins with what the one before
+ * stored. */
 #ifndef MHC_TYPE_H
 #define MHC_TYPE_H
 

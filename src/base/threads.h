@@ -1,6 +1,5 @@
 /* Threads are OpenMP's. Work is cut into blocks whose size never depends on the thread count, so that results don't
- * either: #pragma omp parallel for num_threads(threads) schedule(static) for (int64_t block = 0; block <
- * mhc__blocks(rows, ROWS); block++) ... */
+ * either: a parallel for over 0 .. mhc__blocks(rows, ROWS) - 1. */
 #ifndef MHC_BASE_THREADS_H
 #define MHC_BASE_THREADS_H
 

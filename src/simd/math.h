@@ -31,7 +31,7 @@ MHC__INLINE float mhc__bits_float(uint32_t bits) {
 }
 
 MHC__INLINE float mhc__with_sign(float magnitude, float sign) {
-    return mhc__bits_float(mhc__float_bits(magnitude) | (mhc__float_bits(sign) & 0x80000000u));
+    return mhc__bits_float((mhc__float_bits(magnitude) & 0x7fffffffu) | (mhc__float_bits(sign) & 0x80000000u));
 }
 
 /* x = n ln 2 + r, |r| <= ln 2 / 2. Returns e^r - 1 and n. x in (-2^22, 2^22). */

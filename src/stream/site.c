@@ -10,6 +10,8 @@
 enum { PLACE_FN = 0x6d686301, PLACE_BASE = 0x6d686302 };
 
 #define MAX_TOKENS ((int64_t)1 << 40)
+/* OpenMP ends the process where it can't make the threads that it is asked for. */
+#define MAX_THREADS 4096
 
 int mhc__factorial(int n) {
     int product = 1;
@@ -73,9 +75,9 @@ mhc_status mhc__site_enter(const mhc_context *context, const mhc_spec *spec, int
     if (context->device != MHC_DEVICE_CPU)
         return mhc__fail(error, MHC_UNSUPPORTED, "context.device: %d; this build computes on the CPU (%d) only",
                          (int)context->device, (int)MHC_DEVICE_CPU);
-    if (context->threads < 1)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "context.threads: expected at least 1, found %d",
-                         context->threads);
+    if (context->threads < 1 || context->threads > MAX_THREADS)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "context.threads: %d is not in 1..%d", context->threads,
+                         MAX_THREADS);
     MHC__TRY(mhc_spec_check(spec, error));
     if (tokens < 0 || tokens > MAX_TOKENS)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "tokens: %lld is not in 0..%lld", (long long)tokens,

@@ -91,6 +91,7 @@ static void limits_are_those_of_the_functions(void **state) {
     assert_true(scalar_tanhf(INFINITY) == 1 && scalar_tanhf(-INFINITY) == -1 && isnan(scalar_tanhf(NAN)));
     assert_true(scalar_erff(INFINITY) == 1 && scalar_erff(-INFINITY) == -1 && isnan(scalar_erff(NAN)));
     assert_true(signbit(scalar_tanhf(-0.0f)) && signbit(scalar_erff(-0.0f)));
+    assert_true(!signbit(scalar_tanhf(0.0f)) && !signbit(scalar_erff(0.0f)));
     assert_true(scalar_logf(0) == -INFINITY && scalar_logf(-0.0f) == -INFINITY && scalar_logf(1) == 0);
     assert_true(scalar_logf(INFINITY) == INFINITY && isnan(scalar_logf(-1)) && isnan(scalar_logf(NAN)));
 }

@@ -89,7 +89,7 @@ static void contract_case(mhc_type type) {
         for (int kind = MHC_CONTRACT_MEAN; kind <= MHC_CONTRACT_CARRIED; kind++)
             for (int n = 1; n <= 9; n += p % 2 ? 3 : 2)
                 for (int t = 0; t < 3; t++)
-                    contraction(type, (mhc_contraction)kind, n, 13 + n, (const int64_t[]){0, 1, 70}[t], presets[p]);
+                    contraction(type, (mhc_contraction)kind, n, 13 + n, (const int64_t[]){0, 1, 150}[t], presets[p]);
     contraction(type, MHC_CONTRACT_MEAN, 1, 9, 5, "residual");
     contraction(type, MHC_CONTRACT_HEAD, 1, 9, 5, "residual");
 }

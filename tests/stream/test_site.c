@@ -21,7 +21,7 @@ static void compare(site *s, const char *where) {
 static void test_against_oracle(void **state) {
     (void)state;
     const int streams[] = {1, 2, 3, 4, 5, 8, 11};
-    const int64_t tokens[] = {0, 1, 17, 70}, channels[] = {1, 5, 16, 40, 131};
+    const int64_t tokens[] = {0, 1, 17, 200}, channels[] = {1, 5, 16, 40, 131};
     const char *name;
     for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++)
         for (int k = 0; k < 7; k++) {
@@ -69,11 +69,11 @@ static void threads_case(mhc_type type) {
         mhc_spec spec;
         OK(mhc_spec_preset(&spec, name, strcmp(name, "residual") == 0 ? 1 : 4, 67, error));
         spec.type = type;
-        site one = site_open(&spec, 101, 9, 2.0f);
+        site one = site_open(&spec, 300, 9, 2.0f);
         site_forward(&one, 1);
         site_backward(&one, 1);
-        for (int threads = 2; threads <= 3; threads++) {
-            site more = site_open(&spec, 101, 9, 2.0f);
+        for (int threads = 2; threads <= 5; threads++) {
+            site more = site_open(&spec, 300, 9, 2.0f);
             site_forward(&more, threads);
             site_backward(&more, threads);
 #define EQUAL(tensor)                                                                                                  \
@@ -339,34 +339,43 @@ FOR_EACH_TYPE(inference)
 FOR_EACH_TYPE(symmetry)
 FOR_EACH_TYPE(seam)
 
-/* A result that is written past the caches has the bits of two small ones that are not; at places that are aligned for
- * whole registers and at places that are not, with rows that end within a register. */
+/* A result that is written past the caches has the bits of small ones that are not: rows that begin at places aligned
+ * for registers, or all as much past one, or each at another, and end within a register. */
+static void large_merge(int n, int64_t channels, int64_t pitch, int64_t shift) {
+    const int64_t tokens = ((int64_t)17 << 20) / 4 / n / channels + 1, width = n * pitch;
+    mhc_context context = {MHC_DEVICE_CPU, NULL, 2};
+    mhc_spec spec;
+    OK(mhc_spec_preset(&spec, "paper", n, channels, error));
+    site s = site_open(&spec, tokens, 6, 1.0f);
+    float *memory = aligned_alloc(64, (size_t)((tokens * width + shift) * 4 + 63) / 64 * 64);
+    assert_non_null(memory);
+    mhc_streams whole = {memory + shift, width, pitch};
+    for (int64_t i = 0; i < s.coefficients_count; i++)
+        s.coefficients[i] = (float)(i % 17) / 16.0f - 0.4f;
+    OK(mhc_merge_forward(&context, &spec, tokens, site_streams(&s, s.x), site_rows(&s, s.z), s.coefficients, whole,
+                         error));
+    for (int64_t t = 0; t < tokens; t += 100) {
+        int64_t count = tokens - t < 100 ? tokens - t : 100, row = n * channels;
+        OK(mhc_merge_forward(&context, &spec, count, mhc_streams_of((float *)s.x + t * row, n, channels),
+                             mhc_rows_of((float *)s.z + t * channels, channels), s.coefficients + t * n * (n + 2),
+                             mhc_streams_of((float *)s.merged + t * row, n, channels), error));
+    }
+    for (int64_t r = 0; r < tokens * n; r++)
+        if (memcmp(memory + shift + r * pitch, (float *)s.merged + r * channels, (size_t)channels * sizeof(float)) != 0)
+            fail_msg("n = %d, C = %d, %d apart, %d past: row %d differs", n, (int)channels, (int)pitch, (int)shift,
+                     (int)r);
+    free(memory);
+    site_close(&s);
+}
+
 static void test_large_merge(void **state) {
     (void)state;
-    enum { TOKENS = 2200, HALF = TOKENS / 2, STREAMS = 4 };
-    const int64_t channels[] = {512, 509};
-    mhc_context context = {MHC_DEVICE_CPU, NULL, 2};
-    for (int k = 0; k < 4; k++) {
-        const int64_t c = channels[k % 2], shift = k / 2, width = STREAMS * c;
-        mhc_spec spec;
-        OK(mhc_spec_preset(&spec, "paper", STREAMS, c, error));
-        site s = site_open(&spec, TOKENS, 6, 1.0f);
-        float *whole = some(TOKENS * width + shift, sizeof *whole);
-        for (int64_t i = 0; i < s.coefficients_count; i++)
-            s.coefficients[i] = (float)(i % 17) / 16.0f - 0.4f;
-        const int64_t row = s.coefficients_count / TOKENS;
-        OK(mhc_merge_forward(&context, &spec, TOKENS, site_streams(&s, s.x), site_rows(&s, s.z), s.coefficients,
-                             mhc_streams_of(whole + shift, STREAMS, c), error));
-        for (int half = 0; half < 2; half++) {
-            const int64_t t = half * HALF;
-            OK(mhc_merge_forward(&context, &spec, HALF, mhc_streams_of((float *)s.x + t * width, STREAMS, c),
-                                 mhc_rows_of((float *)s.z + t * c, c), s.coefficients + t * row,
-                                 mhc_streams_of((float *)s.merged + t * width, STREAMS, c), error));
-        }
-        assert_memory_equal(whole + shift, s.merged, (size_t)(TOKENS * width) * sizeof(float));
-        free(whole);
-        site_close(&s);
-    }
+    large_merge(4, 512, 512, 0);
+    large_merge(4, 509, 512, 4);
+    large_merge(2, 509, 512, 1);
+    large_merge(8, 505, 512, 7);
+    large_merge(3, 512, 512, 0);
+    large_merge(4, 509, 509, 0);
 }
 
 int main(void) {

@@ -227,7 +227,8 @@ mhc_status mhc_contract_backward(const mhc_context *context, const mhc_spec *spe
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     if (tokens == 0) {
-        for (int i = 0; i < s.n && d_carried && !s.dynamic; i++)
+        bool clears = d_carried && !s.dynamic && spec->contraction == MHC_CONTRACT_CARRIED;
+        for (int i = 0; i < s.n && clears; i++)
             d_carried[i] = 0.0f;
         return MHC_OK;
     }

@@ -14,7 +14,7 @@ mhc_status mhc_expand_forward(const mhc_context *context, const mhc_spec *spec, 
     MHC__TRY(mhc__need(x.data, "mhc_expand_forward", "x", error));
     MHC__TRY(mhc__need(out.data, "mhc_expand_forward", "out", error));
     size_t bytes = (size_t)(s.channels * mhc_type_size(s.type));
-#pragma omp parallel for num_threads(context->threads) schedule(static)
+#pragma omp parallel for num_threads(context->threads) schedule(static) if (tokens > 1)
     for (int64_t t = 0; t < tokens; t++)
         for (int i = 0; i < s.n; i++)
             memcpy(mhc__streams_from(out, s.type, t, i).data, mhc__rows_from(x, s.type, t).data, bytes);

@@ -89,18 +89,32 @@ static __attribute__((noinline, unused)) void mhc__combine(int outs, int ins, co
         mhc__combine_sized(outs, ins, MHC__WAY_THROUGH, weights, in, NULL, out, count);
 }
 
-/* n streams and a row to n other streams, around the caches where their places allow it. */
+/* n streams and a row to n other streams, around the caches where their places allow it: columns before the first place
+ * that is aligned for a register go through them. */
 static __attribute__((noinline, unused)) void
 mhc__combine_around(int n, const float *weights, const mhc__elem *const *in, mhc__elem *const *out, int64_t count) {
-    uintptr_t places = 0;
-    for (int i = 0; i < n; i++)
-        places |= (uintptr_t)out[i];
-    if (places % (MHC__VEC * sizeof(float)) != 0)
-        mhc__combine(n, n + 1, weights, in, out, count);
-    else if (n == 4)
-        mhc__combine_sized(4, 5, MHC__WAY_AROUND, weights, in, NULL, out, count);
+    const uintptr_t size = MHC__VEC * sizeof(float), past = (uintptr_t)out[0] % size;
+    const int64_t lead = past == 0 ? 0 : (int64_t)((size - past) / sizeof(float));
+    const mhc__elem *from[MHC__COMBINE_MAX];
+    mhc__elem *to[MHC__COMBINE_MAX];
+    bool alike = past % sizeof(float) == 0 && lead < count;
+    for (int i = 0; i < n; i++) {
+        alike = alike && (uintptr_t)out[i] % size == past;
+        to[i] = out[i] + lead;
+    }
+    for (int j = 0; j <= n; j++)
+        from[j] = in[j] + lead;
+    mhc__combine(n, n + 1, weights, in, out, alike ? lead : count);
+    if (!alike)
+        return;
+    if (n == 4)
+        mhc__combine_sized(4, 5, MHC__WAY_AROUND, weights, from, NULL, to, count - lead);
+    else if (n == 2)
+        mhc__combine_sized(2, 3, MHC__WAY_AROUND, weights, from, NULL, to, count - lead);
+    else if (n == 8)
+        mhc__combine_sized(8, 9, MHC__WAY_AROUND, weights, from, NULL, to, count - lead);
     else
-        mhc__combine_sized(n, n + 1, MHC__WAY_AROUND, weights, in, NULL, out, count);
+        mhc__combine_sized(n, n + 1, MHC__WAY_AROUND, weights, from, NULL, to, count - lead);
 }
 
 /* mhc__combine plus rows of slabs, one for each output; outs streams and the row that is spread over them. */

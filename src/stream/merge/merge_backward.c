@@ -22,7 +22,7 @@ static void range_back(const mhc__stream_kernels *kernels, const mhc__merging *m
 static void pass_on(const mhc_context *context, const mhc__shape *s, int64_t tokens, mhc_streams dout, mhc_streams dx,
                     mhc_rows dz) {
     size_t bytes = (size_t)(s->channels * mhc_type_size(s->type));
-#pragma omp parallel for num_threads(context->threads) schedule(static)
+#pragma omp parallel for num_threads(context->threads) schedule(static) if (tokens > 1)
     for (int64_t t = 0; t < tokens; t++) {
         const void *from = mhc__streams_from(dout, s->type, t, 0).data;
         memcpy(mhc__rows_from(dz, s->type, t).data, from, bytes);
