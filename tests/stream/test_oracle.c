@@ -69,25 +69,8 @@ static void test_presets(void **state) {
 /* Combinations that no preset has. */
 static void test_combinations(void **state) {
     (void)state;
-    for (int bits = 0; bits < 64; bits++) {
-        mhc_spec spec;
-        OK(mhc_spec_preset(&spec, bits & 1 ? "hc" : "paper", 3, 7, error));
-        spec.transposed = bits & 2;
-        spec.norm_eps = bits & 4 ? 0.1f : 0.0f;
-        spec.norm_eps_place = bits & 8 ? MHC_EPS_OUTSIDE : MHC_EPS_INSIDE;
-        spec.activation = bits & 16 ? MHC_ACTIVATION_TANH : MHC_ACTIVATION_NONE;
-        spec.schedule = bits & 32 ? MHC_SCHEDULE_SHIFTED : MHC_SCHEDULE_SAME_SITE;
-        if (bits & 1) {
-            spec.constraint = bits & 4 ? MHC_CONSTRAINT_SINKHORN : MHC_CONSTRAINT_EXP;
-            spec.sinkhorn = (mhc_sinkhorn){3, MHC_START_SOFTMAX_EPS, MHC_AXIS_SRC, MHC_EPS_CLAMP, 0.3f};
-            spec.post.kind = MHC_GATE_SOFTMAX;
-        } else {
-            spec.sinkhorn = (mhc_sinkhorn){2, MHC_START_EXP, bits & 16 ? MHC_AXIS_SRC : MHC_AXIS_DST,
-                                           bits & 4 ? MHC_EPS_ADD : MHC_EPS_CLAMP, 0.2f};
-            spec.pre.kind = bits & 8 ? MHC_GATE_MATRIX_MEAN : MHC_GATE_SOFTMAX;
-            spec.post.kind = MHC_GATE_MATRIX_SUM;
-            spec.start = MHC_INIT_ZEROS;
-        }
+    for (int bits = 0; bits < COMBINATIONS; bits++) {
+        mhc_spec spec = combination(bits, 3, 7);
         check_spec(&spec, 2);
     }
 }
