@@ -67,9 +67,9 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
   set(flags_neon "")
 endif()
 if(MHC_FUZZ)
-  # What is fuzzed are readers of files; clang takes minutes over each instrumented table of kernels.
+  # What is fuzzed are readers of files; clang takes minutes over each optimised table of kernels.
   set(MHC_ISAS scalar)
-  set(flags_scalar -O1 -fno-sanitize=all)
+  set(flags_scalar -O0 -fno-sanitize=all)
 endif()
 foreach(isa IN LISTS MHC_ISAS)
   string(TOUPPER ${isa} upper)
