@@ -32,7 +32,8 @@ mhc_status mhc__model_create(const mhc__model_config *config, uint64_t seed, mhc
 void mhc__model_destroy(mhc__model *model);
 
 /* Bytes that a model takes, by part, without taking them. The arrays of a pass are laid out by the code that lays them
- * out for the pass itself. What oneDNN packs for itself during a product is not in it: a few MiB. */
+ * out for the pass itself. Not in it is what a product takes while it runs: what oneDNN packs, a few MiB, and with bf16
+ * products the rounded copies of both operands, up to the largest weight and its input. */
 typedef struct mhc__model_memory {
     int64_t weights, gradients;
     int64_t streams;     /* of a training pass: X, u and norm(u) of all sites, or what recomputation leaves of them */
