@@ -1,9 +1,10 @@
 #include "config/field.h"
 
-static const char *const norms[] = {"layernorm", "rmsnorm", NULL};
+static const char *const norms[] = {"layernorm", "rmsnorm", "layernorm-pytorch", "layernorm-mlx", NULL};
 static const char *const positions[] = {"learned", "rope", NULL};
 static const char *const mlps[] = {"gelu", "swiglu", NULL};
-static const char *const wraps[] = {"sublayer", "block", NULL};
+static const char *const wraps[] = {"sublayer", "block", "branches", NULL};
+static const char *const inits[] = {"normal", "pytorch", NULL};
 static const char *const contracts[] = {"native", "mean", "sum", "head", "carried", NULL};
 static const char *const decays[] = {"matrices", "all", NULL};
 static const char *const schedules[] = {"constant", "cosine", "step", NULL};
@@ -31,7 +32,7 @@ const mhc__field mhc__fields[] = {
     FIELD(model, heads, INT, NULL, "attention heads; must divide channels"),
     FIELD(model, kv_heads, INT, NULL, "key/value heads; must divide heads; 0: as many as heads"),
     FIELD(model, ffn, INT, NULL, "hidden width of the feed-forward; 0: 4 channels"),
-    FIELD(model, norm, ENUM, norms, NULL),
+    FIELD(model, norm, ENUM, norms, "the last two: NaN, or zero, for rows whose squares overflow fp32"),
     FIELD(model, norm_eps, FLOAT, NULL, "0: 1e-5 for layernorm, 1e-6 for rmsnorm"),
     FIELD(model, position, ENUM, positions, NULL),
     FIELD(model, rope_theta, FLOAT, NULL, "base of rope's frequencies"),
@@ -41,12 +42,13 @@ const mhc__field mhc__fields[] = {
     FIELD(model, dropout_embedding, FLOAT, NULL, "dropout rates, 0 to below 1"),
     FIELD(model, dropout_attention, FLOAT, NULL, "of attention probabilities"),
     FIELD(model, dropout_output, FLOAT, NULL, "of what attention and feed-forward add to the streams"),
-    FIELD(model, init_std, FLOAT, NULL, "standard deviation of weights at the start"),
+    FIELD(model, init, ENUM, inits, "weights at the start: all N(0, init_std), or as PyTorch's modules start"),
+    FIELD(model, init_std, FLOAT, NULL, "standard deviation of weights at the start; pytorch: of the embedding alone"),
     FIELD(model, connection, STRING, NULL,
           "residual, hc, hc-static, paper, deepseek-v4, deepseek-v4.1, megatron, liger, mhc-lite, reproducing-mhc, "
           "mhc-poc, …"),
     FIELD(model, streams, INT, NULL, "residual streams, 1 to 32; residual always has one"),
-    FIELD(model, wrap, ENUM, wraps, NULL),
+    FIELD(model, wrap, ENUM, wraps, "what a site wraps; block keeps the block's residuals inside, branches does not"),
     FIELD(model, contract, ENUM, contracts, NULL),
     FIELD(model, sinkhorn_iterations, INT, NULL, "0: the connection's own number"),
 
@@ -58,6 +60,7 @@ const mhc__field mhc__fields[] = {
     FIELD(train, beta1, FLOAT, NULL, "AdamW"),
     FIELD(train, beta2, FLOAT, NULL, NULL),
     FIELD(train, eps, FLOAT, NULL, NULL),
+    FIELD(train, bias_correction, BOOL, NULL, "of the moments; false as in MLX"),
     FIELD(train, weight_decay, FLOAT, NULL, NULL),
     FIELD(train, decay, ENUM, decays, "which tensors decay"),
     FIELD(train, clip, FLOAT, NULL, "global L2 norm of the gradient; 0: off"),

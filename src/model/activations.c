@@ -195,6 +195,7 @@ static mhc_status lay_out(const mhc__model *model, mhc__activations *at, carver 
     at->mean = floats(c, at->tokens, 1);
     at->rstd = floats(c, at->tokens, 1);
     at->normed = floats(c, at->tokens, channels);
+    at->branch = model->config.wrap == MHC__WRAP_BRANCHES && !plain ? floats(c, at->tokens, channels) : NULL;
     c->part = MHC__PART_BACKWARD;
     if (train)
         lay_out_backward(model, at, c, &sizes);

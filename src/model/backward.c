@@ -49,8 +49,12 @@ static mhc_status wrapped_backward(const mhc__run *run, int site, float **d_u) {
         return site % 2 ? mhc__feed_forward_layer_backward(run, site / 2, at->d_z)
                         : mhc__attention_layer_backward(run, site / 2, at->d_z);
     MHC__TRY(mhc__feed_forward_layer_backward(run, site, at->d_z));
+    if (at->branch)
+        mhc__copy_rows(run, at->branch, at->d_u);
     MHC__TRY(mhc__add_rows(run, at->d_z, at->d_u));
     MHC__TRY(mhc__attention_layer_backward(run, site, at->d_z));
+    if (at->branch)
+        return mhc__add_rows(run, at->d_u, at->branch);
     *d_u = at->d_z;
     return mhc__add_rows(run, at->d_z, at->d_u);
 }

@@ -68,10 +68,11 @@ static mhc_status check_heads(const mhc__model_config *config, mhc_error *error)
 }
 
 static mhc_status check_choices(const mhc__model_config *config, mhc_error *error) {
-    MHC__TRY(in_range("norm", (int)config->norm, 0, MHC__RMSNORM, error));
+    MHC__TRY(in_range("norm", (int)config->norm, 0, MHC__LAYERNORM_MLX, error));
+    MHC__TRY(in_range("init", (int)config->init, 0, MHC__INIT_PYTORCH, error));
     MHC__TRY(in_range("position", (int)config->position, 0, MHC__POSITION_ROPE, error));
     MHC__TRY(in_range("mlp", (int)config->mlp, 0, MHC__MLP_SWIGLU, error));
-    MHC__TRY(in_range("wrap", (int)config->wrap, 0, MHC__WRAP_BLOCK, error));
+    MHC__TRY(in_range("wrap", (int)config->wrap, 0, MHC__WRAP_BRANCHES, error));
     MHC__TRY(in_range("contract", (int)config->contract, 0, MHC__CONTRACT_CARRIED, error));
     return in_range("sinkhorn_iterations", config->sinkhorn_iterations, 0, 1000, error);
 }

@@ -11,9 +11,14 @@
 
 typedef enum mhc__position { MHC__POSITION_LEARNED, MHC__POSITION_ROPE } mhc__position;
 typedef enum mhc__mlp { MHC__MLP_GELU, MHC__MLP_SWIGLU } mhc__mlp;
-/* What one site wraps: attention and feed-forward each without their residual, or the whole block with its two
- * residuals inside. The plain residual is a block's own two additions: it ignores the choice. */
-typedef enum mhc__wrap { MHC__WRAP_SUBLAYER, MHC__WRAP_BLOCK } mhc__wrap;
+/* What one site wraps: attention and feed-forward each without their residual; the whole block with its two residuals
+ * inside, z = u + a + m; or its two branches without what the residuals carry past them, z = a + m; with a = A(u) and
+ * m = M(u + a). The plain residual is a block's own two additions: it ignores the choice. */
+typedef enum mhc__wrap { MHC__WRAP_SUBLAYER, MHC__WRAP_BLOCK, MHC__WRAP_BRANCHES } mhc__wrap;
+/* Weights at the start. NORMAL: linear and embedding weights N(0, init_std), biases 0. PYTORCH: what PyTorch's modules
+ * start with: linear weights and biases U(±1/sqrt(inputs)); the fused q, k, v weight Xavier uniform, with biases of
+ * attention 0; the token embedding N(0, init_std) (PyTorch: 1), learned positions N(0, 0.01) (mhc-poc's). */
+typedef enum mhc__init { MHC__INIT_NORMAL, MHC__INIT_PYTORCH } mhc__init;
 /* NATIVE takes the convention's own contraction. */
 typedef enum mhc__contract {
     MHC__CONTRACT_NATIVE,
@@ -38,7 +43,8 @@ typedef struct mhc__model_config {
     bool bias; /* of the linear layers in blocks (layernorm always has its bias, the output head never) */
     bool tied; /* output head = token embedding */
     float dropout_embedding, dropout_attention, dropout_output;
-    float init_std;      /* of linear and embedding weights, N(0, init_std) */
+    mhc__init init;
+    float init_std;      /* see mhc__init */
     char connection[32]; /* a preset name of mhc/spec.h */
     int streams;         /* ignored (1) for residual */
     mhc__wrap wrap;

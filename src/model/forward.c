@@ -46,10 +46,13 @@ static mhc_status wrapped_forward(const mhc__run *run, int site) {
         return site % 2 ? mhc__feed_forward_layer_forward(run, site / 2) : mhc__attention_layer_forward(run, site / 2);
     const mhc__attention_state *attention = &run->at->attention[site];
     const mhc__feed_forward_state *ffn = &run->at->feed_forward[site];
+    float *branch = run->at->branch;
     MHC__TRY(mhc__attention_layer_forward(run, site));
+    if (branch)
+        mhc__copy_rows(run, branch, attention->z);
     MHC__TRY(mhc__add_rows(run, attention->z, attention->u));
     MHC__TRY(mhc__feed_forward_layer_forward(run, site));
-    return mhc__add_rows(run, ffn->z, ffn->u);
+    return mhc__add_rows(run, ffn->z, branch ? branch : ffn->u);
 }
 
 /* site.u of the first site. */

@@ -69,6 +69,7 @@ typedef struct mhc__activations {
     mhc__site_state *sites;                /* [sites] */
     mhc__attention_state *attention;       /* [blocks] */
     mhc__feed_forward_state *feed_forward; /* [blocks] */
+    float *branch;                         /* [T, C], wrap = branches: a on the way up, its gradient on the way down */
     float *embedded;                       /* [T, C] before expand */
     float *head_saved;                     /* of the contraction */
     float *contracted, *mean, *rstd, *normed; /* the final norm: [T, C], [T], [T], [T, C] */
@@ -126,9 +127,10 @@ static inline bool mhc__is_shifted(const mhc__model *model) {
     return model->spec.schedule == MHC_SCHEDULE_SHIFTED;
 }
 
-/* Sites wrap whole blocks. The plain residual has its two additions inside the block already: nothing more to wrap. */
+/* Sites wrap whole blocks, with or without their residuals. The plain residual has its two additions inside the block
+ * already: nothing more to wrap. */
 static inline bool mhc__wraps_blocks(const mhc__model *model) {
-    return model->config.wrap == MHC__WRAP_BLOCK && !mhc__is_plain(model);
+    return model->config.wrap != MHC__WRAP_SUBLAYER && !mhc__is_plain(model);
 }
 
 static inline float *mhc__weight(const mhc__model *model, int64_t offset) {
@@ -174,6 +176,7 @@ mhc_status mhc__feed_forward_layer_backward(const mhc__run *run, int block, cons
 /* layers.c: what the two share. */
 mhc__dropout mhc__run_dropout(const mhc__run *run, float rate, int block, int kind);
 mhc_status mhc__add_rows(const mhc__run *run, float *x, const float *z); /* x += z, [T, C] */
+void mhc__copy_rows(const mhc__run *run, float *to, const float *from);  /* [T, C] */
 /* Gradient of z before its output dropout: d_z itself without dropout. */
 const float *mhc__output_dropout_backward(const mhc__run *run, int block, int kind, const float *d_z);
 

@@ -20,6 +20,10 @@ mhc_status mhc__add_rows(const mhc__run *run, float *x, const float *z) {
                              mhc_rows_of((float *)z, channels), ones, state, run->error);
 }
 
+void mhc__copy_rows(const mhc__run *run, float *to, const float *from) {
+    memcpy(to, from, (size_t)(run->at->tokens * run->model->widths.channels) * sizeof *to);
+}
+
 const float *mhc__output_dropout_backward(const mhc__run *run, int block, int kind, const float *d_z) {
     mhc__dropout dropout = mhc__run_dropout(run, run->model->config.dropout_output, block, kind);
     if (dropout.rate == 0.0f)

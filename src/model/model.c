@@ -23,7 +23,7 @@ static mhc_status describe(mhc__model *model, mhc_error *error) {
     w->kv_heads = config->kv_heads ? config->kv_heads : config->heads;
     w->head = config->channels / config->heads;
     w->qkv = (w->heads + 2 * (int64_t)w->kv_heads) * w->head;
-    w->norm_eps = config->norm_eps > 0.0f ? config->norm_eps : config->norm == MHC__LAYERNORM ? 1e-5f : 1e-6f;
+    w->norm_eps = config->norm_eps > 0.0f ? config->norm_eps : mhc__norm_has_mean(config->norm) ? 1e-5f : 1e-6f;
     model->sites = mhc__wraps_blocks(model) ? config->blocks : 2 * config->blocks;
     MHC__TRY(MHC__ALLOCATE(model->blocks, config->blocks, "the blocks of the model", error));
     return mhc__parameters_plan(model, error);

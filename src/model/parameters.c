@@ -1,4 +1,5 @@
 /* The table of named tensors, and their values at the start. Names and shapes: docs/tensors.md. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,8 @@ static mhc_status add_weight(mhc__model *model, mhc__weight_at *at, const char *
 
 static mhc_status add_norm(mhc__model *model, mhc__weight_at *at, const char *prefix, const char *name,
                            mhc_error *error) {
-    return add_weight(model, at, prefix, name, model->widths.channels, 0, model->config.norm == MHC__LAYERNORM, error);
+    return add_weight(model, at, prefix, name, model->widths.channels, 0, mhc__norm_has_mean(model->config.norm),
+                      error);
 }
 
 static mhc_status add_connection(mhc__model *model, mhc__connection_at *at, const char *prefix, mhc_error *error) {
@@ -128,16 +130,41 @@ static bool ends_with(const char *text, const char *ending) {
     return length >= tail && strcmp(text + length - tail, ending) == 0;
 }
 
+static void draw_normal(mhc__model *model, const mhc__parameter *p, float deviation) {
+    mhc__normal_fill(model->seed, name_place(p->name), deviation, model->weights + p->offset, p->count);
+}
+
+static void draw_uniform(mhc__model *model, const mhc__parameter *p, double bound) {
+    mhc__uniform_fill(model->seed, name_place(p->name), (float)bound, model->weights + p->offset, p->count);
+}
+
+/* A matrix, or the bias that follows its matrix in the table. */
+static void start_as_pytorch(mhc__model *model, const mhc__parameter *p) {
+    const mhc__parameter *matrix = p->dims == 2 ? p : p - 1;
+    if (!strcmp(p->name, "embed.token.weight"))
+        draw_normal(model, p, model->config.init_std);
+    else if (!strcmp(p->name, "embed.position.weight"))
+        draw_normal(model, p, 0.01f);
+    else if (ends_with(p->name, ".attn.qkv.weight"))
+        draw_uniform(model, p, sqrt(6.0 / (double)(p->shape[0] + p->shape[1])));
+    else if (p->dims == 2 || !strstr(p->name, ".attn."))
+        draw_uniform(model, p, 1.0 / sqrt((double)matrix->shape[1]));
+}
+
 /* Linear and embedding weights are drawn by (seed, name), so that models which differ in their connection alone share
  * them: the paired comparison of the studies. */
 static void start_layers(mhc__model *model) {
+    const bool pytorch = model->config.init == MHC__INIT_PYTORCH;
     for (int i = 0; i < model->parameter_count; i++) {
         const mhc__parameter *p = &model->parameters[i];
         if (strstr(p->name, "hc."))
             continue;
         float *values = model->weights + p->offset;
-        if (p->dims == 2)
-            mhc__normal_fill(model->seed, name_place(p->name), model->config.init_std, values, p->count);
+        bool of_matrix = p->dims == 2 || (ends_with(p->name, ".bias") && i > 0 && p[-1].dims == 2);
+        if (pytorch && of_matrix)
+            start_as_pytorch(model, p);
+        else if (p->dims == 2)
+            draw_normal(model, p, model->config.init_std);
         else if (ends_with(p->name, ".weight"))
             for (int64_t k = 0; k < p->count; k++)
                 values[k] = 1.0f;

@@ -1,5 +1,6 @@
 #include "nn/norm.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "base/compiler.h"
@@ -7,6 +8,7 @@
 #include "simd/vector.h"
 
 #define FORWARD_ROWS  16
+#define TINY_RSTD     0x1p-60f
 #define BACKWARD_ROWS 64 /* rows whose parameter gradients are summed before blocks are added up */
 
 /* Sums of a row: element c in lane c % 16, the tail by itself. */
@@ -38,12 +40,38 @@ MHC__INLINE float squares_about(const float *x, float mean, int64_t channels) {
     return mhc__v8_sum(low, high) + rest;
 }
 
+/* Of a row that overflows: its mean and 1 / standard deviation, from 2^-100 times the row. Beside its variance eps
+ * vanishes, unless there is none. NaN and Inf in the row give NaN. */
+static void scaled_moments(mhc__norm_kind kind, float eps, const float *x, int64_t channels, float *mean, float *rstd) {
+    const float down = 0x1p-100f;
+    float sum = 0, squares = 0;
+    for (int64_t c = 0; mhc__norm_has_mean(kind) && c < channels; c++)
+        sum += x[c] * down;
+    float m = sum / (float)channels;
+    for (int64_t c = 0; c < channels; c++)
+        squares = __builtin_fmaf(x[c] * down - m, x[c] * down - m, squares);
+    *mean = m / down;
+    *rstd = squares == 0 ? 1.0f / sqrtf(eps) : down / sqrtf(squares / (float)channels);
+}
+
+/* What kind makes of a row whose sums in fp32 are not finite. */
+static void overflowing_moments(mhc__norm_kind kind, float eps, const float *x, int64_t channels, float *mean,
+                                float *rstd) {
+    if (kind == MHC__LAYERNORM_PYTORCH)
+        *rstd = NAN;
+    else if (kind != MHC__LAYERNORM_MLX)
+        scaled_moments(kind, eps, x, channels, mean, rstd);
+}
+
 MHC__CLONES static void forward_rows(mhc__norm_kind kind, float eps, int64_t rows, int64_t channels, const float *x,
                                      const float *weight, const float *bias, float *y, float *mean, float *rstd) {
     for (int64_t t = 0; t < rows; t++, x += channels, y += channels) {
-        float m = kind == MHC__LAYERNORM ? sum_of(x, channels) / (float)channels : 0.0f;
-        float r = 1.0f / sqrtf(squares_about(x, m, channels) / (float)channels + eps);
-        if (kind == MHC__LAYERNORM)
+        float m = mhc__norm_has_mean(kind) ? sum_of(x, channels) / (float)channels : 0.0f;
+        float square = squares_about(x, m, channels);
+        float r = 1.0f / sqrtf(square / (float)channels + eps);
+        if (!(square <= FLT_MAX))
+            overflowing_moments(kind, eps, x, channels, &m, &r);
+        if (mhc__norm_has_mean(kind))
             mean[t] = m;
         rstd[t] = r;
         if (bias) {
@@ -87,6 +115,13 @@ MHC__INLINE void backward_sums(const float *x, const float *weight, const float 
         g_rest += g;
         p_rest = __builtin_fmaf(g, x[c] - mean, p_rest);
     }
+    if (rstd < TINY_RSTD) { /* x - mean is so large that the products with it may overflow */
+        p_low = p_high = (mhc__v8){0};
+        p_rest = 0;
+        for (c = 0; c < channels; c++)
+            p_rest = __builtin_fmaf(dy[c] * weight[c], (x[c] - mean) * rstd, p_rest);
+        rstd = 1;
+    }
     sums[0] = mhc__v8_sum(g_low, g_high) + g_rest;
     sums[1] = (mhc__v8_sum(p_low, p_high) + p_rest) * rstd;
 }
@@ -99,9 +134,9 @@ MHC__CLONES static void backward_rows(mhc__norm_kind kind, int64_t rows, int64_t
     for (int64_t c = 0; c < 2 * channels; c++)
         partial[c] = 0.0f;
     for (int64_t t = 0; t < rows; t++, x += channels, dy += channels, dx += channels) {
-        float m = kind == MHC__LAYERNORM ? mean[t] : 0.0f, r = rstd[t], sums[2];
+        float m = mhc__norm_has_mean(kind) ? mean[t] : 0.0f, r = rstd[t], sums[2];
         backward_sums(x, weight, dy, m, r, channels, sums);
-        float shift = kind == MHC__LAYERNORM ? sums[0] / (float)channels : 0.0f;
+        float shift = mhc__norm_has_mean(kind) ? sums[0] / (float)channels : 0.0f;
         float along = sums[1] / (float)channels;
 #pragma omp simd
         for (int64_t c = 0; c < channels; c++) {

@@ -4,11 +4,20 @@
 #ifndef MHC_NN_NORM_H
 #define MHC_NN_NORM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-typedef enum mhc__norm_kind { MHC__LAYERNORM, MHC__RMSNORM } mhc__norm_kind;
+/* A row whose sum of squares overflows fp32 (|x| from about 1e19 on) is scaled down and summed again, so that y is
+ * right for any finite row. The last two kinds do to such a row what a LayerNorm does that sums in fp32 alone, for
+ * experiments that ran into it: NaN as in PyTorch, and y = bias as in MLX, where the factor is 1 / sqrt(Inf) = 0. Other
+ * rows are those of LayerNorm, bit for bit. */
+typedef enum mhc__norm_kind { MHC__LAYERNORM, MHC__RMSNORM, MHC__LAYERNORM_PYTORCH, MHC__LAYERNORM_MLX } mhc__norm_kind;
 
-/* x, y [T, C] contiguous; weight [C]; bias [C] or NULL. mean [T] (layernorm only, else may be NULL) and rstd [T] are
+static inline bool mhc__norm_has_mean(mhc__norm_kind kind) {
+    return kind != MHC__RMSNORM;
+}
+
+/* x, y [T, C] contiguous; weight [C]; bias [C] or NULL. mean [T] (may be NULL with rmsnorm) and rstd [T] are
  * kept for backward. */
 void mhc__norm_forward(int threads, mhc__norm_kind kind, float eps, int64_t tokens, int64_t channels, const float *x,
                        const float *weight, const float *bias, float *y, float *mean, float *rstd);

@@ -7,7 +7,7 @@
 
 static const mhc__parameter *base_of(const mhc__model *model, int site) {
     char name[64];
-    if (mhc__model_configuration(model)->wrap == MHC__WRAP_BLOCK)
+    if (mhc__model_configuration(model)->wrap != MHC__WRAP_SUBLAYER)
         snprintf(name, sizeof name, "blocks.%d.hc.base", site);
     else
         snprintf(name, sizeof name, "blocks.%d.%s.hc.base", site / 2, site % 2 ? "ffn" : "attn");

@@ -12,7 +12,7 @@
 typedef struct mhc__adamw {
     double lr, beta1, beta2, eps, decay;
     double scale; /* of the gradient: the clipping factor */
-    int64_t step; /* t = 1, 2, … */
+    int64_t step; /* t = 1, 2, …; INT64_MAX: the moments as they are, without correction */
 } mhc__adamw;
 
 /* What one thread updates at a time. A model of many small tensors is a list of pieces and one pass over it, so that

@@ -16,6 +16,7 @@ mhc__train_config mhc__train_config_default(void) {
         .beta1 = 0.9f,
         .beta2 = 0.95f,
         .eps = 1e-8f,
+        .bias_correction = true,
         .weight_decay = 0.1f,
         .decay = MHC__DECAY_MATRICES,
         .clip = 1.0f,

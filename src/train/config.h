@@ -27,6 +27,7 @@ typedef struct mhc__train_config {
     int batch, accumulate; /* rows of one micro-batch; micro-batches of one step */
     uint64_t seed;
     float lr, beta1, beta2, eps, weight_decay;
+    bool bias_correction; /* of AdamW's moments */
     mhc__decay decay;
     float clip; /* global L2 norm; 0: off */
     mhc__schedule schedule;

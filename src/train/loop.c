@@ -213,7 +213,7 @@ static void update(mhc__trainer *trainer, double norm) {
         .eps = (double)c->eps,
         .decay = (double)c->weight_decay,
         .scale = clip_factor((double)c->clip, norm),
-        .step = trainer->state.step + 1,
+        .step = c->bias_correction ? trainer->state.step + 1 : INT64_MAX,
     };
     mhc__adamw_update(trainer->context.threads, &adamw, trainer->piece_count, trainer->pieces,
                       mhc__model_gradients(trainer->model), mhc__model_weights(trainer->model), trainer->first,

@@ -74,6 +74,7 @@ static mhc__config everything_changed(void) {
         "model.mlp=swiglu",
         "model.bias=true",
         "model.tied=false",
+        "model.init=pytorch",
         "model.init_std=0.0123456789",
         "model.connection=paper",
         "model.streams=7",
@@ -83,6 +84,7 @@ static mhc__config everything_changed(void) {
         "train.seed=9223372036854775807",
         "train.lr=1.17549435e-38",
         "train.decay=all",
+        "train.bias_correction=false",
         "train.schedule=step",
         "train.on_nan=rollback",
         "train.steps=123456789012",
@@ -196,7 +198,7 @@ static void test_wrong_types(void **state) {
     assert_refused("train:\n  lr: 0x1p3\n", ":2: train.lr: expected a number, found \"0x1p3\"");
     assert_refused("train:\n  lr: 1e99\n", ":2: train.lr: expected a number that fits in a float, found \"1e99\"");
     assert_refused("model:\n  bias: yes\n", ":2: model.bias: expected true or false, found \"yes\"");
-    assert_refused("model:\n  norm: batchnorm\n", ":2: model.norm: expected layernorm or rmsnorm, found \"batchnorm\"");
+    assert_refused("model:\n  norm: batchnorm\n", ":2: model.norm: expected layernorm, rmsnorm, layernorm-pytorch or layernorm-mlx, found \"batchnorm\"");
     assert_refused("model:\n  blocks: \"1\\n2\"\n", ":2: model.blocks: expected an integer, found \"1 2\"");
     assert_refused("model:\n  blocks: [1, 2]\n", ":2: model.blocks: expected one value, found a list");
     assert_refused("model:\n  blocks: {a: 2}\n", ":2: model.blocks: expected one value, found a mapping");

@@ -77,6 +77,8 @@ static void every_preset_around_blocks(void **state) {
         mhc__model_config config = small(mhc_spec_preset_name(i));
         config.wrap = MHC__WRAP_BLOCK;
         check_gradients(&config, config.connection);
+        config.wrap = MHC__WRAP_BRANCHES;
+        check_gradients(&config, config.connection);
     }
 }
 
@@ -122,7 +124,7 @@ static void dropout(void **state) {
     (void)state;
     const char *connections[] = {"residual", "paper", "mhc-poc"};
     for (int i = 0; i < 3; i++) {
-        for (int wrap = 0; wrap < 2; wrap++) {
+        for (int wrap = 0; wrap < 3; wrap++) {
             mhc__model_config config = small(connections[i]);
             config.wrap = (mhc__wrap)wrap;
             config.dropout_embedding = 0.2f;

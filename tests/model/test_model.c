@@ -83,6 +83,59 @@ static void names_and_shapes(void **state) {
     mhc__model_destroy(model);
 }
 
+static double deviation_of(const mhc__model *model, const char *name, double *largest) {
+    const mhc__parameter *p = mhc__model_parameter_find(model, name);
+    assert_non_null(p);
+    const float *values = mhc__model_weights((mhc__model *)model) + p->offset;
+    double squares = 0;
+    *largest = 0;
+    for (int64_t k = 0; k < p->count; k++) {
+        squares += (double)values[k] * values[k];
+        *largest = fmax(*largest, fabs((double)values[k]));
+    }
+    return sqrt(squares / (double)p->count);
+}
+
+/* A uniform number within ±b has the deviation b / sqrt(3). */
+static void starts_as_pytorch_does(void **state) {
+    (void)state;
+    mhc__model_config config = small("residual");
+    config.channels = 64;
+    config.heads = 2;
+    config.ffn = 100;
+    config.vocabulary = 200;
+    config.bias = true;
+    config.tied = false;
+    config.init = MHC__INIT_PYTORCH;
+    config.init_std = 1;
+    mhc__model *model = make(&config, 1);
+    const struct {
+        const char *name;
+        double bound; /* 0: nothing but zeros */
+    } uniform[] = {{"blocks.1.attn.qkv.weight", sqrt(6.0 / (4 * 64))},
+                   {"blocks.1.attn.qkv.bias", 0},
+                   {"blocks.0.attn.proj.weight", 1 / sqrt(64)},
+                   {"blocks.0.attn.proj.bias", 0},
+                   {"blocks.0.ffn.up.weight", 1 / sqrt(64)},
+                   {"blocks.0.ffn.up.bias", 1 / sqrt(64)},
+                   {"blocks.0.ffn.down.weight", 1 / sqrt(100)},
+                   {"blocks.0.ffn.down.bias", 1 / sqrt(100)},
+                   {"blocks.0.ffn.norm.bias", 0},
+                   {"head.weight", 1 / sqrt(64)}};
+    double largest;
+    for (size_t i = 0; i < sizeof uniform / sizeof uniform[0]; i++) {
+        double deviation = deviation_of(model, uniform[i].name, &largest);
+        double tolerance = strstr(uniform[i].name, "bias") ? 0.2 : 0.05;
+        if (!(largest <= uniform[i].bound) ||
+            fabs(deviation - uniform[i].bound / sqrt(3)) > tolerance * uniform[i].bound)
+            fail_msg("%s: deviation %g, largest %g", uniform[i].name, deviation, largest);
+    }
+    assert_true(fabs(deviation_of(model, "embed.token.weight", &largest) - 1) < 0.03);
+    assert_true(fabs(deviation_of(model, "embed.position.weight", &largest) - 0.01) < 0.001);
+    assert_true(deviation_of(model, "norm.weight", &largest) == 1);
+    mhc__model_destroy(model);
+}
+
 static void any_thread_count(void **state) {
     (void)state;
     const char *connections[] = {"residual", "paper", "reproducing-mhc", "deepseek-v4.1"};
@@ -209,6 +262,7 @@ static void bad_configurations(void **state) {
     REFUSE(streams, 33);
     REFUSE(norm_eps, NAN);
     REFUSE(init_std, -1.0f);
+    REFUSE(init, (mhc__init)2);
     REFUSE(rope_theta, 0.0f);
     REFUSE(dropout_embedding, 1.0f);
     REFUSE(dropout_attention, -0.1f);
@@ -369,7 +423,7 @@ static void recomputation_changes_no_bit(void **state) {
         config.dropout_embedding = config.dropout_attention = config.dropout_output = 0.1f;
         config.norm = i % 3 ? MHC__LAYERNORM : MHC__RMSNORM;
         config.mlp = i % 3 ? MHC__MLP_SWIGLU : MHC__MLP_GELU;
-        config.wrap = i % 2 ? MHC__WRAP_BLOCK : MHC__WRAP_SUBLAYER;
+        config.wrap = i % 2 ? i % 4 == 1 ? MHC__WRAP_BLOCK : MHC__WRAP_BRANCHES : MHC__WRAP_SUBLAYER;
         mhc__model *model = make(&config, 1);
         shake(model);
         mhc__pass pass = training(tokens);
@@ -434,6 +488,6 @@ int main(void) {
         cmocka_unit_test(micro_batches),    cmocka_unit_test(bad_configurations),
         cmocka_unit_test(bad_passes),       cmocka_unit_test(not_a_number),
         cmocka_unit_test(watching),         cmocka_unit_test(recomputation_changes_no_bit),
-        cmocka_unit_test(bf16_products)};
+        cmocka_unit_test(bf16_products),    cmocka_unit_test(starts_as_pytorch_does)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

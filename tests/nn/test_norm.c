@@ -118,11 +118,46 @@ static void large_rows_and_nan(void **state) {
     }
 }
 
+/* A row of 2^70 times another has the same y, where eps does not matter; the other kinds give what their models give.
+ */
+static void rows_that_overflow(void **state) {
+    (void)state;
+    enum { T = 3, C = 37 };
+    const mhc__norm_kind kinds[] = {MHC__LAYERNORM, MHC__RMSNORM, MHC__LAYERNORM_PYTORCH, MHC__LAYERNORM_MLX};
+    float *x = floats(T * C, 1, 2), *weight = floats(C, 2, 1), *bias = floats(C, 3, 1), *dy = floats(T * C, 4, 1);
+    float *large = filled(T * C, 0), *scratch = filled(mhc__norm_backward_scratch(T, C), NAN);
+    for (int i = 0; i < T * C; i++)
+        large[i] = i / C == 1 ? x[i] * 0x1p100f : x[i]; /* the row in the middle */
+    for (int k = 0; k < 4; k++) {
+        float *y = filled(T * C, NAN), *want = filled(T * C, NAN), *dx = filled(T * C, NAN),
+              *dwant = filled(T * C, NAN);
+        float mean[T], rstd[T], *dweight = filled(C, 0), *dbias = filled(C, 0);
+        mhc__norm_forward(1, kinds[k], 1e-12f, T, C, x, weight, bias, want, mean, rstd);
+        mhc__norm_backward(1, kinds[k], T, C, x, weight, mean, rstd, dy, dwant, dweight, dbias, scratch);
+        mhc__norm_forward(1, kinds[k], 1e-12f, T, C, large, weight, bias, y, mean, rstd);
+        mhc__norm_backward(1, kinds[k], T, C, large, weight, mean, rstd, dy, dx, dweight, dbias, scratch);
+        for (int i = 0; i < T * C; i++) {
+            bool overflows = i / C == 1;
+            if (!overflows)
+                assert_true(y[i] == want[i] && dx[i] == dwant[i]);
+            else if (kinds[k] == MHC__LAYERNORM_PYTORCH)
+                assert_true(isnan(y[i]));
+            else if (kinds[k] == MHC__LAYERNORM_MLX)
+                assert_true(y[i] == bias[i % C] && dx[i] == 0);
+            else
+                assert_true(fabsf(y[i] - want[i]) < 4e-6f && fabsf(dx[i] * 0x1p100f - dwant[i]) < 4e-6f);
+        }
+        RELEASE(y, want, dx, dwant, dweight, dbias);
+    }
+    RELEASE(x, weight, bias, dy, large, scratch);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_and_gradients_match_double),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(large_rows_and_nan),
+        cmocka_unit_test(rows_that_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,15 @@ static void eps_is_outside_the_root(void **state) {
     assert_true(fabsf(weight + 0.5f) < 1e-5f);
 }
 
+/* The moments as they are: m = 0.1 g and sqrt(v) = sqrt(0.001) g after one step. */
+static void without_bias_correction(void **state) {
+    (void)state;
+    float gradient = 0.5f, weight = 0.0f, first = 0.0f, second = 0.0f;
+    mhc__adamw adamw = {.lr = 1.0, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .scale = 1.0, .step = INT64_MAX};
+    mhc__adamw_update(1, &adamw, 1, &(mhc__adamw_piece){0, 1, true}, &gradient, &weight, &first, &second);
+    assert_true(fabs((double)weight + 0.1 / sqrt(0.001)) < 1e-4);
+}
+
 /* Two tensors in pieces, with a gap between them that stays as it is; the second does not decay. */
 static void threads_change_nothing(void **state) {
     (void)state;
@@ -172,6 +181,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(against_double),
         cmocka_unit_test(eps_is_outside_the_root),
+        cmocka_unit_test(without_bias_correction),
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(norm),
         cmocka_unit_test(schedules),
