@@ -2,6 +2,7 @@
 #ifndef MHC_PROBE_MATRIX_H
 #define MHC_PROBE_MATRIX_H
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 
@@ -83,6 +84,30 @@ static inline double mhc__frobenius(const double *h, int n) {
     for (int k = 0; k < n * n; k++)
         sum += h[k] * h[k];
     return sqrt(sum);
+}
+
+/* d [n - 1, n - 1] = U' h U, U the Helmert basis of the stream differences: orthonormal, orthogonal to equal streams.
+ * What cancellation leaves of larger numbers, below 8 * 2^-52 of the largest entry, becomes 0. Column j of U is (1, …,
+ * 1, -j, 0, …) / sqrt(j (j + 1)) with j ones, so that products with it are running sums. */
+static inline void mhc__difference_block(const double *h, int n, double *d) {
+    double right[MHC_MAX_STREAMS * MHC_MAX_STREAMS], most = 0.0; /* h U: [n, n - 1] */
+    for (int i = 0; i < n; i++) {
+        double sum = 0.0;
+        for (int j = 1; j < n; j++) {
+            sum += h[i * n + j - 1];
+            right[i * (n - 1) + j - 1] = (sum - j * h[i * n + j]) / sqrt((double)j * (j + 1));
+        }
+        for (int j = 0; j < n; j++)
+            most = mhc__max_abs(most, h[i * n + j]);
+    }
+    for (int j = 0; j < n - 1; j++) {
+        double sum = 0.0;
+        for (int i = 1; i < n; i++) {
+            sum += right[(i - 1) * (n - 1) + j];
+            double value = (sum - i * right[i * (n - 1) + j]) / sqrt((double)i * (i + 1));
+            d[(i - 1) * (n - 1) + j] = fabs(value) < 8 * DBL_EPSILON * most ? 0.0 : value;
+        }
+    }
 }
 
 #endif
