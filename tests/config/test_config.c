@@ -198,7 +198,9 @@ static void test_wrong_types(void **state) {
     assert_refused("train:\n  lr: 0x1p3\n", ":2: train.lr: expected a number, found \"0x1p3\"");
     assert_refused("train:\n  lr: 1e99\n", ":2: train.lr: expected a number that fits in a float, found \"1e99\"");
     assert_refused("model:\n  bias: yes\n", ":2: model.bias: expected true or false, found \"yes\"");
-    assert_refused("model:\n  norm: batchnorm\n", ":2: model.norm: expected layernorm, rmsnorm, layernorm-pytorch or layernorm-mlx, found \"batchnorm\"");
+    assert_refused(
+        "model:\n  norm: batchnorm\n",
+        ":2: model.norm: expected layernorm, rmsnorm, layernorm-pytorch or layernorm-mlx, found \"batchnorm\"");
     assert_refused("model:\n  blocks: \"1\\n2\"\n", ":2: model.blocks: expected an integer, found \"1 2\"");
     assert_refused("model:\n  blocks: [1, 2]\n", ":2: model.blocks: expected one value, found a list");
     assert_refused("model:\n  blocks: {a: 2}\n", ":2: model.blocks: expected one value, found a mapping");
