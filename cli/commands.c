@@ -35,6 +35,8 @@ static const mhc__option sample_options[] = {
     END};
 
 static const mhc__option study_options[] = {
+    {"quick", MHC__OPTION_FLAG, NULL, "a small size: minutes on two cores", 0, 0},
+    {"published", MHC__OPTION_FLAG, NULL, "the size of the published experiment, which may take a day", 0, 0},
     {"steps", MHC__OPTION_INTEGER, "N", "updates of each model (default: the study's own)", 1, 1e12},
     {"data", MHC__OPTION_TEXT, "TEXT", "the text to train on (default: the study's own)", 0, 0},
     {"seeds", MHC__OPTION_INTEGER, "N", "repeat with N seeds, and give mean and spread", 1, 1000},
@@ -100,7 +102,7 @@ static const mhc__command commands[] = {
      "Static connections have one set per site, and it is exact. Dynamic ones have another set\n"
      "for each token: what is shown then comes from their base alone, as if fn were 0.\n",
      mhc__command_inspect},
-    {"study", STUDY, "repeat an experiment, from training to the report", "[NAME]", 0, 1, study_options,
+    {"study", STUDY, "repeat an experiment, from training to the report", "[list|NAME]", 0, 1, study_options,
      NULL, /* written from the table of studies */
      mhc__command_study},
     {"check", STUDY, "compare with another program's dump, tensor by tensor", "FILE", 1, 1, check_options,

@@ -14,7 +14,7 @@ static const char front[] =
     "Three things to type first\n"
     "    mhc train --data book.txt     train on a text of your own; Ctrl-C saves and stops\n"
     "    mhc sample runs/NAME          let the result write\n"
-    "    mhc study depth               see what depth does to each: a few minutes, then a report\n";
+    "    mhc study demo                see what depth does to each: a few minutes, then a report\n";
 
 static const char after[] =
     "\n"

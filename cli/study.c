@@ -1,5 +1,7 @@
 #include "study/study.h"
 
+#include <string.h>
+
 #include "command.h"
 #include "config/nearest.h"
 #include "stop.h"
@@ -15,17 +17,28 @@ static int unknown_study(const mhc__arguments *arguments, const char *name) {
                         meant ? meant : "", meant ? "?" : "");
 }
 
+static int list(void) {
+    for (int i = 0; mhc__study_at(i); i++) {
+        const mhc__study *study = mhc__study_at(i);
+        printf("%-14s %s\n%-14s %s on two cores; from %s\n", study->name, study->summary, "", study->cost,
+               study->source);
+    }
+    return MHC__EXIT_FINE;
+}
+
 int mhc__command_study(const mhc__arguments *arguments) {
     const char *name = mhc__operand(arguments, 0);
-    if (!name) {
-        for (int i = 0; mhc__study_at(i); i++)
-            printf("%-12s %s\n", mhc__study_at(i)->name, mhc__study_at(i)->summary);
-        return MHC__EXIT_FINE;
-    }
+    if (!name || !strcmp(name, "list"))
+        return list();
     const mhc__study *study = mhc__study_find(name);
     if (!study)
         return unknown_study(arguments, name);
     mhc__study_options options = mhc__study_options_default();
+    if (mhc__option_given(arguments, "quick") && mhc__option_given(arguments, "published"))
+        return mhc__misused(arguments->command, "--quick and --published: expected one of them");
+    options.size = mhc__option_given(arguments, "quick")       ? MHC__SIZE_QUICK
+                   : mhc__option_given(arguments, "published") ? MHC__SIZE_PUBLISHED
+                                                               : MHC__SIZE_DEFAULT;
     options.data = mhc__option_text(arguments, "data");
     options.out = mhc__option_text(arguments, "out");
     options.steps = mhc__option_integer(arguments, "steps", 0);

@@ -61,8 +61,7 @@ mhc_status mhc__study_settings_check(const mhc__study_options *options, const ch
     return MHC_OK;
 }
 
-/* The next piece of a comma-separated list into piece; false at the end. */
-static bool next_piece(const char **list, char *piece, size_t size) {
+bool mhc__study_next_piece(const char **list, char *piece, size_t size) {
     if (!*list)
         return false;
     const char *comma = strchr(*list, ',');
@@ -72,32 +71,10 @@ static bool next_piece(const char **list, char *piece, size_t size) {
     return true;
 }
 
-mhc_status mhc__study_connections(const char *list, char names[][32], int *count, mhc_error *error) {
-    *count = 0;
-    char piece[32];
-    while (next_piece(&list, piece, sizeof piece)) {
-        bool known = false, twice = false;
-        for (int i = 0; mhc_spec_preset_name(i); i++)
-            known |= !strcmp(mhc_spec_preset_name(i), piece);
-        for (int i = 0; i < *count; i++)
-            twice |= !strcmp(names[i], piece);
-        if (!known)
-            return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                             "study.connections: \"%s\" is not the name of a connection (`mhc help` lists them)",
-                             piece);
-        if (twice)
-            return mhc__fail(error, MHC_INVALID_ARGUMENT, "study.connections: \"%s\" is there twice", piece);
-        if (*count == MHC__STUDY_MAX_CHOICES)
-            return mhc__fail(error, MHC_INVALID_ARGUMENT, "study.connections: more than %d", MHC__STUDY_MAX_CHOICES);
-        memcpy(names[(*count)++], piece, sizeof piece);
-    }
-    return MHC_OK;
-}
-
 mhc_status mhc__study_integers(const char *list, const char *name, int *values, int *count, mhc_error *error) {
     *count = 0;
     char piece[32];
-    while (next_piece(&list, piece, sizeof piece)) {
+    while (mhc__study_next_piece(&list, piece, sizeof piece)) {
         char *end;
         errno = 0;
         long value = strtol(piece, &end, 10);
@@ -165,40 +142,29 @@ mhc_status mhc__study_configure(const mhc__study_options *options, double warmup
     return apply_sets(options, own, config, error);
 }
 
-static const char *kind_of(const char *preset) {
-    static const char *const kinds[][2] = {
-        {"residual", "baseline"},   {"hc", "HC"},           {"hc-static", "HC"},
-        {"mhc-poc-hc", "HC"},       {"boolq-100-hc", "HC"}, {"paper", "mHC"},
-        {"reproducing-mhc", "mHC"}, {"mhc-poc", "mHC"},     {"boolq-100", "mHC"},
-    };
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (!strcmp(kinds[i][0], preset))
-            return kinds[i][1];
-    return preset;
+bool mhc__study_is_set(const mhc__study_options *options, const char *field) {
+    size_t length = strlen(field);
+    for (int i = 0; i < options->set_count; i++)
+        if (!strncmp(options->set[i], field, length) && options->set[i][length] == '=')
+            return true;
+    return false;
 }
 
-const char *mhc__connection_label(char names[][32], int count, int index) {
-    for (int i = 0; i < count; i++)
-        if (i != index && !strcmp(kind_of(names[i]), kind_of(names[index])))
-            return names[index];
-    return kind_of(names[index]);
+mhc_status mhc__study_seeds(const mhc__study_options *options, int *seeds, mhc_error *error) {
+    if (options->seeds < 0 || options->seeds > MHC__STUDY_MAX_SEEDS)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--seeds: %d is not in 1..%d", options->seeds,
+                         MHC__STUDY_MAX_SEEDS);
+    *seeds = options->seeds ? options->seeds : 1;
+    return MHC_OK;
 }
 
-/* The style of a kind, for the first connection of it; 0 for the others. */
-static int style_of_kind(char names[][32], int index) {
-    const char *kind = kind_of(names[index]);
-    for (int i = 0; i < index; i++)
-        if (!strcmp(kind_of(names[i]), kind))
-            return 0;
-    return !strcmp(kind, "baseline") ? 1 : !strcmp(kind, "HC") ? 2 : !strcmp(kind, "mHC") ? 3 : 0;
-}
-
-int mhc__connection_style(char names[][32], int index) {
-    int style = style_of_kind(names, index);
-    if (style)
-        return style;
-    style = 4;
-    for (int i = 0; i < index; i++)
-        style += style_of_kind(names, i) == 0;
-    return style;
+mhc_status mhc__study_folders(const mhc__study_options *options, const char *name, mhc__study_folder *folder,
+                              mhc_error *error) {
+    int length = options->out ? snprintf(folder->out, sizeof folder->out, "%s", options->out)
+                              : snprintf(folder->out, sizeof folder->out, "runs/%s", name);
+    if (length < 0 || (size_t)length >= sizeof folder->out)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--out: the path is longer than %zu bytes",
+                         sizeof folder->out - 1);
+    snprintf(folder->report, sizeof folder->report, "%s/report", folder->out);
+    return MHC_OK;
 }

@@ -17,8 +17,8 @@ mhc_status mhc__study_stopped(const mhc__study_options *options, mhc_error *erro
 const char *mhc__study_setting(const mhc__study_options *options, const char *name, const char *otherwise);
 /* Fails on a "study.X=" whose X is not in names (NULL at the end). */
 mhc_status mhc__study_settings_check(const mhc__study_options *options, const char *const *names, mhc_error *error);
-/* "a,b,c" into up to MHC__STUDY_MAX_CHOICES preset names. `name` is for messages. */
-mhc_status mhc__study_connections(const char *list, char names[][32], int *count, mhc_error *error);
+/* The next piece of a comma-separated list into piece, cut to its size; false at the end. */
+bool mhc__study_next_piece(const char **list, char *piece, size_t size);
 /* "12,24,48" into integers of 1..1000, in the order given. */
 mhc_status mhc__study_integers(const char *list, const char *name, int *values, int *count, mhc_error *error);
 
@@ -29,11 +29,16 @@ mhc_status mhc__study_integers(const char *list, const char *name, int *values, 
 mhc_status mhc__study_configure(const mhc__study_options *options, double warmup_share, const char *const (*own)[2],
                                 mhc__config *config, mhc_error *error);
 
-/* How connection `index` of the chosen ones is called in tables and pictures: "baseline", "HC" or "mHC"; its preset
- * name where that would be said of two. */
-const char *mhc__connection_label(char names[][32], int count, int index);
-/* gnuplot's line style of a chosen connection: 1 residual, 2 the first of the HC kinds, 3 the first of the mHC kinds,
- * from 4 on the others, each its own. */
-int mhc__connection_style(char names[][32], int index);
+/* Whether a "--set FIELD=" is there. */
+bool mhc__study_is_set(const mhc__study_options *options, const char *field);
+/* How many, 1 unless --seeds says else. */
+mhc_status mhc__study_seeds(const mhc__study_options *options, int *seeds, mhc_error *error);
+
+typedef struct mhc__study_folder {
+    char out[1024], report[1100]; /* OUT and OUT/report */
+} mhc__study_folder;
+/* --out, else runs/NAME. */
+mhc_status mhc__study_folders(const mhc__study_options *options, const char *name, mhc__study_folder *folder,
+                              mhc_error *error);
 
 #endif

@@ -58,26 +58,16 @@ static mhc__config published_config(void) {
     return config;
 }
 
-const char *mhc__stability_label(mhc__stability *study, int connection) {
-    return mhc__connection_label(study->connections, study->connection_count, connection);
-}
-
 static mhc_status read_options(mhc__stability *study, mhc_error *error) {
     const mhc__study_options *options = study->options;
     MHC__TRY(mhc__study_settings_check(options, OWN_FIELDS, error));
-    const char *list = mhc__study_setting(options, "connections", "residual,hc-static,reproducing-mhc");
-    MHC__TRY(mhc__study_connections(list, study->connections, &study->connection_count, error));
-    if (options->seeds < 0 || options->seeds > MHC__STUDY_MAX_SEEDS)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--seeds: %d is not in 1..%d", options->seeds,
-                         MHC__STUDY_MAX_SEEDS);
-    study->seeds = options->seeds ? options->seeds : 1;
-    const char *out = options->out ? options->out : "runs/stability";
-    if (strlen(out) >= sizeof study->out)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--out: the path is longer than %zu bytes",
-                         sizeof study->out - 1);
-    memcpy(study->out, out, strlen(out) + 1);
-    snprintf(study->report, sizeof study->report, "%s/report", out);
+    MHC__TRY(mhc__study_choose(options, NULL, "residual,hc-static,reproducing-mhc", study->choices,
+                               &study->choice_count, error));
+    MHC__TRY(mhc__study_seeds(options, &study->seeds, error));
+    MHC__TRY(mhc__study_folders(options, "stability", &study->folder, error));
     study->config = published_config();
+    if (options->size == MHC__SIZE_QUICK)
+        study->config.train.steps = 60;
     MHC__TRY(mhc__study_configure(options, 0.05, NULL, &study->config, error));
     study->every = study->config.train.steps >= 200 ? 20 : 1;
     return MHC_OK;
@@ -85,17 +75,16 @@ static mhc_status read_options(mhc__stability *study, mhc_error *error) {
 
 static mhc_status run_arms(mhc__stability *study, mhc_error *error) {
     for (int seed = 0; seed < study->seeds; seed++)
-        for (int c = 0; c < study->connection_count; c++) {
+        for (int c = 0; c < study->choice_count; c++) {
             MHC__TRY(mhc__study_stopped(study->options, error));
             mhc__arm *arm = &study->arms[c * study->seeds + seed];
             arm->config = study->config;
             arm->config.train.seed = study->options->seed + (uint64_t)seed;
-            memcpy(arm->config.model.connection, study->connections[c], sizeof arm->config.model.connection);
-            if (!strcmp(study->connections[c], "residual"))
-                arm->config.model.streams = 1;
+            MHC__TRY(mhc__choice_apply(&study->choices[c], &arm->config, error));
             unsigned long long number = arm->config.train.seed;
-            snprintf(arm->folder, sizeof arm->folder, "%s/%s-seed%llu", study->out, study->connections[c], number);
-            snprintf(arm->label, sizeof arm->label, "%-8s seed %llu", mhc__stability_label(study, c), number);
+            snprintf(arm->folder, sizeof arm->folder, "%s/%s-seed%llu", study->folder.out, study->choices[c].name,
+                     number);
+            snprintf(arm->label, sizeof arm->label, "%-8s seed %llu", study->choices[c].label, number);
             MHC__TRY(mhc__arm_run(arm, study->options, error));
         }
     return MHC_OK;
@@ -107,7 +96,7 @@ static mhc_status run(const mhc__study_options *options, mhc_error *error) {
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "stability: no memory");
     study->options = options;
     mhc_status status = read_options(study, error);
-    int count = study->connection_count * study->seeds;
+    int count = study->choice_count * study->seeds;
     if (status == MHC_OK) {
         study->arms = calloc((size_t)count, sizeof *study->arms);
         if (!study->arms)
@@ -126,7 +115,10 @@ static mhc_status run(const mhc__study_options *options, mhc_error *error) {
 
 extern const mhc__study mhc__study_stability;
 const mhc__study mhc__study_stability = {
-    "stability", "baseline, HC and mHC of reproducing-mhc side by side: loss, gradients and gains over 2,000 steps",
+    "stability",
+    "baseline, HC and mHC of reproducing-mhc side by side: loss, gradients and gains over 2,000 steps",
+    "--quick 5 minutes, else 2 hours",
+    "github.com/yaoshengzhe/reproducing-mhc, be59c58",
     "Repeats the experiment of github.com/yaoshengzhe/reproducing-mhc: a transformer of 8 blocks and 256\n"
     "channels, 4 streams, trained on characters for 2,000 steps of 32 x 128, once with plain residuals, once\n"
     "with static hyper-connections, once with its mHC. All arms of a seed start from the same weights and see\n"
@@ -134,6 +126,7 @@ const mhc__study mhc__study_stability = {
     "published pictures.\n"
     "\n"
     "  --data TEXT            the text (published: enwik8, `mhc data get enwik8`); default: the built-in corpus\n"
+    "  --quick                60 steps\n"
     "  --steps N              2000\n"
     "  --seeds N              1; with more, mean and spread over seeds\n"
     "  --seed N               42, the first one\n"

@@ -35,14 +35,14 @@ static void over_seeds(const mhc__stability *study, int connection, int64_t step
 static void series_tsv(mhc__stability *study, const int *quantities, const char *const *names, int count,
                        mhc__text *tsv) {
     mhc__text_format(tsv, "step");
-    for (int c = 0; c < study->connection_count; c++)
+    for (int c = 0; c < study->choice_count; c++)
         for (int q = 0; q < count; q++)
-            mhc__text_format(tsv, "\t%s %s\t%s %s spread", mhc__stability_label(study, c), names[q],
-                             mhc__stability_label(study, c), names[q]);
+            mhc__text_format(tsv, "\t%s %s\t%s %s spread", study->choices[c].label, names[q], study->choices[c].label,
+                             names[q]);
     mhc__text_format(tsv, "\n");
     for (int64_t step = 0; step < study->config.train.steps; step += study->every) {
         mhc__text_format(tsv, "%lld", (long long)step);
-        for (int c = 0; c < study->connection_count; c++)
+        for (int c = 0; c < study->choice_count; c++)
             for (int q = 0; q < count; q++) {
                 double mean, spread;
                 over_seeds(study, c, step, quantities[q], &mean, &spread);
@@ -53,16 +53,12 @@ static void series_tsv(mhc__stability *study, const int *quantities, const char 
     }
 }
 
-static int style(mhc__stability *study, int c) {
-    return mhc__connection_style(study->connections, c);
-}
-
 /* One panel: quantity number q of `count` in the file, a line for each connection, a band where there are seeds. Its
  * lower edge on a logarithmic axis, where mean - spread may be 0 or less: mean^2 / (mean + spread) then, as far below
  * the mean as the upper edge is above it. */
 static void panel(mhc__stability *study, mhc__text *gp, const char *file, int q, int count, bool logarithmic) {
     mhc__text_format(gp, "plot ");
-    for (int c = 0; c < study->connection_count; c++) {
+    for (int c = 0; c < study->choice_count; c++) {
         int mean = 2 + 2 * (c * count + q);
         if (study->seeds > 1)
             mhc__text_format(gp,
@@ -70,9 +66,10 @@ static void panel(mhc__stability *study, mhc__text *gp, const char *file, int q,
                              "filledcurves ls %d fs transparent "
                              "solid 0.2 notitle, \\\n     ",
                              file, mean, mean + 1, logarithmic, mean, mean + 1, mean, mean, mean + 1, mean, mean + 1,
-                             style(study, c));
-        mhc__text_format(gp, "'%s.tsv' using 1:%d skip 1 with lines ls %d title \"%s\"%s", file, mean, style(study, c),
-                         mhc__stability_label(study, c), c + 1 < study->connection_count ? ", \\\n     " : "\n");
+                             study->choices[c].style);
+        mhc__text_format(gp, "'%s.tsv' using 1:%d skip 1 with lines ls %d title \"%s\"%s", file, mean,
+                         study->choices[c].style, study->choices[c].label,
+                         c + 1 < study->choice_count ? ", \\\n     " : "\n");
     }
 }
 
@@ -101,14 +98,14 @@ static mhc_status training_stability(mhc__stability *study, mhc__html *html, mhc
     mhc__text_format(&figure.gnuplot, "set multiplot layout 1,3\n");
     loss_gradient_gain(study, &figure.gnuplot, figure.name);
     mhc__text_format(&figure.gnuplot, "unset multiplot\n");
-    return mhc__figure_draw(&figure, study->report, html, study->options, error);
+    return mhc__figure_draw(&figure, study->folder.report, html, study->options, error);
 }
 
 /* Last loss, and the mean of the last five gain records, as the published bars show them. */
 static void bars(mhc__stability *study, mhc__text *gp) {
     double loss[MHC__STUDY_MAX_CHOICES], gain[MHC__STUDY_MAX_CHOICES], loss_max = 0, gain_max = 0;
     int64_t records = (study->config.train.steps - 1) / study->every + 1;
-    for (int c = 0; c < study->connection_count; c++) {
+    for (int c = 0; c < study->choice_count; c++) {
         double spread, sum = 0;
         int64_t used = records < 5 ? records : 5;
         over_seeds(study, c, (records - 1) * study->every, LOSS, &loss[c], &spread);
@@ -122,9 +119,9 @@ static void bars(mhc__stability *study, mhc__text *gp) {
         gain_max = fmax(gain_max, gain[c]);
     }
     mhc__text_format(gp, "$bars << EOD\n");
-    for (int c = 0; c < study->connection_count; c++) {
+    for (int c = 0; c < study->choice_count; c++) {
         double share = log10(gain[c] + 1) / log10(gain_max + 1);
-        mhc__text_format(gp, "\"%s\"", mhc__stability_label(study, c));
+        mhc__text_format(gp, "\"%s\"", study->choices[c].label);
         mhc__tsv_number(gp, false, loss[c] / loss_max);
         mhc__tsv_number(gp, false, share);
         mhc__text_format(gp, "\n");
@@ -153,7 +150,7 @@ static mhc_status stability_detailed(mhc__stability *study, mhc__html *html, mhc
                      "     '' using ($0-0.17):($2+0.05):(sprintf(\"%%.2f\",$2)) with labels notitle, "
                      "'' using ($0+0.17):($3+0.05):(sprintf(\"%%.2f\",$3)) with labels notitle\n"
                      "unset multiplot\n");
-    return mhc__figure_draw(&figure, study->report, html, study->options, error);
+    return mhc__figure_draw(&figure, study->folder.report, html, study->options, error);
 }
 
 /* Of one seed's profile: ||x_l|| / ||x_0||. */
@@ -173,8 +170,8 @@ static mhc_status norm_growth(mhc__stability *study, mhc__html *html, mhc_error 
     mhc__text *tsv = &figure.tsv, *gp = &figure.gnuplot;
     mhc__text_format(tsv, "site");
     int points = 0;
-    for (int c = 0; c < study->connection_count; c++) {
-        const char *label = mhc__stability_label(study, c);
+    for (int c = 0; c < study->choice_count; c++) {
+        const char *label = study->choices[c].label;
         mhc__text_format(tsv, "\t%s at the start\t%s trained\t%s mean stream at the start\t%s mean stream trained",
                          label, label, label, label);
         int own = mhc__stability_arm(study, c, 0)->before.points;
@@ -183,7 +180,7 @@ static mhc_status norm_growth(mhc__stability *study, mhc__html *html, mhc_error 
     mhc__text_format(tsv, "\n");
     for (int p = 0; p < points; p++) {
         mhc__text_format(tsv, "%d", p);
-        for (int c = 0; c < study->connection_count; c++) {
+        for (int c = 0; c < study->choice_count; c++) {
             const mhc__arm *arm = mhc__stability_arm(study, c, 0);
             mhc__tsv_number(tsv, false, growth(&arm->before, arm->before.norm, p));
             mhc__tsv_number(tsv, false, growth(&arm->after, arm->after.norm, p));
@@ -197,14 +194,14 @@ static mhc_status norm_growth(mhc__stability *study, mhc__html *html, mhc_error 
                          "set ylabel \"||x_l|| / ||x_0||\" noenhanced\n");
     for (int when = 0; when < 2; when++) {
         mhc__text_format(gp, "set title \"%s\"\nplot ", when ? "After training" : "At the start");
-        for (int c = 0; c < study->connection_count; c++)
+        for (int c = 0; c < study->choice_count; c++)
             mhc__text_format(gp,
                              "'norm_growth.tsv' using 1:%d skip 1 with linespoints ls %d pt 7 ps 0.5 title \"%s\"%s",
-                             2 + 4 * c + when, style(study, c), mhc__stability_label(study, c),
-                             c + 1 < study->connection_count ? ", \\\n     " : "\n");
+                             2 + 4 * c + when, study->choices[c].style, study->choices[c].label,
+                             c + 1 < study->choice_count ? ", \\\n     " : "\n");
     }
     mhc__text_format(gp, "unset multiplot\n");
-    return mhc__figure_draw(&figure, study->report, html, study->options, error);
+    return mhc__figure_draw(&figure, study->folder.report, html, study->options, error);
 }
 
 static mhc_status amax_gain(mhc__stability *study, mhc__html *html, mhc_error *error) {
@@ -227,12 +224,12 @@ static mhc_status amax_gain(mhc__stability *study, mhc__html *html, mhc_error *e
     panel(study, gp, figure.name, 1, 3, false);
     mhc__text_format(gp, "unset offsets\nset logscale y\nset format y \"10^{%%T}\"\nset yrange [5e-10:10]\n"
                          "set title \"Stream spread\"\nset ylabel \"max |x_i - mean| / rms\" noenhanced\nplot ");
-    for (int c = 0; c < study->connection_count; c++)
+    for (int c = 0; c < study->choice_count; c++)
         mhc__text_format(gp, "'%s.tsv' using 1:($%d > 1e-9 ? $%d : 1e-9) skip 1 with lines ls %d title \"%s\"%s",
-                         figure.name, 2 + 2 * (3 * c + 2), 2 + 2 * (3 * c + 2), style(study, c),
-                         mhc__stability_label(study, c), c + 1 < study->connection_count ? ", \\\n     " : "\n");
+                         figure.name, 2 + 2 * (3 * c + 2), 2 + 2 * (3 * c + 2), study->choices[c].style,
+                         study->choices[c].label, c + 1 < study->choice_count ? ", \\\n     " : "\n");
     mhc__text_format(gp, "unset multiplot\n");
-    return mhc__figure_draw(&figure, study->report, html, study->options, error);
+    return mhc__figure_draw(&figure, study->folder.report, html, study->options, error);
 }
 
 enum { FLOW = 6, FLOW_STREAMS = 4 };
@@ -300,7 +297,7 @@ static mhc_status sinkhorn_flow(mhc__stability *study, mhc__html *html, mhc_erro
                          k, k, k);
     }
     mhc__text_format(gp, "unset multiplot\n");
-    return mhc__figure_draw(&figure, study->report, html, study->options, error);
+    return mhc__figure_draw(&figure, study->folder.report, html, study->options, error);
 }
 
 mhc_status mhc__stability_figures(mhc__stability *study, mhc__html *html, mhc_error *error) {

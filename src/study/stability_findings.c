@@ -66,7 +66,7 @@ static summary summarise(const mhc__stability *study, int c) {
 static bool symmetric(const mhc__stability *study, int c) {
     mhc_spec spec;
     mhc_error ignored;
-    return mhc_spec_preset(&spec, study->connections[c], study->config.model.streams, 1, &ignored) == MHC_OK &&
+    return mhc_spec_preset(&spec, study->choices[c].name, study->config.model.streams, 1, &ignored) == MHC_OK &&
            spec.mapping == MHC_MAPPING_STATIC &&
            (spec.start == MHC_INIT_ZEROS || spec.start == MHC_INIT_HC_MEAN || spec.start == MHC_INIT_2I_J);
 }
@@ -170,17 +170,10 @@ static void about_loss(const mhc__stability *study, mhc__html *html, const char 
     mhc__text_free(&said);
 }
 
-static int index_of(const mhc__stability *study, const char *name) {
-    for (int c = 0; c < study->connection_count; c++)
-        if (!strcmp(study->connections[c], name))
-            return c;
-    return -1;
-}
-
 /* A connection whose every seed stayed finite. base: the baseline's number, -1 where there is none to compare with. */
 static void about_connection(mhc__stability *study, mhc__html *html, int c, int base, const summary *baseline) {
     summary s = summarise(study, c);
-    const char *label = mhc__stability_label(study, c);
+    const char *label = study->choices[c].label;
     about_streams(html, label, &s, symmetric(study, c));
     if (base >= 0) {
         about_gain(html, label, &s, baseline, only_a_factor(study, c, &s));
@@ -193,17 +186,17 @@ static void about_connection(mhc__stability *study, mhc__html *html, int c, int 
 }
 
 void mhc__stability_findings(mhc__stability *study, mhc__html *html) {
-    int base = index_of(study, "residual");
+    int base = mhc__choice_find(study->choices, study->choice_count, "residual");
     summary baseline = {0};
     if (base >= 0)
         baseline = summarise(study, base);
     int compared = base >= 0 && baseline.failures.count == 0 ? base : -1;
     mhc__html_list_start(html);
-    for (int c = 0; c < study->connection_count; c++) {
+    for (int c = 0; c < study->choice_count; c++) {
         mhc__failures failures = mhc__failures_of(seeds_of(study, c), study->seeds);
         if (failures.count)
-            mhc__html_item(html, "**%s: %d of %d seed%s %s not finite**, first at step %lld.",
-                           mhc__stability_label(study, c), failures.count, study->seeds, study->seeds > 1 ? "s" : "",
+            mhc__html_item(html, "**%s: %d of %d seed%s %s not finite**, first at step %lld.", study->choices[c].label,
+                           failures.count, study->seeds, study->seeds > 1 ? "s" : "",
                            failures.count > 1 ? "were" : "was", (long long)failures.first);
         else if (c != base)
             about_connection(study, html, c, compared, &baseline);

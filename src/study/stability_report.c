@@ -8,7 +8,7 @@
 #include "study/summary.h"
 
 static void our_row(mhc__stability *study, int c, mhc__table *table) {
-    mhc__table_cell(table, "%s", mhc__stability_label(study, c));
+    mhc__table_cell(table, "%s", study->choices[c].label);
     mhc__table_cell(table, study->seeds > 1 ? "here, %d seeds" : "here", study->seeds);
     for (int column = 0; column < MHC__STABILITY_COLUMNS; column++) {
         double values[MHC__STUDY_MAX_SEEDS], mean, spread;
@@ -36,12 +36,12 @@ static void published_table(mhc__stability *study, mhc__table *table) {
     mhc__table_start(table, head.data ? head.data : "");
     table->failed |= head.failed;
     mhc__text_free(&head);
-    for (int c = 0; c < study->connection_count; c++) {
+    for (int c = 0; c < study->choice_count; c++) {
         our_row(study, c, table);
-        const double *published = mhc__stability_published(study->connections[c]);
+        const double *published = mhc__stability_published(study->choices[c].name);
         if (!published)
             continue;
-        mhc__table_cell(table, "%s", mhc__stability_label(study, c));
+        mhc__table_cell(table, "%s", study->choices[c].label);
         mhc__table_cell(table, "published");
         for (int i = 0; i < MHC__STABILITY_COLUMNS; i++)
             mhc__table_cell(table, "%.*f", i <= MHC__MIN_LOSS ? 3 : 2, published[i]);
@@ -86,9 +86,9 @@ static void stream_table(mhc__stability *study, mhc__table *table) {
     mhc__table_start(table, "Model|Preset|Stream spread|Composite gain forward|Composite gain backward|"
                             "Smallest column sum|Largest single gain|H_res from I|H_res from 1/n|H_post|"
                             "Seconds per step");
-    for (int c = 0; c < study->connection_count; c++) {
+    for (int c = 0; c < study->choice_count; c++) {
         const mhc__arm *arms = mhc__stability_arm(study, c, 0);
-        bool residual = !strcmp(study->connections[c], "residual");
+        bool residual = mhc__choice_is_residual(&study->choices[c]);
         mhc__composite composite = mhc__composite_of(arms, study->seeds);
         mhc__range single = mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, single_forward));
         mhc__widen_by(&single, mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, single_backward)));
@@ -98,8 +98,8 @@ static void stream_table(mhc__stability *study, mhc__table *table) {
             seconds += arms[s].seconds;
             steps += arms[s].series.count;
         }
-        mhc__table_cell(table, "%s", mhc__stability_label(study, c));
-        mhc__table_cell(table, "%s", study->connections[c]);
+        mhc__table_cell(table, "%s", study->choices[c].label);
+        mhc__table_cell(table, "%s", study->choices[c].name);
         if (residual)
             mhc__table_cell(table, "–");
         else
@@ -181,7 +181,7 @@ static void tables(mhc__stability *study, const mhc__table *published, mhc__html
 }
 
 mhc_status mhc__stability_report(mhc__stability *study, mhc_error *error) {
-    MHC__TRY(mhc__make_folders(study->report, error));
+    MHC__TRY(mhc__make_folders(study->folder.report, error));
     mhc__table table;
     published_table(study, &table);
     mhc__html html;
@@ -194,9 +194,9 @@ mhc_status mhc__stability_report(mhc__stability *study, mhc_error *error) {
     mhc__html_section(&html, "What to try next");
     mhc__html_code(&html, "mhc study stability --seeds 3 --data TEXT\n"
                           "mhc study stability --set study.connections=residual,hc,paper    # streams that do differ\n"
-                          "mhc study depth                                                  # what depth does\n");
+                          "mhc study demo                                                   # what depth does\n");
     if (status == MHC_OK)
-        status = mhc__page_table(&table, study->report, error);
+        status = mhc__page_table(&table, study->folder.report, error);
     mhc__text plain = {0};
     mhc__table_plain(&table, &plain);
     if (status == MHC_OK && plain.data)
@@ -204,7 +204,7 @@ mhc_status mhc__stability_report(mhc__stability *study, mhc_error *error) {
     mhc__text_free(&plain);
     mhc__table_free(&table);
     if (status == MHC_OK)
-        return mhc__page_write(&html, study->report, study->options, error);
+        return mhc__page_write(&html, study->folder.report, study->options, error);
     mhc__text_free(&html.text);
     return status;
 }

@@ -13,7 +13,14 @@
 
 #include "base/error.h"
 
+typedef enum mhc__study_size {
+    MHC__SIZE_DEFAULT,
+    MHC__SIZE_QUICK,    /* minutes on two cores: shows that everything works, and what needs no size */
+    MHC__SIZE_PUBLISHED /* as its source ran it */
+} mhc__study_size;
+
 typedef struct mhc__study_options {
+    mhc__study_size size;
     const char *data;       /* text to train on; NULL: the study's own default */
     const char *out;        /* folder of the results; NULL: runs/NAME */
     int64_t steps;          /* 0: the study's own */
@@ -30,6 +37,8 @@ typedef struct mhc__study_options {
 typedef struct mhc__study {
     const char *name;
     const char *summary; /* one line */
+    const char *cost;    /* of each size, on two cores */
+    const char *source;  /* where the experiment comes from */
     const char *help;    /* what it does, its outputs, its own fields; several lines, each ended by a line feed */
     /* MHC_OK once the report is written. Errors: MHC_INTERRUPTED (run it again to go on), or what went wrong. */
     mhc_status (*run)(const mhc__study_options *options, mhc_error *error);

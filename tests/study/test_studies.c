@@ -13,7 +13,7 @@
 #include "study/measurement.h"
 #include "study/study.h"
 
-/* The last one is for stability alone: depth has study.depths. */
+/* The last one is for stability alone: sweeps have study.depths. */
 static const char *const TINY[] = {"model.channels=16", "model.heads=2", "model.ffn=32",
                                    "model.sequence=16", "train.batch=2", "train.checkpoint_every=2",
                                    "model.blocks=2"};
@@ -29,7 +29,7 @@ static mhc__study_options tiny(const char *out) {
     return options;
 }
 
-/* tiny(), for depth: TINY without its last, and two settings of the study. set: TINY_COUNT + 1 of them. */
+/* tiny(), for demo and depth: TINY without its last, and two settings of the study. set: TINY_COUNT + 1 of them. */
 static mhc__study_options tiny_depth(const char *out, const char **set, const char *connections, const char *depths) {
     mhc__study_options options = tiny(out);
     memcpy(set, TINY, sizeof TINY);
@@ -114,11 +114,15 @@ static void test_stability(void **state) {
     mhc__series_free(&mhc);
 }
 
-static void read_losses(const char *out, const char *arm, double *losses, int64_t *count) {
+static void read_series(const char *out, const char *arm, mhc__series *series) {
     char path[1200];
     snprintf(path, sizeof path, "%s/%s/metrics.jsonl", out, arm);
+    assert_int_equal(mhc__series_load(path, series, NULL), MHC_OK);
+}
+
+static void read_losses(const char *out, const char *arm, double *losses, int64_t *count) {
     mhc__series series;
-    assert_int_equal(mhc__series_load(path, &series, NULL), MHC_OK);
+    read_series(out, arm, &series);
     *count = series.count;
     for (int64_t i = 0; i < series.count && i < 16; i++)
         losses[i] = series.at[i].loss;
@@ -132,7 +136,7 @@ static void test_goes_on(void **state) {
     const char *out = scratch_path("goes-on");
     const char *set[TINY_COUNT + 1];
     mhc__study_options options = tiny_depth(out, set, "study.connections=paper", "study.depths=2");
-    run_study("depth", &options);
+    run_study("demo", &options);
     double once[16], again[16];
     int64_t count;
     read_losses(out, "2-paper-seed42", once, &count);
@@ -144,7 +148,7 @@ static void test_goes_on(void **state) {
     FILE *file = fopen(path, "a");
     fputs("{\"step\":5,\"lo", file);
     fclose(file);
-    run_study("depth", &options);
+    run_study("demo", &options);
     read_losses(out, "2-paper-seed42", again, &count);
     assert_int_equal(count, 5);
     for (int i = 0; i < 5; i++)
@@ -196,7 +200,7 @@ static void test_not_finite_is_recorded(void **state) {
     const char *set[TINY_COUNT + 1];
     mhc__study_options options = tiny_depth(out, set, "study.connections=residual,mhc-poc-hc", "study.depths=80");
     options.seeds = 2;
-    run_study("depth", &options);
+    run_study("demo", &options);
     double losses[16];
     int64_t count;
     read_losses(out, "80-mhc-poc-hc-seed42", losses, &count);
@@ -205,6 +209,49 @@ static void test_not_finite_is_recorded(void **state) {
     assert_says(out, "NaN or Inf ended runs of HC at 80 blocks (2 of 2 runs, first in step 0)");
     assert_says(out, " ± ");
     assert_says(out, "not a number with HC");
+}
+
+/* mhc-poc's gains are there before the first update: log10 of the largest entry of H_res^L. And its HC at 48 blocks
+ * fails in the norm alone. */
+static void test_depth_known_answers(void **state) {
+    (void)state;
+    static const struct {
+        int blocks;
+        double hc, mhc; /* seeds of the experiment, at step 0 */
+    } known[] = {{12, 6.385, -0.598}, {24, 13.372, -0.602}, {48, 27.346, -0.602}};
+    const char *out = scratch_path("depth"), *set[TINY_COUNT + 1];
+    mhc__study_options options = tiny_depth(
+        out, set, "study.connections=residual,mhc-poc-hc,mhc-poc,hc-robust-norm,mhc-no-inner", "study.depths=48,12,24");
+    options.steps = 2;
+    run_study("depth", &options);
+    for (int i = 0; i < 3; i++) {
+        char arm[64];
+        mhc__series series;
+        snprintf(arm, sizeof arm, "%d-mhc-poc-hc-seed42", known[i].blocks);
+        read_series(out, arm, &series);
+        assert_true(fabs(series.at[0].gains.proxy - known[i].hc) <= 0.02);
+        assert_true(isfinite(series.at[0].loss) == (known[i].blocks < 48));
+        mhc__series_free(&series);
+        snprintf(arm, sizeof arm, "%d-mhc-poc-seed42", known[i].blocks);
+        read_series(out, arm, &series);
+        assert_true(fabs(series.at[0].gains.proxy - known[i].mhc) <= 0.002 && series.count == 2);
+        mhc__series_free(&series);
+        snprintf(arm, sizeof arm, "%d-hc-robust-norm-seed42", known[i].blocks);
+        read_series(out, arm, &series);
+        assert_true(fabs(series.at[0].gains.proxy - known[i].hc) <= 0.02 && isfinite(series.at[1].loss));
+        mhc__series_free(&series);
+    }
+    /* Without the inner residual the streams of mHC are the baseline's, up to rounding: rows and columns sum to 1. */
+    mhc__series base, mhc;
+    read_series(out, "24-residual-seed42", &base);
+    read_series(out, "24-mhc-no-inner-seed42", &mhc);
+    assert_true(fabs(base.at[0].loss - mhc.at[0].loss) < 1e-5);
+    mhc__series_free(&base);
+    mhc__series_free(&mhc);
+    const char *files[] = {"report/loss_comparison.tsv", "report/gain_comparison.tsv", "report/gain_scaling.tsv",
+                           "report/deepest_comparison.tsv", "report/grad_norm_comparison.tsv"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        assert_there(out, files[i]);
 }
 
 /* One arm of a finished study, as if it had become NaN in step 3. */
@@ -282,7 +329,7 @@ static void test_wrong_use(void **state) {
     options.set = &set;
     options.set_count = 1;
     mhc_error error = {0};
-    assert_int_equal(mhc__study_find("depth")->run(&options, &error), MHC_INVALID_ARGUMENT);
+    assert_int_equal(mhc__study_find("demo")->run(&options, &error), MHC_INVALID_ARGUMENT);
     assert_non_null(strstr(error.message, "study.depths"));
     assert_int_not_equal(access(scratch_path("wrong"), F_OK), 0);
     assert_null(mhc__study_find("nothing"));
@@ -290,9 +337,10 @@ static void test_wrong_use(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stability),         cmocka_unit_test(test_goes_on),
-        cmocka_unit_test(test_stop_then_go_on),   cmocka_unit_test(test_not_finite_is_recorded),
-        cmocka_unit_test(test_findings_of_seeds), cmocka_unit_test(test_wrong_use),
+        cmocka_unit_test(test_stability),           cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_stop_then_go_on),     cmocka_unit_test(test_not_finite_is_recorded),
+        cmocka_unit_test(test_findings_of_seeds),   cmocka_unit_test(test_wrong_use),
+        cmocka_unit_test(test_depth_known_answers),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

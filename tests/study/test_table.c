@@ -10,6 +10,7 @@
 #include "study/settings.h"
 #include "study/stability_table.h"
 #include "study/summary.h"
+#include "study/variant.h"
 
 enum { STEPS = 100 };
 
@@ -105,13 +106,47 @@ static void test_range(void **state) {
     assert_true(range.low == 0.5 && range.high == 1.25 && mhc__range_from(range, 1) == 0.5);
 }
 
-/* No two connections look alike; the first of a kind has the published colour. */
-static void test_styles(void **state) {
+static mhc__study_options choosing(const char *const *set) {
+    mhc__study_options options = mhc__study_options_default();
+    options.set = set;
+    options.set_count = 1;
+    return options;
+}
+
+/* No two models look alike, or are called alike; the first of a kind has the published colour. */
+static void test_choices(void **state) {
     (void)state;
-    char names[][32] = {"residual", "hc", "mhc-poc-hc", "paper", "megatron", "mhc-poc"};
-    const int expected[] = {1, 2, 4, 3, 5, 6};
-    for (int i = 0; i < 6; i++)
-        assert_int_equal(mhc__connection_style(names, i), expected[i]);
+    static const mhc__variant own[] = {
+        {.name = "wide", .label = "wide HC", .connection = "hc", .set = {"model.channels=7"}}, {.name = NULL}};
+    static const char *const set = "study.connections=residual,hc,mhc-poc-hc,paper,megatron,mhc-poc,wide";
+    static const char *const labels[] = {"baseline", "hc", "mhc-poc-hc", "paper", "megatron", "mhc-poc", "wide HC"};
+    static const int styles[] = {1, 2, 4, 3, 5, 6, 7};
+    mhc__study_options options = choosing(&set);
+    mhc__choice choices[MHC__STUDY_MAX_CHOICES];
+    int count;
+    mhc_error error = {0};
+    assert_int_equal(mhc__study_choose(&options, own, "paper", choices, &count, &error), MHC_OK);
+    assert_int_equal(count, 7);
+    for (int i = 0; i < 7; i++) {
+        assert_string_equal(choices[i].label, labels[i]);
+        assert_int_equal(choices[i].style, styles[i]);
+    }
+    assert_int_equal(mhc__choice_find(choices, count, "wide"), 6);
+    assert_int_equal(mhc__choice_find(choices, count, "nothing"), -1);
+    mhc__config config = mhc__config_default();
+    assert_int_equal(mhc__choice_apply(&choices[6], &config, &error), MHC_OK);
+    assert_string_equal(config.model.connection, "hc");
+    assert_int_equal(config.model.channels, 7);
+    assert_int_equal(mhc__choice_apply(&choices[0], &config, &error), MHC_OK);
+    assert_int_equal(config.model.streams, 1);
+    static const char *const few = "study.connections=residual,hc,wide";
+    options = choosing(&few);
+    assert_int_equal(mhc__study_choose(&options, own, "paper", choices, &count, &error), MHC_OK);
+    assert_string_equal(choices[1].label, "HC");
+    static const char *const wrong = "study.connections=nope";
+    options = choosing(&wrong);
+    assert_int_equal(mhc__study_choose(&options, own, "paper", choices, &count, &error), MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "nope"));
 }
 
 static void test_published(void **state) {
@@ -126,7 +161,7 @@ int main(void) {
         cmocka_unit_test(test_row),         cmocka_unit_test(test_row_of_a_broken_run),
         cmocka_unit_test(test_mean_spread), cmocka_unit_test(test_verdict),
         cmocka_unit_test(test_failures),    cmocka_unit_test(test_range),
-        cmocka_unit_test(test_styles),      cmocka_unit_test(test_published),
+        cmocka_unit_test(test_choices),     cmocka_unit_test(test_published),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,33 +1,33 @@
 #include <string.h>
 
 #include "file/atomic.h"
-#include "study/depth.h"
 #include "study/page.h"
 #include "study/summary.h"
+#include "study/sweep.h"
 
 static const struct {
     const char *head;
-    mhc__depth_value which;
+    mhc__sweep_value which;
 } COLUMNS[] = {
-    {"Final loss", MHC__DEPTH_LOSS_END},         {"Largest gradient norm", MHC__DEPTH_GRAD_MAX},
-    {"Signal out/in, start", MHC__DEPTH_SIGNAL}, {"trained", MHC__DEPTH_SIGNAL_END},
-    {"Growth per block", MHC__DEPTH_GROWTH},     {"Gradient first/last, start", MHC__DEPTH_GRADIENT},
-    {"trained", MHC__DEPTH_GRADIENT_END},        {"Composite gain, start", MHC__DEPTH_COMPOSITE},
-    {"largest", MHC__DEPTH_COMPOSITE_MAX},       {"largest backward", MHC__DEPTH_COMPOSITE_BACK_MAX},
-    {"Gain proxy (log10)", MHC__DEPTH_PROXY},    {"Stream spread", MHC__DEPTH_SPREAD},
+    {"Final loss", MHC__SWEEP_LOSS_END},         {"Largest gradient norm", MHC__SWEEP_GRAD_MAX},
+    {"Signal out/in, start", MHC__SWEEP_SIGNAL}, {"trained", MHC__SWEEP_SIGNAL_END},
+    {"Growth per block", MHC__SWEEP_GROWTH},     {"Gradient first/last, start", MHC__SWEEP_GRADIENT},
+    {"trained", MHC__SWEEP_GRADIENT_END},        {"Composite gain, start", MHC__SWEEP_COMPOSITE},
+    {"largest", MHC__SWEEP_COMPOSITE_MAX},       {"largest backward", MHC__SWEEP_COMPOSITE_BACK_MAX},
+    {"Gain proxy (log10)", MHC__SWEEP_PROXY},    {"Stream spread", MHC__SWEEP_SPREAD},
 };
 enum { COLUMN_COUNT = sizeof COLUMNS / sizeof COLUMNS[0] };
 
-static void number_cell(const mhc__depth *study, int d, int c, mhc__depth_value which, mhc__table *table) {
+static void number_cell(const mhc__sweep *study, int d, int c, mhc__sweep_value which, mhc__table *table) {
     double mean, deviation;
-    mhc__depth_over_seeds(study, d, c, which, &mean, &deviation);
+    mhc__sweep_over_seeds(study, d, c, which, &mean, &deviation);
     if (study->seeds > 1)
         mhc__table_mean(table, mean, deviation);
     else
         mhc__table_number(table, mean);
 }
 
-static void fill_table(mhc__depth *study, mhc__table *table) {
+static void fill_table(mhc__sweep *study, mhc__table *table) {
     mhc__text head = {0};
     mhc__text_format(&head, "Connection|Blocks");
     for (int i = 0; i < COLUMN_COUNT; i++)
@@ -37,12 +37,12 @@ static void fill_table(mhc__depth *study, mhc__table *table) {
     table->failed |= head.failed;
     mhc__text_free(&head);
     for (int d = 0; d < study->depth_count; d++)
-        for (int c = 0; c < study->connection_count; c++) {
-            mhc__table_cell(table, "%s", mhc__depth_label(study, c));
+        for (int c = 0; c < study->choice_count; c++) {
+            mhc__table_cell(table, "%s", study->choices[c].label);
             mhc__table_cell(table, "%d", study->depths[d]);
             for (int i = 0; i < COLUMN_COUNT; i++)
                 number_cell(study, d, c, COLUMNS[i].which, table);
-            mhc__failures failures = mhc__failures_of(mhc__depth_arm(study, d, c, 0), study->seeds);
+            mhc__failures failures = mhc__failures_of(mhc__sweep_arm(study, d, c, 0), study->seeds);
             if (!failures.count)
                 mhc__table_cell(table, "–");
             else if (study->seeds == 1)
@@ -50,24 +50,24 @@ static void fill_table(mhc__depth *study, mhc__table *table) {
             else
                 mhc__table_cell(table, "%d of %d runs, first in step %lld", failures.count, study->seeds,
                                 (long long)failures.first);
-            mhc__table_number(table, mhc__depth_mean(study, d, c, MHC__DEPTH_SECONDS));
+            mhc__table_number(table, mhc__sweep_mean(study, d, c, MHC__SWEEP_SECONDS));
         }
 }
 
 /* The columns that fit a terminal. */
-static void say(mhc__depth *study) {
+static void say(mhc__sweep *study) {
     mhc__table table;
     mhc__text plain = {0};
     mhc__table_start(&table, "Connection|Blocks|Final loss|Signal out/in|Gradient first/last|Composite gain|NaN");
     for (int d = 0; d < study->depth_count; d++)
-        for (int c = 0; c < study->connection_count; c++) {
-            mhc__table_cell(&table, "%s", mhc__depth_label(study, c));
+        for (int c = 0; c < study->choice_count; c++) {
+            mhc__table_cell(&table, "%s", study->choices[c].label);
             mhc__table_cell(&table, "%d", study->depths[d]);
-            number_cell(study, d, c, MHC__DEPTH_LOSS_END, &table);
-            number_cell(study, d, c, MHC__DEPTH_SIGNAL_END, &table);
-            number_cell(study, d, c, MHC__DEPTH_GRADIENT_END, &table);
-            number_cell(study, d, c, MHC__DEPTH_COMPOSITE_MAX, &table);
-            mhc__failures failures = mhc__failures_of(mhc__depth_arm(study, d, c, 0), study->seeds);
+            number_cell(study, d, c, MHC__SWEEP_LOSS_END, &table);
+            number_cell(study, d, c, MHC__SWEEP_SIGNAL_END, &table);
+            number_cell(study, d, c, MHC__SWEEP_GRADIENT_END, &table);
+            number_cell(study, d, c, MHC__SWEEP_COMPOSITE_MAX, &table);
+            mhc__failures failures = mhc__failures_of(mhc__sweep_arm(study, d, c, 0), study->seeds);
             mhc__table_cell(&table, "%s", failures.count ? "yes" : "no");
         }
     mhc__table_plain(&table, &plain);
@@ -77,12 +77,15 @@ static void say(mhc__depth *study) {
     mhc__table_free(&table);
 }
 
-static void how_it_was_run(mhc__depth *study, mhc__html *html) {
-    const mhc__config *config = &mhc__depth_arm(study, 0, 0, 0)->config;
+static void how_it_was_run(mhc__sweep *study, mhc__html *html) {
+    const mhc__config *config = &mhc__sweep_arm(study, 0, 0, 0)->config;
     double seconds = 0;
-    for (int i = 0; i < study->depth_count * study->connection_count * study->seeds; i++)
+    for (int i = 0; i < study->depth_count * study->choice_count * study->seeds; i++)
         seconds += study->arms[i].seconds;
     mhc__html_section(html, "How it was run");
+    static const char *const around[] = {"attention and feed-forward each",
+                                         "each whole block, which keeps its own two residuals inside",
+                                         "both branches of each block together, without the block's own residuals"};
     static const char *const schedules[] = {"constant learning rate", "cosine from a learning rate",
                                             "learning rate in steps, from"};
     mhc__text warmup = {0};
@@ -103,38 +106,29 @@ static void how_it_was_run(mhc__depth *study, mhc__html *html) {
                   : config->data.path,
         seconds);
     mhc__text_free(&warmup);
-    mhc__html_paragraph(html, "The connections, by the names of their presets:");
+    mhc__html_paragraph(html, "The models:");
     mhc__html_list_start(html);
-    for (int c = 0; c < study->connection_count; c++) {
-        const mhc__arm *arm = mhc__depth_arm(study, 0, c, 0);
-        mhc__html_item(html, "%s: `%s`, around %s", mhc__depth_label(study, c), study->connections[c],
-                       arm->config.model.wrap == MHC__WRAP_BLOCK
-                           ? "each whole block, which keeps its own two residuals inside"
-                           : "attention and feed-forward each");
+    for (int c = 0; c < study->choice_count; c++) {
+        const mhc__model_config *model = &mhc__sweep_arm(study, 0, c, 0)->config.model;
+        mhc__text settings = {0};
+        for (int i = 0; i < MHC__VARIANT_SETS && study->choices[c].variant.set[i]; i++)
+            mhc__text_format(&settings, "; `%s`", study->choices[c].variant.set[i]);
+        mhc__html_item(html, "%s: `%s`, around %s%s", study->choices[c].label, model->connection,
+                       mhc__choice_is_residual(&study->choices[c]) ? "attention and feed-forward each"
+                                                                   : around[model->wrap],
+                       settings.data ? settings.data : "");
+        html->text.failed |= settings.failed;
+        mhc__text_free(&settings);
     }
     mhc__html_list_end(html);
 }
 
-static const char NEXT[] =
-    "# on a text of your own, wider, longer\n"
-    "mhc study depth --data TEXT --set model.channels=128 --steps 500 --out runs/depth-text\n"
-    "# the connections of github.com/softwarewrighter/mHC-poc, whose HC multiplies the streams by 4.8 a "
-    "block\n"
-    "mhc study depth --set study.connections=residual,mhc-poc-hc,mhc-poc --out runs/depth-poc\n"
-    "# other constraints\n"
-    "mhc study depth --set study.connections=residual,paper,megatron,mhc-lite --out runs/depth-more\n"
-    "# is it the seed?\n"
-    "mhc study depth --seeds 3 --out runs/depth-seeds\n"
-    "# the published comparison of HC and mHC, 2,000 steps\n"
-    "mhc study stability\n";
-
-static void build_page(mhc__depth *study, const mhc__table *table, mhc__html *html) {
-    mhc__html_start(
-        html, "What depth does to signals and gradients",
-        "Plain residuals, hyper-connections (HC) and manifold-constrained hyper-connections (mHC), measured "
-        "side by side by `mhc study depth`");
+static void build_page(mhc__sweep *study, const mhc__table *table, mhc__html *html) {
+    mhc__html_start(html, study->kind->title, study->kind->subtitle);
     mhc__html_section(html, "What it means");
-    mhc__depth_findings(study, html);
+    mhc__sweep_findings(study, html);
+    if (study->kind->own_page)
+        study->kind->own_page(study, html);
     mhc__html_section(html, "The numbers");
     mhc__html_table(
         html, table,
@@ -146,23 +140,27 @@ static void build_page(mhc__depth *study, const mhc__table *table, mhc__html *ht
         "of all steps.");
 }
 
-mhc_status mhc__depth_report(mhc__depth *study, mhc_error *error) {
-    MHC__TRY(mhc__make_folders(study->report, error));
+mhc_status mhc__sweep_report(mhc__sweep *study, mhc_error *error) {
+    MHC__TRY(mhc__make_folders(study->folder.report, error));
     mhc__table table;
     fill_table(study, &table);
     mhc__html html;
     build_page(study, &table, &html);
     mhc__html_section(&html, "Pictures");
-    mhc_status status = mhc__depth_figures(study, &html, error);
+    mhc_status status = MHC_OK;
+    if (study->kind->own_figures)
+        status = study->kind->own_figures(study, &html, error);
+    if (status == MHC_OK)
+        status = mhc__sweep_figures(study, &html, error);
     how_it_was_run(study, &html);
     mhc__html_section(&html, "What to try next");
-    mhc__html_code(&html, NEXT);
+    mhc__html_code(&html, study->kind->next);
     if (status == MHC_OK)
-        status = mhc__page_table(&table, study->report, error);
+        status = mhc__page_table(&table, study->folder.report, error);
     mhc__table_free(&table);
     if (status == MHC_OK) {
         say(study);
-        return mhc__page_write(&html, study->report, study->options, error);
+        return mhc__page_write(&html, study->folder.report, study->options, error);
     }
     mhc__text_free(&html.text);
     return status;

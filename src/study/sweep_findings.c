@@ -2,20 +2,20 @@
 #include <math.h>
 #include <string.h>
 
-#include "study/depth.h"
 #include "study/summary.h"
+#include "study/sweep.h"
 
-static const char *name_of(mhc__depth *study, int c) {
-    return strcmp(study->connections[c], "residual") ? mhc__depth_label(study, c) : "plain residuals";
+static const char *name_of(mhc__sweep *study, int c) {
+    return !mhc__choice_is_residual(&study->choices[c]) ? study->choices[c].label : "plain residuals";
 }
 
 /* "24.8 with plain residuals, 25.1 ± 0.2 with HC and 24.9 ± 0.3 with mHC": one value of each connection at one depth.
  */
-static void values(mhc__depth *study, int depth, mhc__depth_value which, mhc__text *text) {
-    for (int c = 0; c < study->connection_count; c++) {
+static void values(mhc__sweep *study, int depth, mhc__sweep_value which, mhc__text *text) {
+    for (int c = 0; c < study->choice_count; c++) {
         double mean, deviation;
-        mhc__depth_over_seeds(study, depth, c, which, &mean, &deviation);
-        mhc__text_format(text, "%s", c == 0 ? "" : c + 1 == study->connection_count ? " and " : ", ");
+        mhc__sweep_over_seeds(study, depth, c, which, &mean, &deviation);
+        mhc__text_format(text, "%s", c == 0 ? "" : c + 1 == study->choice_count ? " and " : ", ");
         if (!isfinite(mean))
             mhc__text_format(text, "not a number with %s", name_of(study, c));
         else if (study->seeds > 1)
@@ -25,11 +25,11 @@ static void values(mhc__depth *study, int depth, mhc__depth_value which, mhc__te
     }
 }
 
-static void signals(mhc__depth *study, mhc__html *html) {
+static void signals(mhc__sweep *study, mhc__html *html) {
     int deepest = study->depth_count - 1;
     mhc__text before = {0}, after = {0};
-    values(study, deepest, MHC__DEPTH_SIGNAL, &before);
-    values(study, deepest, MHC__DEPTH_SIGNAL_END, &after);
+    values(study, deepest, MHC__SWEEP_SIGNAL, &before);
+    values(study, deepest, MHC__SWEEP_SIGNAL_END, &after);
     if (before.data && after.data)
         mhc__html_item(html,
                        "**Signals.** %d blocks multiply the norm of the streams by %s at the start, and by %s after "
@@ -39,11 +39,11 @@ static void signals(mhc__depth *study, mhc__html *html) {
     mhc__text_free(&after);
 }
 
-static void gradients(mhc__depth *study, mhc__html *html) {
+static void gradients(mhc__sweep *study, mhc__html *html) {
     int deepest = study->depth_count - 1;
     mhc__text before = {0}, after = {0};
-    values(study, deepest, MHC__DEPTH_GRADIENT, &before);
-    values(study, deepest, MHC__DEPTH_GRADIENT_END, &after);
+    values(study, deepest, MHC__SWEEP_GRADIENT, &before);
+    values(study, deepest, MHC__SWEEP_GRADIENT_END, &after);
     if (before.data && after.data)
         mhc__html_item(html,
                        "**Gradients.** On the way back the same %d blocks multiply the norm of the gradient by %s at "
@@ -53,13 +53,13 @@ static void gradients(mhc__depth *study, mhc__html *html) {
     mhc__text_free(&after);
 }
 
-static mhc__composite composite_at(const mhc__depth *study, int depth, int c) {
-    return mhc__composite_of(mhc__depth_arm(study, depth, c, 0), study->seeds);
+static mhc__composite composite_at(const mhc__sweep *study, int depth, int c) {
+    return mhc__composite_of(mhc__sweep_arm(study, depth, c, 0), study->seeds);
 }
 
 /* One clause: does the product of the H_res of a connection stay 1, at every depth, step and seed? */
-static void composite_clause(mhc__depth *study, int c, mhc__text *text) {
-    const char *label = mhc__depth_label(study, c);
+static void composite_clause(mhc__sweep *study, int c, mhc__text *text) {
+    const char *label = study->choices[c].label;
     mhc__composite all = {MHC__RANGE_EMPTY, MHC__RANGE_EMPTY, MHC__RANGE_EMPTY};
     for (int d = 0; d < study->depth_count; d++) {
         mhc__composite here = composite_at(study, d, c);
@@ -83,10 +83,10 @@ static void composite_clause(mhc__depth *study, int c, mhc__text *text) {
     mhc__composite_say(&last, text);
 }
 
-static void residual_path(mhc__depth *study, mhc__html *html) {
+static void residual_path(mhc__sweep *study, mhc__html *html) {
     mhc__text text = {0};
-    for (int c = 0; c < study->connection_count; c++) {
-        if (!strcmp(study->connections[c], "residual"))
+    for (int c = 0; c < study->choice_count; c++) {
+        if (mhc__choice_is_residual(&study->choices[c]))
             continue;
         mhc__text_format(&text, "%s", text.length ? "; " : "");
         composite_clause(study, c, &text);
@@ -100,19 +100,19 @@ static void residual_path(mhc__depth *study, mhc__html *html) {
     mhc__text_free(&text);
 }
 
-static void training(mhc__depth *study, mhc__html *html) {
+static void training(mhc__sweep *study, mhc__html *html) {
     int deepest = study->depth_count - 1;
     mhc__text broken = {0}, losses = {0};
     for (int d = 0; d < study->depth_count; d++)
-        for (int c = 0; c < study->connection_count; c++) {
-            mhc__failures failures = mhc__failures_of(mhc__depth_arm(study, d, c, 0), study->seeds);
+        for (int c = 0; c < study->choice_count; c++) {
+            mhc__failures failures = mhc__failures_of(mhc__sweep_arm(study, d, c, 0), study->seeds);
             if (failures.count)
                 mhc__text_format(&broken, "%s%s at %d blocks (%d of %d runs, first in step %lld)",
-                                 broken.length ? ", " : "", mhc__depth_label(study, c), study->depths[d],
-                                 failures.count, study->seeds, (long long)failures.first);
+                                 broken.length ? ", " : "", study->choices[c].label, study->depths[d], failures.count,
+                                 study->seeds, (long long)failures.first);
         }
-    values(study, deepest, MHC__DEPTH_LOSS_END, &losses);
-    int vocabulary = mhc__depth_arm(study, 0, 0, 0)->config.model.vocabulary;
+    values(study, deepest, MHC__SWEEP_LOSS_END, &losses);
+    int vocabulary = mhc__sweep_arm(study, 0, 0, 0)->config.model.vocabulary;
     if (losses.data)
         mhc__html_item(html,
                        "**Training.** After %lld steps at %d blocks the loss is %s (%.2f is guessing among %d tokens)"
@@ -125,16 +125,16 @@ static void training(mhc__depth *study, mhc__html *html) {
     mhc__text_free(&losses);
 }
 
-static void caveats(mhc__depth *study, mhc__html *html) {
+static void caveats(mhc__sweep *study, mhc__html *html) {
     mhc__text streams = {0};
-    for (int c = 0; c < study->connection_count; c++) {
-        if (!strcmp(study->connections[c], "residual"))
+    for (int c = 0; c < study->choice_count; c++) {
+        if (mhc__choice_is_residual(&study->choices[c]))
             continue;
         mhc__range spread = {0, 0};
         for (int d = 0; d < study->depth_count; d++)
             mhc__widen_by(&spread,
-                          mhc__gain_range(mhc__depth_arm(study, d, c, 0), study->seeds, offsetof(mhc__gains, spread)));
-        const char *label = mhc__depth_label(study, c);
+                          mhc__gain_range(mhc__sweep_arm(study, d, c, 0), study->seeds, offsetof(mhc__gains, spread)));
+        const char *label = study->choices[c].label;
         if (isnan(spread.high))
             mhc__text_format(&streams, "The streams of %s were not finite in some step. ", label);
         else if (spread.high <= MHC__ONE_STREAM)
@@ -160,7 +160,7 @@ static void caveats(mhc__depth *study, mhc__html *html) {
     mhc__text_free(&seeds);
 }
 
-void mhc__depth_findings(mhc__depth *study, mhc__html *html) {
+void mhc__sweep_findings(mhc__sweep *study, mhc__html *html) {
     mhc__html_list_start(html);
     signals(study, html);
     gradients(study, html);
