@@ -9,6 +9,7 @@
 #include "base/threads.h"
 #include "mhc/context.h"
 #include "probe/matrix.h"
+#include "probe/stream_sums.h"
 
 enum { BLOCK = 64 }; /* tokens of one partial result */
 
@@ -45,33 +46,16 @@ static double state_max(mhc_streams x, int threads, int64_t tokens, int64_t widt
     return (double)from_bits(most);
 }
 
-/* Of one token: sum of squares over all streams; *apart grows to the largest distance of a stream from the mean stream.
- * In double, where n copies of a float have exactly that float as their mean, whatever n is: copies give 0. */
-MHC__CLONES
-static double token_spread(const float *x, int n, int64_t channels, double *apart) {
-    double lanes[MHC__LANES] = {0}, most = *apart;
-    for (int64_t c = 0; c < channels; c++) {
-        double sum = 0.0;
-        for (int i = 0; i < n; i++)
-            sum += (double)x[i * channels + c];
-        double mean = sum / n;
-        for (int i = 0; i < n; i++) {
-            double value = (double)x[i * channels + c];
-            most = mhc__max_abs(most, value - mean);
-            lanes[c % MHC__LANES] += value * value;
-        }
-    }
-    *apart = most;
-    double total = 0.0;
-    for (int l = 0; l < MHC__LANES; l++)
-        total += lanes[l];
-    return total;
-}
-
 /* Partial results of one block of tokens. */
 typedef struct spread {
     double squares, apart;
 } spread;
+
+static void add_token(const float *x, int n, int64_t channels, spread *sum) {
+    mhc__split split = mhc__split_streams(x, n, channels);
+    sum->squares += split.mean + split.differences;
+    sum->apart = mhc__max_abs(sum->apart, split.apart);
+}
 
 /* max |x_i - mean_i x_i| / rms(x) of one state. partial: one for each block. */
 static double state_spread(mhc_streams x, int threads, int64_t tokens, int n, int64_t channels, spread *partial) {
@@ -80,7 +64,7 @@ static double state_spread(mhc_streams x, int threads, int64_t tokens, int n, in
     for (int64_t block = 0; block < blocks; block++) {
         spread here = {0};
         for (int64_t t = block * BLOCK; t < mhc__min(tokens, (block + 1) * BLOCK); t++)
-            here.squares += token_spread((const float *)x.data + t * x.token_stride, n, channels, &here.apart);
+            add_token((const float *)x.data + t * x.token_stride, n, channels, &here);
         partial[block] = here;
     }
     spread all = {0};
@@ -146,6 +130,17 @@ static mhc_status needs_training_pass(mhc__model *model, mhc_error *error) {
     return MHC_OK;
 }
 
+double mhc__activation_gain(mhc__model *model, int threads) {
+    const mhc_spec *spec = mhc__model_spec(model);
+    int64_t tokens = mhc__model_tokens(model), width = spec->streams * spec->channels;
+    int team = mhc_context_cpu(threads).threads;
+    if (!mhc__model_streams(model, 0).data)
+        return NAN;
+    double first = state_max(mhc__model_streams(model, 0), team, tokens, width);
+    double last = state_max(mhc__model_streams(model, mhc__model_sites(model)), team, tokens, width);
+    return first < 1e-8 ? 0.0 : last / first;
+}
+
 mhc_status mhc__gains_measure(mhc__model *model, int threads, int64_t max_tokens, mhc__gains *gains, mhc_error *error) {
     MHC__TRY(needs_training_pass(model, error));
     const mhc_spec *spec = mhc__model_spec(model);
@@ -158,9 +153,7 @@ mhc_status mhc__gains_measure(mhc__model *model, int threads, int64_t max_tokens
                         .composite_forward = 1,
                         .composite_backward = 1,
                         .composite_column_min = 1};
-    double first = state_max(mhc__model_streams(model, 0), team, tokens, spec->streams * spec->channels);
-    double last = state_max(mhc__model_streams(model, sites), team, tokens, spec->streams * spec->channels);
-    found.activation = first < 1e-8 ? 0.0 : last / first;
+    found.activation = mhc__activation_gain(model, team);
     if (spec->mapping != MHC_MAPPING_NONE) {
         measure_sites(model, used, &found);
         measure_composite(model, used, &found);
@@ -175,18 +168,9 @@ mhc_status mhc__gains_measure(mhc__model *model, int threads, int64_t max_tokens
 
 /* ||x|| over streams as root mean square, and of the mean stream, of one token. */
 static void token_norms(const float *x, int n, int64_t channels, double *per_stream, double *of_mean) {
-    double squares = 0.0, mean_squares = 0.0;
-    for (int64_t c = 0; c < channels; c++) {
-        double sum = 0.0;
-        for (int i = 0; i < n; i++) {
-            double value = (double)x[i * channels + c];
-            sum += value;
-            squares += value * value;
-        }
-        mean_squares += sum / n * (sum / n);
-    }
-    *per_stream = sqrt(squares / n);
-    *of_mean = sqrt(mean_squares);
+    mhc__split split = mhc__split_streams(x, n, channels);
+    *per_stream = sqrt((split.mean + split.differences) / n);
+    *of_mean = sqrt(split.mean / n);
 }
 
 /* Of one state: the means over tokens, added up in their order. of_token: [2, T]. */

@@ -19,6 +19,9 @@ typedef struct mhc__gains {
  * tokens whose dynamic coefficients are looked at, for single and composite gains (0: all). */
 mhc_status mhc__gains_measure(mhc__model *model, int threads, int64_t max_tokens, mhc__gains *gains, mhc_error *error);
 
+/* The activation alone; NaN without a training forward right before it. */
+double mhc__activation_gain(mhc__model *model, int threads);
+
 /* ||x||_2 of the streams entering each site (and before contraction: sites + 1 values), mean over tokens; of the n
  * streams together as root mean square over streams, and of the mean stream. */
 mhc_status mhc__norms_by_depth(mhc__model *model, int threads, double *per_stream, double *of_mean, mhc_error *error);

@@ -8,8 +8,12 @@
 typedef struct mhc__gradient_flow {
     mhc__model *model;
     int sites, threads;
-    double *norm; /* [sites + 1]: sqrt(mean_t ||dL/dX_t||_F^2) entering site s; the last: before contraction. Written by
-                     each backward; 0 before the first. */
+    int64_t tokens; /* looked at, spread over the pass (mhc__sample); 0: all, which start sets */
+    bool paused;    /* true: a backward leaves the norms as they are and costs nothing */
+    /* [sites + 1]: root mean square over tokens of ||g||_F, g = dL/dX_t entering site s; the last: before contraction.
+     * Of g, of its mean over streams in each of them, and of the rest, so that norm^2 = of_mean^2 + of_differences^2.
+     * Written by each backward; 0 before the first. */
+    double *norm, *of_mean, *of_differences;
 } mhc__gradient_flow;
 
 /* Watches every backward of the model (its only watcher) until stopped, with so many threads (0: all; the results are

@@ -1,25 +1,13 @@
 #include "probe/mixer.h"
 
-#include <stdio.h>
-
 #include "probe/matrix.h"
 #include "probe/range.h"
-
-static const mhc__parameter *base_of(const mhc__model *model, int site) {
-    char name[64];
-    if (mhc__model_configuration(model)->wrap != MHC__WRAP_SUBLAYER)
-        snprintf(name, sizeof name, "blocks.%d.hc.base", site);
-    else
-        snprintf(name, sizeof name, "blocks.%d.%s.hc.base", site / 2, site % 2 ? "ffn" : "attn");
-    return mhc__model_parameter_find(model, name);
-}
+#include "probe/site_parameters.h"
 
 /* The logits of res are the last ones of base: n * n, or one for each permutation. */
 static void measure_raw(mhc__model *model, const mhc__parameter *base, mhc__mixer *mixer) {
-    const mhc_spec *spec = mhc__model_spec(model);
-    int n = spec->streams;
-    int64_t pre = spec->pre.kind >= MHC_GATE_MATRIX_MEAN ? n * n : n;
-    int64_t post = spec->post.kind >= MHC_GATE_MATRIX_MEAN ? n * n : n;
+    int64_t pre, post;
+    mhc__base_parts(model, &pre, &post);
     const float *raw = mhc__model_weights(model) + base->offset;
     double squares = 0.0;
     mhc__range range = MHC__RANGE_EMPTY;
@@ -60,7 +48,7 @@ mhc_status mhc__mixer_measure(mhc__model *model, int site, mhc__mixer *mixer, mh
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "measurement: expected a forward before it");
     mhc__mixer found = {.norm = 1, .forward = 1, .backward = 1};
     if (spec->mapping != MHC_MAPPING_NONE) {
-        const mhc__parameter *base = base_of(model, site);
+        const mhc__parameter *base = mhc__site_base(model, site);
         if (base)
             measure_raw(model, base, &found);
         int64_t rows = spec->mapping == MHC_MAPPING_DYNAMIC ? mhc__model_tokens(model) : 1;

@@ -1,0 +1,37 @@
+#include "probe/site_parameters.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One site for each block, or two. */
+static bool wraps_blocks(const mhc__model *model) {
+    return mhc__model_sites(model) == mhc__model_configuration(model)->blocks;
+}
+
+mhc__tensor_role mhc__tensor_place(const mhc__model *model, const mhc__parameter *parameter, int *site) {
+    static const char BLOCKS[] = "blocks.";
+    *site = -1;
+    if (strncmp(parameter->name, BLOCKS, sizeof BLOCKS - 1) != 0)
+        return MHC__TENSOR_ELSEWHERE;
+    char *rest;
+    int block = (int)strtol(parameter->name + sizeof BLOCKS - 1, &rest, 10);
+    *site = wraps_blocks(model) ? block : 2 * block + (strncmp(rest, ".ffn.", 5) == 0);
+    return strstr(rest, ".hc.") ? MHC__TENSOR_CONNECTION : MHC__TENSOR_LAYER;
+}
+
+const mhc__parameter *mhc__site_base(const mhc__model *model, int site) {
+    char name[64];
+    if (wraps_blocks(model))
+        snprintf(name, sizeof name, "blocks.%d.hc.base", site);
+    else
+        snprintf(name, sizeof name, "blocks.%d.%s.hc.base", site / 2, site % 2 ? "ffn" : "attn");
+    return mhc__model_parameter_find(model, name);
+}
+
+void mhc__base_parts(const mhc__model *model, int64_t *pre, int64_t *post) {
+    const mhc_spec *spec = mhc__model_spec(model);
+    int64_t n = spec->streams;
+    *pre = spec->pre.kind >= MHC_GATE_MATRIX_MEAN ? n * n : n;
+    *post = spec->post.kind >= MHC_GATE_MATRIX_MEAN ? n * n : n;
+}
