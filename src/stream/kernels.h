@@ -12,17 +12,30 @@
 #include "stream/ranges.h"
 #include "stream/shape.h"
 
-/* Tokens whose products are computed together. */
-#define MHC__PRODUCT_ROWS 16
+/* Tokens whose products are computed together, at most. */
+#define MHC__PRODUCT_ROWS MHC__LANES
 
 /* Rows of the projection: row v starts at x + v * row_stride and has `segments` stretches of `count` values, step
- * apart. fn [width, segments * count]. */
+ * apart. fn [width, segments * count]. packed: NULL, or all chunks of fn by pack_fn. */
 typedef struct mhc__products {
     const void *x; /* elements */
     int64_t row_stride, step, count;
     int segments, width;
-    const float *fn;
+    const float *fn, *packed;
 } mhc__products;
+
+/* Columns of a chunk of packed fn, with the zeros that fill up each stretch to whole lanes. */
+#define MHC__FN_CHUNK 512
+/* Rows of fn in a packed tile: a divisor of this. */
+#define MHC__FN_TILE 6
+
+static inline int64_t mhc__fn_chunks(int segments, int64_t count) {
+    return mhc__blocks(segments * mhc__blocks(count, MHC__LANES) * MHC__LANES, MHC__FN_CHUNK);
+}
+/* Floats of packed fn: rows to whole tiles. */
+static inline int64_t mhc__packed_floats(int width, int segments, int64_t count) {
+    return mhc__blocks(width, MHC__FN_TILE) * MHC__FN_TILE * segments * mhc__blocks(count, MHC__LANES) * MHC__LANES;
+}
 
 /* Columns that the way back works on at a time, a slab, and their floats: MHC__CHUNK rows, and a line more, so that the
  * slabs of a stretch do not lie a power of two apart. */
@@ -92,6 +105,8 @@ typedef struct mhc__logit_kernels {
 typedef struct mhc__stream_kernels {
     /* out [rows, width]: products without r; squares [rows]: sums of x^2. rows <= MHC__PRODUCT_ROWS. */
     void (*products)(const mhc__products *p, int rows, float *out, float *squares);
+    /* Its share of packed fn. */
+    void (*pack_fn)(const mhc__products *p, int64_t chunk, float *packed);
     /* The sum of squares of one row in double: for rows whose squares leave the range of fp32. */
     double (*squares)(const mhc__products *p, int row);
     void (*products_back)(const mhc__products_back *p);

@@ -123,8 +123,9 @@ mhc_status mhc_site_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_site_s
     sizes->saved = s.dynamic ? tokens * s.saved : 0;
     int ranges = mhc__ranges(tokens);
     int64_t floats = mhc__pre_scratch_floats(&s, ranges);
+    const mhc__pre pre = mhc__pre_of(spec, &s, NULL, (mhc_streams){0}, NULL, NULL, NULL);
     if (s.dynamic)
-        floats = mhc__max(floats, sizes->saved);
+        floats = mhc__max(floats, mhc__pre_forward_floats(&pre, tokens));
     else
         floats = mhc__max(floats, ranges * 2 * MHC__MERGE_SUMS(s.n));
     sizes->workspace = (size_t)floats * sizeof(float);

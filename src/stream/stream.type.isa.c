@@ -12,6 +12,7 @@ extern const mhc__stream_kernels MHC__KERNELS;
 
 const mhc__stream_kernels MHC__KERNELS = {
     .products = mhc__products_run,
+    .pack_fn = mhc__pack_fn_run,
     .squares = mhc__squares_run,
     .products_back = mhc__products_back_run,
     .merge = mhc__merge_run,

@@ -28,8 +28,8 @@ static int64_t scratch_floats(const mhc_spec *spec) {
 }
 
 static mhc__projection projection_of(const mhc_spec *spec) {
-    mhc__projection p = {spec->streams, 1, spec->streams, spec->channels, spec->type, spec->norm_eps_place,
-                         spec->norm_eps};
+    mhc__projection p = {spec->streams,  1,   spec->streams, spec->channels, spec->type, spec->norm_eps_place,
+                         spec->norm_eps, NULL};
     return p;
 }
 

@@ -6,18 +6,6 @@
 
 enum { ADD_BLOCK = 4096 };
 
-/* Bytes of streams that a block may have: what the second cache holds beside fn. */
-#define CACHE_BYTES ((int64_t)512 << 10)
-
-int64_t mhc__projection_block(const mhc__projection *p) {
-    if (p->n > 8)
-        return 1;
-    int64_t token = p->n * p->channels * mhc_type_size(p->type), tokens = MHC__PRODUCT_ROWS;
-    while (tokens > 4 && tokens * token > CACHE_BYTES)
-        tokens /= 2;
-    return tokens;
-}
-
 static int segments_of(const mhc__projection *p) {
     return p->groups == 1 ? p->n : 1;
 }
@@ -34,7 +22,8 @@ void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__proj
     float products[MHC__LOGIT_FLOATS], squares[MHC__PRODUCT_ROWS];
     for (int group = 0; group < p->groups; group++) {
         const void *rows = mhc__streams_from(x, p->type, 0, group).data;
-        mhc__products job = {rows, x.token_stride, x.stream_stride, p->channels, segments_of(p), p->width, fn};
+        mhc__products job = {rows, x.token_stride, x.stream_stride, p->channels, segments_of(p), p->width,
+                             fn,   p->packed};
         kernels->products(&job, (int)tokens, products, squares);
         for (int64_t t = 0; t < tokens; t++) {
             float *r = out.r + t * out.stride + group, *mix = out.mix + t * out.stride + group * p->width;
@@ -45,6 +34,16 @@ void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__proj
                 mix[k] = products[t * p->width + k] * *r;
         }
     }
+}
+
+void mhc__projection_pack(const mhc__stream_kernels *kernels, int threads, mhc__projection *p, const float *fn,
+                          float *packed) {
+    mhc__products job = {NULL, 0, 0, p->channels, segments_of(p), p->width, fn, NULL};
+    int64_t chunks = mhc__fn_chunks(job.segments, job.count);
+#pragma omp parallel for num_threads(threads) schedule(static) if (chunks > 1)
+    for (int64_t chunk = 0; chunk < chunks; chunk++)
+        kernels->pack_fn(&job, chunk, packed);
+    p->packed = packed;
 }
 
 static float slope_of(const mhc__projection *p, const float *d_mix, const float *mix, float g) {

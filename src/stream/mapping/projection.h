@@ -21,6 +21,7 @@ typedef struct mhc__projection {
     mhc_type type;    /* of the elements of x */
     mhc_eps_place eps_place;
     float eps;
+    const float *packed; /* fn by mhc__projection_pack, or NULL */
 } mhc__projection;
 
 /* Where the values of a few tokens are: token t's mix [groups * width], r [groups] and g [groups] at + t * stride. g =
@@ -35,8 +36,18 @@ static inline int64_t mhc__projection_columns(const mhc__projection *p) {
     return (p->groups == 1 ? p->n : 1) * p->channels;
 }
 
-/* Tokens of x that one thread projects, and reads again while they are in its cache: at most MHC__LANES. */
-int64_t mhc__projection_block(const mhc__projection *p);
+/* From how many tokens on fn is packed first: it costs about as much as the products of four. */
+#define MHC__PACK_TOKENS 64
+static inline int64_t mhc__projection_packed_floats(const mhc__projection *p) {
+    return mhc__packed_floats(p->width, p->groups == 1 ? p->n : 1, p->channels);
+}
+void mhc__projection_pack(const mhc__stream_kernels *kernels, int threads, mhc__projection *p, const float *fn,
+                          float *packed);
+
+/* Tokens of x that one thread projects, and reads again while they are in its cache. */
+static inline int64_t mhc__projection_block(const mhc__projection *p) {
+    return mhc__lanes_of(p->n);
+}
 /* x, and what out points to, begin at the first of these tokens. */
 void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
                              mhc_streams x, const float *fn, mhc__mixes out);

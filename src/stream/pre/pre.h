@@ -35,8 +35,12 @@ mhc_status mhc__pre_check(const mhc__shape *shape, const mhc_site_params *params
                           const float *carried, const float *coefficients, const char *call, const char *what,
                           mhc_error *error);
 
-/* Before the blocks: the coefficients that all tokens share. */
-void mhc__pre_begin(const mhc__pre *pre, float *coefficients);
+/* Floats of workspace that the forward needs. */
+int64_t mhc__pre_forward_floats(const mhc__pre *pre, int64_t tokens);
+/* Before the blocks: the coefficients that all tokens share, a place for what is saved unless the caller has one, fn
+ * packed where that is worth it. The workspace is in use until the last block is done. */
+mhc_status mhc__pre_begin(mhc__pre *pre, int threads, int64_t tokens, float *coefficients, void *workspace,
+                          size_t workspace_size, const char *call, mhc_error *error);
 int64_t mhc__pre_block_tokens(const mhc__pre *pre);
 /* The coefficients of tokens first..end where each has its own, and their u unless its data is NULL. At most
  * mhc__pre_block_tokens of them, unless u alone is asked for. */

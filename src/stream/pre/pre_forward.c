@@ -20,8 +20,8 @@ mhc__pre mhc__pre_of(const mhc_spec *spec, const mhc__shape *shape, const mhc_si
                     .x = x,
                     .weights = mhc__pre_weights(shape, coefficients, carried),
                     .saved = saved};
-    pre.projection = (mhc__projection){shape->n,    shape->groups,        shape->width,  shape->channels,
-                                       shape->type, spec->norm_eps_place, spec->norm_eps};
+    pre.projection = (mhc__projection){shape->n,    shape->groups,        shape->width,   shape->channels,
+                                       shape->type, spec->norm_eps_place, spec->norm_eps, NULL};
     return pre;
 }
 
@@ -39,12 +39,34 @@ mhc_status mhc__pre_check(const mhc__shape *s, const mhc_site_params *params, in
     return MHC_OK;
 }
 
-void mhc__pre_begin(const mhc__pre *pre, float *coefficients) {
+/* Floats of the workspace of a forward call: what it saves, unless the caller wants that, and fn packed. */
+static int64_t saved_floats(const mhc__pre *pre, int64_t tokens) {
+    int64_t floats = pre->saved ? 0 : tokens * pre->shape->saved;
+    return floats + (-floats & (MHC__LANES - 1));
+}
+
+int64_t mhc__pre_forward_floats(const mhc__pre *pre, int64_t tokens) {
+    if (!pre->shape->dynamic)
+        return 0;
+    return saved_floats(pre, tokens) +
+           (tokens >= MHC__PACK_TOKENS ? mhc__projection_packed_floats(&pre->projection) : 0);
+}
+
+mhc_status mhc__pre_begin(mhc__pre *pre, int threads, int64_t tokens, float *coefficients, void *workspace,
+                          size_t workspace_size, const char *call, mhc_error *error) {
     const mhc__shape *s = pre->shape;
+    size_t needed = (size_t)mhc__pre_forward_floats(pre, tokens) * sizeof(float);
+    MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
+    if (s->dynamic && tokens >= MHC__PACK_TOKENS)
+        mhc__projection_pack(pre->streams, threads, &pre->projection, pre->params->fn,
+                             (float *)workspace + saved_floats(pre, tokens));
+    if (s->dynamic && !pre->saved)
+        pre->saved = workspace;
     if (s->logits == 0 && coefficients)
         coefficients[0] = coefficients[1] = coefficients[2] = 1.0f;
     if (s->logits > 0 && !s->dynamic)
         pre->logits->coefficients(pre->spec, s, 1, NULL, 0, NULL, pre->params->base, coefficients);
+    return MHC_OK;
 }
 
 int64_t mhc__pre_block_tokens(const mhc__pre *pre) {
@@ -76,13 +98,9 @@ mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, con
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, "mhc_pre_forward", "params", error));
-    if (s.dynamic && !saved) {
-        size_t needed = (size_t)tokens * (size_t)s.saved * sizeof(float);
-        MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, "mhc_pre_forward", error));
-        saved = workspace;
-    }
     mhc__pre pre = mhc__pre_of(spec, &s, params, x, coefficients, carried, saved);
-    mhc__pre_begin(&pre, coefficients);
+    MHC__TRY(mhc__pre_begin(&pre, context->threads, tokens, coefficients, workspace, workspace_size, "mhc_pre_forward",
+                            error));
     if (!s.dynamic && !u.data)
         return MHC_OK;
     int64_t step = mhc__pre_block_tokens(&pre), blocks = mhc__blocks(tokens, step);

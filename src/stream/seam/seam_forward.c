@@ -19,14 +19,9 @@ mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, in
     }
     const float *carried = s.shifted ? coefficients : NULL;
     MHC__TRY(mhc__pre_check(&s, next, tokens, out, carried, next_coefficients, call, "next", error));
-    if (s.dynamic && !next_saved) {
-        size_t needed = (size_t)tokens * (size_t)s.saved * sizeof(float);
-        MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
-        next_saved = workspace;
-    }
     mhc__pre pre = mhc__pre_of(spec, &s, next, out, next_coefficients, carried, next_saved);
     mhc__merging merging = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false};
-    mhc__pre_begin(&pre, next_coefficients);
+    MHC__TRY(mhc__pre_begin(&pre, context->threads, tokens, next_coefficients, workspace, workspace_size, call, error));
     int64_t step = mhc__pre_block_tokens(&pre), blocks = mhc__blocks(tokens, step);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++) {
