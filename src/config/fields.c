@@ -1,6 +1,8 @@
 #include "config/field.h"
 
-static const char *const norms[] = {"layernorm", "rmsnorm", "layernorm-pytorch", "layernorm-mlx", NULL};
+static const char *const families[] = {"transformer", "bag", NULL};
+static const char *const relus[] = {"streams", "branch", NULL};
+static const char *const norms[] = {"layernorm", "rmsnorm", "layernorm-pytorch", "layernorm-mlx", "none", NULL};
 static const char *const positions[] = {"learned", "rope", NULL};
 static const char *const mlps[] = {"gelu", "swiglu", NULL};
 static const char *const wraps[] = {"sublayer", "block", "branches", NULL};
@@ -25,14 +27,19 @@ const mhc__section mhc__sections[MHC__MAX_SECTIONS] = {
     }
 
 const mhc__field mhc__fields[] = {
+    FIELD(model, family, ENUM, families, "bag: mean of embeddings through linear layers, a classifier (boolq-100)"),
     FIELD(model, vocabulary, INT, NULL, "number of token ids; 0: what the data needs"),
     FIELD(model, sequence, INT, NULL, "tokens of one training row, and the longest context"),
     FIELD(model, channels, INT, NULL, "width of one stream"),
-    FIELD(model, blocks, INT, NULL, "transformer blocks: attention and feed-forward each"),
+    FIELD(model, blocks, INT, NULL, "transformer blocks: attention and feed-forward each; of a bag its layers"),
+    FIELD(model, embedding, INT, NULL, "bag: width of the token embedding; 0: channels"),
+    FIELD(model, classes, INT, NULL, "bag: what it chooses among"),
+    FIELD(model, relu, ENUM, relus, "bag: on the streams after each merge, or on what a layer adds to them"),
     FIELD(model, heads, INT, NULL, "attention heads; must divide channels"),
     FIELD(model, kv_heads, INT, NULL, "key/value heads; must divide heads; 0: as many as heads"),
     FIELD(model, ffn, INT, NULL, "hidden width of the feed-forward; 0: 4 channels"),
-    FIELD(model, norm, ENUM, norms, "the last two: NaN, or zero, for rows whose squares overflow fp32"),
+    FIELD(model, norm, ENUM, norms,
+          "-pytorch and -mlx: NaN, or zero, for rows whose squares overflow fp32; none: of a bag"),
     FIELD(model, norm_eps, FLOAT, NULL, "0: 1e-5 for layernorm, 1e-6 for rmsnorm"),
     FIELD(model, position, ENUM, positions, NULL),
     FIELD(model, rope_theta, FLOAT, NULL, "base of rope's frequencies"),

@@ -5,41 +5,11 @@
 
 #include "base/memory.h"
 #include "base/threads.h"
-#include "model/internal.h"
+#include "model/arena.h"
 #include "nn/embedding.h"
 #include "nn/linear.h"
 #include "nn/loss.h"
 #include "nn/norm.h"
-
-/* Counts first (base NULL), then hands out. */
-typedef struct carver {
-    char *base;
-    int64_t used;
-    bool overflow;
-    int part; /* of the arena that the next pieces belong to */
-    mhc__arena_parts parts;
-} carver;
-
-static void *carve(carver *c, int64_t count, int64_t size) {
-    int64_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) || bytes > INT64_MAX / 2 - c->used) {
-        c->overflow = true;
-        return NULL;
-    }
-    void *piece = c->base ? c->base + c->used : NULL;
-    c->used += (bytes + 63) / 64 * 64;
-    c->parts.bytes[c->part] += (bytes + 63) / 64 * 64;
-    return piece;
-}
-
-static float *floats(carver *c, int64_t tokens, int64_t per_token) {
-    int64_t count;
-    if (__builtin_mul_overflow(tokens, per_token, &count)) {
-        c->overflow = true;
-        return NULL;
-    }
-    return carve(c, count, sizeof(float));
-}
 
 static void lay_out_attention(const mhc__model *model, carver *c, mhc__attention_state *state, int64_t tokens) {
     const mhc__widths *w = &model->widths;
@@ -150,11 +120,6 @@ static void lay_out_backward(const mhc__model *model, mhc__activations *at, carv
     at->d_coefficients[1] = mhc__is_shifted(model) ? floats(c, 1, sizes->coefficients) : at->d_coefficients[0];
 }
 
-static void at_least(size_t *most, int64_t count, size_t size) {
-    if (count > 0 && (size_t)count * size > *most)
-        *most = (size_t)count * size;
-}
-
 static size_t scratch_size(const mhc__model *model, const mhc__activations *at, size_t workspace) {
     const mhc__widths *w = &model->widths;
     const bool train = at->layout.train;
@@ -177,6 +142,8 @@ static size_t scratch_size(const mhc__model *model, const mhc__activations *at, 
 }
 
 static mhc_status lay_out(const mhc__model *model, mhc__activations *at, carver *c, mhc_error *error) {
+    if (mhc__is_bag(model))
+        return mhc__bag_lay_out(model, at, c, error);
     mhc_site_sizes sizes;
     mhc_contract_sizes ends;
     MHC__TRY(mhc_site_sizes_query(&model->spec, at->tokens, &sizes, error));
@@ -213,6 +180,8 @@ static mhc_status allocate_tables(const mhc__model *model, mhc__activations *at,
         MHC__TRY(MHC__ALLOCATE(at->sites, model->sites, "the sites of the model", error));
     if (!at->steps)
         MHC__TRY(MHC__ALLOCATE(at->steps, model->sites, "the sites of the model", error));
+    if (!at->layers && mhc__is_bag(model))
+        MHC__TRY(MHC__ALLOCATE(at->layers, model->config.blocks, "the layers of the model", error));
     if (!at->attention)
         MHC__TRY(MHC__ALLOCATE(at->attention, model->config.blocks, "the blocks of the model", error));
     if (!at->feed_forward)
@@ -225,7 +194,7 @@ static mhc_status count_pass(const mhc__model *model, mhc__activations *at, cons
                              mhc_error *error) {
     MHC__TRY(allocate_tables(model, at, error));
     at->layout = *layout;
-    at->tokens = (int64_t)layout->batch * layout->sequence;
+    at->tokens = mhc__is_bag(model) ? layout->batch : (int64_t)layout->batch * layout->sequence;
     MHC__TRY(lay_out(model, at, counting, error));
     if (counting->overflow)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "activations: %lld tokens do not fit in memory",
@@ -277,6 +246,7 @@ void mhc__activations_free(mhc__activations *at) {
     mhc__release(at->streams);
     mhc__release(at->sites);
     mhc__release(at->steps);
+    mhc__release(at->layers);
     mhc__release(at->attention);
     mhc__release(at->feed_forward);
     memset(at, 0, sizeof *at);

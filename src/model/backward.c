@@ -116,7 +116,7 @@ static mhc_status embed_backward(const mhc__run *run) {
     return MHC_OK;
 }
 
-static void watch(const mhc__run *run, int site) {
+void mhc__watch_state(const mhc__run *run, int site) {
     const mhc__model *model = run->model;
     if (model->watch)
         model->watch(model->watch_self, site, run->at->tokens, d_state(run));
@@ -132,14 +132,16 @@ mhc_status mhc__model_backward(mhc__model *model, const mhc_context *context, co
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "backward: expected the %d threads of the forward, found %d",
                          model->train.layout.threads, context->threads);
     model->backward_ready = false;
+    if (mhc__is_bag(model))
+        return mhc__bag_backward(&run);
     MHC__TRY(ends_backward(&run));
-    watch(&run, model->sites);
+    mhc__watch_state(&run, model->sites);
     MHC__TRY(enter_sites_backward(&run));
     for (int site = model->sites - 1; site >= 0; site--) {
         float *d_u;
         MHC__TRY(wrapped_backward(&run, site, &d_u));
         MHC__TRY(leave_site_backward(&run, site, d_u));
-        watch(&run, site);
+        mhc__watch_state(&run, site);
     }
     return embed_backward(&run);
 }

@@ -10,6 +10,7 @@ enum {
     MAX_SEQUENCE = 16 * 1024 * 1024,
     MAX_CHANNELS = 1 << 20,
     MAX_BLOCKS = 1 << 14,
+    MAX_CLASSES = 1 << 16,
     MAX_FFN = 1 << 22
 };
 
@@ -18,6 +19,7 @@ mhc__model_config mhc__model_config_default(void) {
                                 .sequence = 128,
                                 .channels = 256,
                                 .blocks = 6,
+                                .classes = 2,
                                 .heads = 4,
                                 .norm = MHC__LAYERNORM,
                                 .position = MHC__POSITION_LEARNED,
@@ -67,8 +69,22 @@ static mhc_status check_heads(const mhc__model_config *config, mhc_error *error)
     return MHC_OK;
 }
 
+static mhc_status check_bag(const mhc__model_config *config, const mhc_spec *spec, mhc_error *error) {
+    MHC__TRY(in_range("embedding", config->embedding, 0, MAX_CHANNELS, error));
+    MHC__TRY(in_range("classes", config->classes, 1, MAX_CLASSES, error));
+    MHC__TRY(in_range("relu", (int)config->relu, 0, MHC__RELU_BRANCH, error));
+    if (config->dropout_embedding > 0 || config->dropout_attention > 0 || config->dropout_output > 0)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.family: bag has no dropout, expected rates of 0");
+    if (spec->schedule == MHC_SCHEDULE_SHIFTED)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "model.family: bag has no shifted schedule, which model.connection %s needs",
+                         config->connection);
+    return MHC_OK;
+}
+
 static mhc_status check_choices(const mhc__model_config *config, mhc_error *error) {
-    MHC__TRY(in_range("norm", (int)config->norm, 0, MHC__LAYERNORM_MLX, error));
+    MHC__TRY(in_range("family", (int)config->family, 0, MHC__FAMILY_BAG, error));
+    MHC__TRY(in_range("norm", (int)config->norm, 0, MHC__NORM_NONE, error));
     MHC__TRY(in_range("init", (int)config->init, 0, MHC__INIT_PYTORCH, error));
     MHC__TRY(in_range("position", (int)config->position, 0, MHC__POSITION_ROPE, error));
     MHC__TRY(in_range("mlp", (int)config->mlp, 0, MHC__MLP_SWIGLU, error));
@@ -84,7 +100,8 @@ mhc_status mhc__model_config_check(const mhc__model_config *config, mhc_error *e
     MHC__TRY(in_range("blocks", config->blocks, 1, MAX_BLOCKS, error));
     MHC__TRY(in_range("ffn", config->ffn, 0, MAX_FFN, error));
     MHC__TRY(check_choices(config, error));
-    MHC__TRY(check_heads(config, error));
+    if (config->family == MHC__FAMILY_TRANSFORMER)
+        MHC__TRY(check_heads(config, error));
     MHC__TRY(is_size("norm_eps", config->norm_eps, error));
     MHC__TRY(is_size("init_std", config->init_std, error));
     if (!(config->rope_theta > 0.0f) || !isfinite(config->rope_theta))
@@ -94,7 +111,12 @@ mhc_status mhc__model_config_check(const mhc__model_config *config, mhc_error *e
     MHC__TRY(is_rate("dropout_attention", config->dropout_attention, error));
     MHC__TRY(is_rate("dropout_output", config->dropout_output, error));
     mhc_spec spec;
-    return mhc__model_config_spec(config, &spec, error);
+    MHC__TRY(mhc__model_config_spec(config, &spec, error));
+    if (config->family == MHC__FAMILY_BAG)
+        return check_bag(config, &spec, error);
+    if (config->norm == MHC__NORM_NONE)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.norm: none is for model.family bag");
+    return MHC_OK;
 }
 
 static mhc_status override_contraction(const mhc__model_config *config, mhc_spec *spec, mhc_error *error) {

@@ -9,6 +9,10 @@
 #include "mhc/spec.h"
 #include "nn/norm.h"
 
+/* A decoder-only transformer, or a bag of words through a stack of linear layers, as a classifier of rows. */
+typedef enum mhc__family { MHC__FAMILY_TRANSFORMER, MHC__FAMILY_BAG } mhc__family;
+/* Of a bag: where the ReLU of a layer acts, on the streams after its merge or on what the layer adds to them. */
+typedef enum mhc__relu { MHC__RELU_STREAMS, MHC__RELU_BRANCH } mhc__relu;
 typedef enum mhc__position { MHC__POSITION_LEARNED, MHC__POSITION_ROPE } mhc__position;
 typedef enum mhc__mlp { MHC__MLP_GELU, MHC__MLP_SWIGLU } mhc__mlp;
 /* What one site wraps: attention and feed-forward each without their residual; the whole block with its two residuals
@@ -28,11 +32,17 @@ typedef enum mhc__contract {
     MHC__CONTRACT_CARRIED
 } mhc__contract;
 
+/* A bag has vocabulary, sequence, embedding, channels, blocks (its layers, one site each), classes, norm (before each
+ * layer and before the classifier), relu, init and the connection; the rest is the transformer's. */
 typedef struct mhc__model_config {
+    mhc__family family;
     int vocabulary; /* V; 0: taken from the data */
     int sequence;   /* S: positions of one row, also the longest context of sampling with learned positions */
     int channels;   /* C */
     int blocks;
+    int embedding;       /* of a bag: width of the token embedding; 0 means channels */
+    int classes;         /* of a bag */
+    mhc__relu relu;      /* of a bag */
     int heads, kv_heads; /* kv_heads 0 means heads; heads % kv_heads == 0 */
     int ffn;             /* hidden width of the feed-forward; 0 means 4 C */
     mhc__norm_kind norm;

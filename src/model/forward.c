@@ -97,8 +97,8 @@ static mhc_status contract(const mhc__run *run) {
                                 run->error);
 }
 
-/* Up to the input of the final norm. stride: ids in one row of tokens. */
-static mhc_status body(mhc__run *run, int stride) {
+/* Checks the pass and lays out its memory. */
+static mhc_status prepare(mhc__run *run) {
     mhc__model *model = run->model;
     const mhc__pass *pass = run->pass;
     model->last = NULL;
@@ -106,7 +106,8 @@ static mhc_status body(mhc__run *run, int stride) {
     if (pass->batch < 1 || pass->sequence < 1)
         return mhc__fail(run->error, MHC_INVALID_ARGUMENT,
                          "pass: expected at least one row of one token, found %d x %d", pass->batch, pass->sequence);
-    if (model->config.position == MHC__POSITION_LEARNED && pass->sequence > model->config.sequence)
+    if (model->config.position == MHC__POSITION_LEARNED && !mhc__is_bag(model) &&
+        pass->sequence > model->config.sequence)
         return mhc__fail(run->error, MHC_INVALID_ARGUMENT,
                          "pass: %d tokens in a row, but the model has %d learned positions", pass->sequence,
                          model->config.sequence);
@@ -116,7 +117,13 @@ static mhc_status body(mhc__run *run, int stride) {
                           .threads = run->context->threads,
                           .span = pass->train ? mhc__span_of(model, pass->recompute) : 0,
                           .train = pass->train};
-    MHC__TRY(mhc__activations_prepare(model, run->at, &layout, run->error));
+    return mhc__activations_prepare(model, run->at, &layout, run->error);
+}
+
+/* Up to the input of the final norm. stride: ids in one row of tokens. */
+static mhc_status body(mhc__run *run, int stride) {
+    const mhc__model *model = run->model;
+    MHC__TRY(prepare(run));
     MHC__TRY(take_tokens(run, stride));
     MHC__TRY(embed(run));
     MHC__TRY(enter_sites(run));
@@ -124,9 +131,17 @@ static mhc_status body(mhc__run *run, int stride) {
         MHC__TRY(wrapped_forward(run, site));
         MHC__TRY(leave_site(run, site));
     }
-    if (layout.span > 0)
-        run->at->present = (model->sites - 1) / layout.span;
+    if (run->at->layout.span > 0)
+        run->at->present = (model->sites - 1) / run->at->layout.span;
     return contract(run);
+}
+
+static mhc_status classify(mhc__run *run, double *loss) {
+    MHC__TRY(prepare(run));
+    MHC__TRY(mhc__bag_forward(run, loss));
+    run->model->last = run->at;
+    run->model->backward_ready = run->pass->train;
+    return MHC_OK;
 }
 
 static void final_norm(const mhc__run *run, int64_t first, int64_t tokens) {
@@ -141,6 +156,8 @@ static void final_norm(const mhc__run *run, int64_t first, int64_t tokens) {
 mhc_status mhc__model_forward(mhc__model *model, const mhc_context *context, const mhc__pass *pass, double *loss,
                               mhc_error *error) {
     mhc__run run = {model, context, pass, NULL, error};
+    if (mhc__is_bag(model))
+        return classify(&run, loss);
     MHC__TRY(body(&run, pass->sequence + 1));
     mhc__activations *at = run.at;
     final_norm(&run, 0, at->tokens);
@@ -155,6 +172,8 @@ mhc_status mhc__model_forward(mhc__model *model, const mhc_context *context, con
 
 mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, mhc__precision precision,
                              const int32_t *tokens, int length, float *logits, mhc_error *error) {
+    if (mhc__is_bag(model))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.family: a bag classifies rows, it has no next token");
     mhc__pass pass = {.batch = 1, .sequence = length, .tokens = tokens, .precision = precision};
     mhc__run run = {model, context, &pass, NULL, error};
     MHC__TRY(body(&run, length));

@@ -21,12 +21,19 @@ typedef struct mhc__connection_at {
 typedef struct mhc__block_at {
     mhc__weight_at attention_norm, qkv, proj;
     mhc__weight_at ffn_norm, up, gate, down;
-    mhc__connection_at connections[2]; /* attention, feed-forward; wrap = block uses the first alone */
+    mhc__weight_at layer_norm, layer;  /* of a bag: its one linear layer */
+    mhc__connection_at connections[2]; /* attention, feed-forward; one site per block uses the first alone */
 } mhc__block_at;
+
+/* Activations of one layer of a bag. */
+typedef struct mhc__bag_layer_state {
+    float *mean, *rstd, *normed; /* [T], [T], [T, C]; without a norm normed is u */
+} mhc__bag_layer_state;
 
 /* Widths that follow from the configuration. */
 typedef struct mhc__widths {
     int64_t channels, ffn, qkv; /* qkv = (heads + 2 kv_heads) head */
+    int64_t embedding;          /* of a bag: width of the token embedding */
     int heads, kv_heads, head;  /* head: channels of one head */
     float norm_eps;
 } mhc__widths;
@@ -69,6 +76,9 @@ typedef struct mhc__activations {
     mhc__site_state *sites;                /* [sites] */
     mhc__attention_state *attention;       /* [blocks] */
     mhc__feed_forward_state *feed_forward; /* [blocks] */
+    mhc__bag_layer_state *layers;          /* [blocks] of a bag */
+    float *entered;                        /* [T, C] of a bag: what is expanded; the streams themselves for residual */
+    float *logits;                         /* [T, classes] of a bag */
     float *branch;                         /* [T, C], wrap = branches: a on the way up, its gradient on the way down */
     float *embedded;                       /* [T, C] before expand */
     float *head_saved;                     /* of the contraction */
@@ -79,6 +89,8 @@ typedef struct mhc__activations {
     float *d_masked;          /* [T, C]: dropout's gradient where d_z must survive, else d_z */
     float *d_wide[2];         /* [T, max(ffn, qkv)], [T, ffn] (swiglu) */
     float *d_coefficients[2]; /* of this site and the one before, by turns */
+    float *d_logits;          /* [T, classes] of a bag */
+    float *d_embedded;        /* [T, embedding] of a bag */
     void *scratch;            /* whatever the operation in progress needs */
     size_t scratch_bytes;
 } mhc__activations;
@@ -94,6 +106,7 @@ struct mhc__model {
     int64_t size, total;
     float *weights, *gradients;
     mhc__weight_at embedding, position, norm, head;
+    mhc__weight_at input; /* of a bag: embedding -> channels */
     mhc__connection_at contraction;
     mhc__block_at *blocks;
     mhc__activations train, eval;
@@ -127,6 +140,10 @@ static inline bool mhc__is_shifted(const mhc__model *model) {
     return model->spec.schedule == MHC_SCHEDULE_SHIFTED;
 }
 
+static inline bool mhc__is_bag(const mhc__model *model) {
+    return model->config.family == MHC__FAMILY_BAG;
+}
+
 /* Sites wrap whole blocks, with or without their residuals. The plain residual has its two additions inside the block
  * already: nothing more to wrap. */
 static inline bool mhc__wraps_blocks(const mhc__model *model) {
@@ -140,6 +157,10 @@ static inline float *mhc__weight(const mhc__model *model, int64_t offset) {
 static inline float *mhc__gradient(const mhc__model *model, int64_t offset) {
     return offset == MHC__ABSENT ? NULL : model->gradients + offset;
 }
+
+/* bag.c: as mhc__model_forward and mhc__model_backward. */
+mhc_status mhc__bag_forward(mhc__run *run, double *loss);
+mhc_status mhc__bag_backward(mhc__run *run);
 
 /* parameters.c */
 mhc_status mhc__parameters_plan(mhc__model *model, mhc_error *error);  /* the table, sizes and offsets */
@@ -172,6 +193,9 @@ mhc_status mhc__attention_layer_backward(const mhc__run *run, int block, const f
 void mhc__feed_forward_norm(const mhc__run *run, int block);
 mhc_status mhc__feed_forward_layer_forward(const mhc__run *run, int block);
 mhc_status mhc__feed_forward_layer_backward(const mhc__run *run, int block, const float *d_z);
+
+/* backward.c: tells the watch of gradients. */
+void mhc__watch_state(const mhc__run *run, int site);
 
 /* layers.c: what the two share. */
 mhc__dropout mhc__run_dropout(const mhc__run *run, float rate, int block, int kind);

@@ -24,7 +24,8 @@ static mhc_status describe(mhc__model *model, mhc_error *error) {
     w->head = config->channels / config->heads;
     w->qkv = (w->heads + 2 * (int64_t)w->kv_heads) * w->head;
     w->norm_eps = config->norm_eps > 0.0f ? config->norm_eps : mhc__norm_has_mean(config->norm) ? 1e-5f : 1e-6f;
-    model->sites = mhc__wraps_blocks(model) ? config->blocks : 2 * config->blocks;
+    w->embedding = config->embedding ? config->embedding : config->channels;
+    model->sites = mhc__wraps_blocks(model) || mhc__is_bag(model) ? config->blocks : 2 * config->blocks;
     MHC__TRY(MHC__ALLOCATE(model->blocks, config->blocks, "the blocks of the model", error));
     return mhc__parameters_plan(model, error);
 }
@@ -168,6 +169,10 @@ mhc_streams mhc__model_streams(mhc__model *model, int site) {
     if (!mhc__is_present(&model->train, model->sites, site) && mhc__recall(&run, site) != MHC_OK)
         return none;
     return mhc_streams_of(model->train.streams[site], model->spec.streams, model->spec.channels);
+}
+
+const float *mhc__model_class_logits(const mhc__model *model) {
+    return model->last && mhc__is_bag(model) ? model->last->logits : NULL;
 }
 
 const float *mhc__model_coefficients(const mhc__model *model, int site) {

@@ -1,6 +1,7 @@
-/* A decoder-only transformer with a residual-stream connection:
+/* Two families of networks with a residual-stream connection. A decoder-only transformer:
  *     tokens -> embed -> expand -> (mapping -> pre -> F -> merge) x sites -> contract -> norm -> logits -> loss
- * and the same way back. F = attention or feed-forward with its own pre-norm inside.
+ * and the same way back. F = attention or feed-forward with its own pre-norm inside. And a bag of words, a classifier
+ * of rows: bag.c.
  *
  * Parameters live in one flat array of floats, gradients in another of the same layout, so that the optimizer, clipping
  * and checkpoints see one array plus a table of named tensors. Names and shapes are documented in docs/tensors.md. */
@@ -62,7 +63,8 @@ enum { MHC__RECOMPUTE_BEST = -1 };
 /* Memory for activations of rows = batch * sequence tokens is planned at the first pass of that size and kept. */
 typedef struct mhc__pass {
     int batch, sequence;   /* sequence <= config.sequence with learned positions */
-    const int32_t *tokens; /* [batch, sequence + 1]: inputs are the first `sequence` of each row, targets the last */
+    const int32_t *tokens; /* [batch, sequence + 1]: inputs are the first `sequence` of each row, targets the last; of
+                              a bag the last alone is the target, a class, or -1 for a row that doesn't count */
     bool train;            /* dropout on, activations kept for backward */
     uint64_t seed, step;   /* of dropout */
     int recompute; /* sites whose streams backward computes again at a time instead of keeping them: less memory,
@@ -89,7 +91,9 @@ mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, mhc_
  * contraction. Residual models have one stream. After an evaluation, which keeps two states alone, or before the first
  * pass, data is NULL. */
 int mhc__model_sites(const mhc__model *model);
-int64_t mhc__model_tokens(const mhc__model *model); /* T of the last pass */
+int64_t mhc__model_tokens(const mhc__model *model); /* T of the last pass; of a bag its rows */
+/* [T, classes] of the last pass of a bag; NULL for others and before the first. */
+const float *mhc__model_class_logits(const mhc__model *model);
 mhc_streams mhc__model_streams(mhc__model *model, int site);
 /* Coefficients of a site after a forward: rows of n(n+2), T rows when dynamic, else 1. NULL for residual. */
 const float *mhc__model_coefficients(const mhc__model *model, int site);

@@ -89,6 +89,17 @@ static mhc_status add_block(mhc__model *model, int index, mhc_error *error) {
     return add_connection(model, &at->connections[whole ? 0 : 1], whole ? block : ffn, error);
 }
 
+static mhc_status add_layer(mhc__model *model, int index, mhc_error *error) {
+    mhc__block_at *at = &model->blocks[index];
+    const int64_t channels = model->widths.channels;
+    char block[64];
+    snprintf(block, sizeof block, "blocks.%d.", index);
+    if (model->config.norm != MHC__NORM_NONE)
+        MHC__TRY(add_norm(model, &at->layer_norm, block, "norm", error));
+    MHC__TRY(add_weight(model, &at->layer, block, "linear", channels, channels, true, error));
+    return add_connection(model, &at->connections[0], block, error);
+}
+
 static mhc_status add_contraction(mhc__model *model, mhc_error *error) {
     mhc__connection_at *at = &model->contraction;
     at->fn = at->base = at->scale = MHC__ABSENT;
@@ -100,7 +111,22 @@ static mhc_status add_contraction(mhc__model *model, mhc_error *error) {
     return add(model, &at->scale, "head.", "hc.scale", 1, 0, error);
 }
 
+static mhc_status plan_bag(mhc__model *model, mhc_error *error) {
+    const mhc__model_config *config = &model->config;
+    const mhc__widths *w = &model->widths;
+    MHC__TRY(add_weight(model, &model->embedding, "", "embed.token", config->vocabulary, w->embedding, false, error));
+    MHC__TRY(add_weight(model, &model->input, "", "input", w->channels, w->embedding, true, error));
+    for (int layer = 0; layer < config->blocks; layer++)
+        MHC__TRY(add_layer(model, layer, error));
+    MHC__TRY(add_contraction(model, error));
+    if (config->norm != MHC__NORM_NONE)
+        MHC__TRY(add_norm(model, &model->norm, "", "norm", error));
+    return add_weight(model, &model->head, "", "head", config->classes, w->channels, true, error);
+}
+
 mhc_status mhc__parameters_plan(mhc__model *model, mhc_error *error) {
+    if (mhc__is_bag(model))
+        return plan_bag(model, error);
     const mhc__model_config *config = &model->config;
     int64_t channels = model->widths.channels;
     MHC__TRY(add_weight(model, &model->embedding, "", "embed.token", config->vocabulary, channels, false, error));

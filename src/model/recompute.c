@@ -7,7 +7,7 @@
 #include "model/steps.h"
 
 int mhc__span_of(const mhc__model *model, int recompute) {
-    if (recompute == 0)
+    if (recompute == 0 || mhc__is_bag(model)) /* of a bag all is kept: its rows are few */
         return 0;
     if (mhc__is_plain(model))
         return 1;

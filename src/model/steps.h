@@ -10,8 +10,8 @@ static inline mhc_streams mhc__state(const mhc__run *run, int site) {
 }
 
 static inline const mhc__connection_at *mhc__connection_of(const mhc__model *model, int site) {
-    return mhc__wraps_blocks(model) ? &model->blocks[site].connections[0]
-                                    : &model->blocks[site / 2].connections[site % 2];
+    return mhc__wraps_blocks(model) || mhc__is_bag(model) ? &model->blocks[site].connections[0]
+                                                          : &model->blocks[site / 2].connections[site % 2];
 }
 
 static inline mhc_site_params mhc__site_weights(const mhc__model *model, int site) {

@@ -8,10 +8,16 @@
 #include <stdint.h>
 
 /* A row whose sum of squares overflows fp32 (|x| from about 1e19 on) is scaled down and summed again, so that y is
- * right for any finite row. The last two kinds do to such a row what a LayerNorm does that sums in fp32 alone, for
+ * right for any finite row. The next two kinds do to such a row what a LayerNorm does that sums in fp32 alone, for
  * experiments that ran into it: NaN as in PyTorch, and y = bias as in MLX, where the factor is 1 / sqrt(Inf) = 0. Other
  * rows are those of LayerNorm, bit for bit. */
-typedef enum mhc__norm_kind { MHC__LAYERNORM, MHC__RMSNORM, MHC__LAYERNORM_PYTORCH, MHC__LAYERNORM_MLX } mhc__norm_kind;
+typedef enum mhc__norm_kind {
+    MHC__LAYERNORM,
+    MHC__RMSNORM,
+    MHC__LAYERNORM_PYTORCH,
+    MHC__LAYERNORM_MLX,
+    MHC__NORM_NONE /* no norm at all; the functions below don't take it */
+} mhc__norm_kind;
 
 static inline bool mhc__norm_has_mean(mhc__norm_kind kind) {
     return kind != MHC__RMSNORM;

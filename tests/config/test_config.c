@@ -60,10 +60,14 @@ static mhc__config everything_changed(void) {
     mhc__config config = mhc__config_default();
     mhc_error error = {0};
     static const char *const settings[] = {
+        "model.family=bag",
         "model.vocabulary=300",
         "model.sequence=77",
         "model.channels=96",
         "model.blocks=3",
+        "model.embedding=55",
+        "model.classes=5",
+        "model.relu=branch",
         "model.heads=6",
         "model.kv_heads=2",
         "model.ffn=100",
@@ -200,7 +204,7 @@ static void test_wrong_types(void **state) {
     assert_refused("model:\n  bias: yes\n", ":2: model.bias: expected true or false, found \"yes\"");
     assert_refused(
         "model:\n  norm: batchnorm\n",
-        ":2: model.norm: expected layernorm, rmsnorm, layernorm-pytorch or layernorm-mlx, found \"batchnorm\"");
+        ":2: model.norm: expected layernorm, rmsnorm, layernorm-pytorch, layernorm-mlx or none, found \"batchnorm\"");
     assert_refused("model:\n  blocks: \"1\\n2\"\n", ":2: model.blocks: expected an integer, found \"1 2\"");
     assert_refused("model:\n  blocks: [1, 2]\n", ":2: model.blocks: expected one value, found a list");
     assert_refused("model:\n  blocks: {a: 2}\n", ":2: model.blocks: expected one value, found a mapping");
