@@ -1,6 +1,5 @@
 #include "base/text.h"
 
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,9 +35,8 @@ void mhc__text_append(mhc__text *text, const char *bytes, size_t count) {
     text->data[text->length] = '\0';
 }
 
-void mhc__text_format(mhc__text *text, const char *format, ...) {
-    va_list arguments, again;
-    va_start(arguments, format);
+void mhc__text_format_list(mhc__text *text, const char *format, va_list arguments) {
+    va_list again;
     va_copy(again, arguments);
     int count = vsnprintf(NULL, 0, format, arguments);
     if (count >= 0 && text_reserve(text, (size_t)count)) {
@@ -46,6 +44,12 @@ void mhc__text_format(mhc__text *text, const char *format, ...) {
         text->length += (size_t)count;
     }
     va_end(again);
+}
+
+void mhc__text_format(mhc__text *text, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    mhc__text_format_list(text, format, arguments);
     va_end(arguments);
 }
 

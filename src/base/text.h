@@ -3,6 +3,7 @@
 #ifndef MHC_BASE_TEXT_H
 #define MHC_BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -16,6 +17,7 @@ typedef struct mhc__text {
 
 void mhc__text_append(mhc__text *text, const char *bytes, size_t count);
 void mhc__text_format(mhc__text *text, const char *format, ...) MHC__PRINTF(2, 3);
+void mhc__text_format_list(mhc__text *text, const char *format, va_list arguments) MHC__PRINTF(2, 0);
 void mhc__text_free(mhc__text *text);
 
 /* A malloc'd formatted string, NULL when memory is out. */

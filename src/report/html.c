@@ -7,43 +7,8 @@
 
 #include "file/atomic.h"
 #include "mhc/version.h"
-
-static const char STYLE[] =
-    ":root{color-scheme:light dark;--page:#fbfbfa;--card:#fff;--ink:#1d2329;--soft:#5d6770;--line:#e2e5e8;"
-    "--mark:#f1f4f7;--accent:#2471a3;--note:#fff8e6;--note-line:#e0a800}\n"
-    "@media(prefers-color-scheme:dark){:root{--page:#14171a;--card:#1c2126;--ink:#e4e8ec;--soft:#9aa5b0;"
-    "--line:#313840;--mark:#262c33;--accent:#6cb6eb;--note:#2b2615;--note-line:#b8901c}}\n"
-    "*{box-sizing:border-box}\n"
-    "body{margin:0;background:var(--page);color:var(--ink);font:16px/1.6 system-ui,-apple-system,'Segoe UI',Roboto,"
-    "'DejaVu Sans',sans-serif}\n"
-    "main{max-width:72rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}\n"
-    "header{border-bottom:1px solid var(--line);margin-bottom:1.5rem;padding-bottom:1rem}\n"
-    "h1{font-size:2rem;line-height:1.2;margin:0 0 .4rem;letter-spacing:-.01em}\n"
-    "h2{font-size:1.3rem;line-height:1.3;margin:2.6rem 0 .8rem}\n"
-    "header p{color:var(--soft);font-size:1.05rem;margin:0}\n"
-    "p,ol{max-width:46rem}\n"
-    "li{margin:.45rem 0}\n"
-    "code{font:.88em ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;background:var(--mark);"
-    "padding:.1em .35em;border-radius:4px}\n"
-    "pre{background:var(--mark);border:1px solid var(--line);border-radius:8px;padding:.9rem 1.1rem;overflow-x:auto;"
-    "line-height:1.5}\n"
-    "pre code{background:none;padding:0}\n"
-    ".note{max-width:46rem;background:var(--note);border-left:4px solid var(--note-line);border-radius:4px;"
-    "padding:.7rem 1rem;margin:1rem 0}\n"
-    ".wide{overflow-x:auto;margin:1rem 0}\n"
-    "table{border-collapse:collapse;background:var(--card);border:1px solid var(--line);font-size:.92rem;"
-    "font-variant-numeric:tabular-nums}\n"
-    "caption{caption-side:bottom;text-align:left;color:var(--soft);padding:.5rem 0;max-width:46rem}\n"
-    "th,td{padding:.42rem .8rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}\n"
-    "th{background:var(--mark);font-weight:600}\n"
-    "td.n,th.n{text-align:right}\n"
-    "tbody tr:last-child td{border-bottom:0}\n"
-    "figure{margin:1.2rem 0 2rem}\n"
-    "figure img{display:block;max-width:100%;height:auto;background:#fff;border:1px solid var(--line);"
-    "border-radius:8px}\n"
-    "figcaption{color:var(--soft);font-size:.92rem;margin-top:.5rem;max-width:46rem}\n"
-    "a{color:var(--accent)}\n"
-    "footer{color:var(--soft);font-size:.88rem;border-top:1px solid var(--line);margin-top:3rem;padding-top:1rem}\n";
+#include "report/plot.h"
+#include "report/svg.h"
 
 void mhc__html_escape(mhc__text *out, const char *text) {
     for (const char *c = text; *c; c++) {
@@ -60,55 +25,77 @@ void mhc__html_escape(mhc__text *out, const char *text) {
     }
 }
 
+/* The end of the `x` or **x** that starts at c, at its closing mark; NULL: none starts there. */
+static const char *marked(const char *c, size_t *mark) {
+    *mark = c[0] == '*' && c[1] == '*' ? 2 : 1;
+    if (*mark == 2)
+        return strstr(c + 2, "**");
+    return *c == '`' ? strchr(c + 1, '`') : NULL;
+}
+
 /* Escapes, then turns `x` and **x** into elements; a marker without its partner stays as it is. */
-static void inline_text(mhc__text *out, const char *text) {
+void mhc__html_inline(mhc__text *out, const char *text) {
     mhc__text escaped = {0};
     mhc__html_escape(&escaped, text);
     out->failed |= escaped.failed;
     const char *c = escaped.data ? escaped.data : "";
     while (*c) {
-        bool strong = c[0] == '*' && c[1] == '*';
-        const char *mark = strong ? "**" : "`", *tag = strong ? "strong" : "code";
-        size_t length = strlen(mark);
-        const char *end = strong || *c == '`' ? strstr(c + length, mark) : NULL;
+        size_t mark;
+        const char *end = marked(c, &mark), *tag = mark == 2 ? "strong" : "code";
         if (!end) {
             mhc__text_append(out, c++, 1);
             continue;
         }
-        mhc__text_format(out, "<%s>%.*s</%s>", tag, (int)(end - c - (long)length), c + length, tag);
-        c = end + length;
+        mhc__text_format(out, "<%s>%.*s</%s>", tag, (int)(end - c - (long)mark), c + mark, tag);
+        c = end + mark;
     }
     mhc__text_free(&escaped);
 }
 
-static void element(mhc__text *out, const char *open, const char *close, const char *format, va_list arguments) {
-    va_list again;
-    va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
-    char *text = length < 0 ? NULL : malloc((size_t)length + 1);
-    if (text) {
-        vsnprintf(text, (size_t)length + 1, format, again);
-        mhc__text_append(out, open, strlen(open));
-        inline_text(out, text);
-        mhc__text_append(out, close, strlen(close));
-    } else {
-        out->failed = true;
+void mhc__html_markdown(mhc__text *out, const char *text) {
+    for (const char *c = text; *c;) {
+        size_t mark;
+        const char *end = marked(c, &mark);
+        if (end && mark == 1) {
+            mhc__text_append(out, c, (size_t)(end - c) + 1);
+            c = end + 1;
+            continue;
+        }
+        mhc__text_format(out, "%s%c", *c == '<' || *c == '|' ? "\\" : "", *c);
+        c++;
     }
-    free(text);
-    va_end(again);
+}
+
+/* Both forms of one piece of text, between what opens and closes it in each. */
+static void element(mhc__html *html, const char *open, const char *close, const char *before, const char *after,
+                    const char *format, va_list arguments) {
+    mhc__text text = {0};
+    mhc__text_format_list(&text, format, arguments);
+    html->text.failed |= text.failed;
+    if (text.data) {
+        mhc__text_append(&html->text, open, strlen(open));
+        mhc__html_inline(&html->text, text.data);
+        mhc__text_append(&html->text, close, strlen(close));
+        mhc__text_append(&html->markdown, before, strlen(before));
+        mhc__html_markdown(&html->markdown, text.data);
+        mhc__text_append(&html->markdown, after, strlen(after));
+    }
+    mhc__text_free(&text);
 }
 
 void mhc__html_start(mhc__html *html, const char *title, const char *subtitle) {
     *html = (mhc__html){0};
-    mhc__text *out = &html->text;
-    mhc__text_format(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
-    mhc__html_escape(out, title);
-    mhc__text_format(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n<header>\n<h1>", STYLE);
-    mhc__html_escape(out, title);
-    mhc__text_format(out, "</h1>\n<p>");
-    inline_text(out, subtitle);
-    mhc__text_format(out, "</p>\n</header>\n");
+    snprintf(html->title, sizeof html->title, "%s", title);
+    mhc__text_format(&html->text, "<header>\n<h1>");
+    mhc__html_escape(&html->text, title);
+    mhc__text_format(&html->text, "</h1>\n<p>");
+    mhc__html_inline(&html->text, subtitle);
+    mhc__text_format(&html->text, "</p>\n</header>\n");
+    mhc__text_format(&html->markdown, "# ");
+    mhc__html_markdown(&html->markdown, title);
+    mhc__text_format(&html->markdown, "\n\n");
+    mhc__html_markdown(&html->markdown, subtitle);
+    mhc__text_format(&html->markdown, "\n\n");
 }
 
 static void end_section(mhc__html *html) {
@@ -119,80 +106,127 @@ static void end_section(mhc__html *html) {
 
 void mhc__html_section(mhc__html *html, const char *heading) {
     end_section(html);
-    mhc__text_format(&html->text, "<section>\n<h2>");
-    inline_text(&html->text, heading);
+    html->sections++;
+    mhc__text_format(&html->text, "<section id=\"s%d\">\n<h2>", html->sections);
+    mhc__html_inline(&html->text, heading);
     mhc__text_format(&html->text, "</h2>\n");
+    mhc__text_format(&html->contents, "<a href=\"#s%d\">", html->sections);
+    mhc__html_inline(&html->contents, heading);
+    mhc__text_format(&html->contents, "</a>\n");
+    mhc__text_format(&html->markdown, "## ");
+    mhc__html_markdown(&html->markdown, heading);
+    mhc__text_format(&html->markdown, "\n\n");
     html->in_section = true;
 }
 
 void mhc__html_paragraph(mhc__html *html, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    element(&html->text, "<p>", "</p>\n", format, arguments);
+    element(html, "<p>", "</p>\n", "", "\n\n", format, arguments);
     va_end(arguments);
 }
 
 void mhc__html_note(mhc__html *html, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    element(&html->text, "<div class=\"note\">", "</div>\n", format, arguments);
+    element(html, "<div class=\"note\">", "</div>\n", "> ", "\n\n", format, arguments);
     va_end(arguments);
 }
 
 void mhc__html_list_start(mhc__html *html) {
     mhc__text_format(&html->text, "<ol>\n");
+    html->items = 0;
 }
 
 void mhc__html_item(mhc__html *html, const char *format, ...) {
     va_list arguments;
+    char before[16];
+    snprintf(before, sizeof before, "%d. ", ++html->items);
     va_start(arguments, format);
-    element(&html->text, "<li>", "</li>\n", format, arguments);
+    element(html, "<li>", "</li>\n", before, "\n", format, arguments);
     va_end(arguments);
 }
 
 void mhc__html_list_end(mhc__html *html) {
     mhc__text_format(&html->text, "</ol>\n");
+    mhc__text_format(&html->markdown, "\n");
 }
 
 void mhc__html_code(mhc__html *html, const char *text) {
     mhc__text_format(&html->text, "<pre><code>");
     mhc__html_escape(&html->text, text);
     mhc__text_format(&html->text, "</code></pre>\n");
+    bool ended = *text && text[strlen(text) - 1] == '\n';
+    mhc__text_format(&html->markdown, "```\n%s%s```\n\n", text, ended ? "" : "\n");
 }
 
 void mhc__html_table(mhc__html *html, const mhc__table *table, const char *caption) {
     mhc__text *out = &html->text;
     out->failed |= table->failed;
-    mhc__text_format(out, "<div class=\"wide\">\n<table>\n<caption>");
-    inline_text(out, caption);
+    mhc__text_format(out, "<div class=\"wide\" tabindex=\"0\">\n<table>\n<caption>");
+    mhc__html_inline(out, caption);
     mhc__text_format(out, "</caption>\n");
     for (int row = 0; row <= mhc__table_rows(table); row++) {
         const char *tag = row ? "td" : "th";
         mhc__text_format(out, "%s<tr>", row == 0 ? "<thead>\n" : row == 1 ? "<tbody>\n" : "");
         for (int column = 0; column < table->columns; column++) {
             mhc__text_format(out, mhc__table_numeric(table, column) ? "<%s class=\"n\">" : "<%s>", tag);
-            inline_text(out, mhc__table_at(table, row, column));
+            mhc__html_inline(out, mhc__table_at(table, row, column));
             mhc__text_format(out, "</%s>", tag);
         }
         mhc__text_format(out, "</tr>\n%s", row == 0 ? "</thead>\n" : "");
     }
     mhc__text_format(out, "%s</table>\n</div>\n", mhc__table_rows(table) > 0 ? "</tbody>\n" : "");
+    mhc__table_markdown(table, &html->markdown);
+    mhc__text_format(&html->markdown, "\n");
+    mhc__html_markdown(&html->markdown, caption);
+    mhc__text_format(&html->markdown, "\n\n");
 }
 
-static void links(mhc__text *out, const char *name, bool drawn) {
-    if (drawn)
-        mhc__text_format(out, " <a href=\"%s.png\">PNG</a> · <a href=\"%s.svg\">SVG</a> ·", name, name);
-    mhc__text_format(out, " <a href=\"%s.tsv\">data</a> · <a href=\"%s.gp\">script</a>", name, name);
+void mhc__html_facts(mhc__html *html, const mhc__table *table) {
+    html->text.failed |= table->failed;
+    mhc__text_format(&html->text, "<dl class=\"facts\">\n");
+    for (int row = 1; row <= mhc__table_rows(table); row++) {
+        mhc__text_format(&html->text, "<div><dt>");
+        mhc__html_inline(&html->text, mhc__table_at(table, row, 0));
+        mhc__text_format(&html->text, "</dt><dd>");
+        mhc__html_inline(&html->text, mhc__table_at(table, row, 1));
+        mhc__text_format(&html->text, "</dd></div>\n");
+    }
+    mhc__text_format(&html->text, "</dl>\n");
+    mhc__table_markdown(table, &html->markdown);
+    mhc__text_format(&html->markdown, "\n");
 }
 
-void mhc__html_figure(mhc__html *html, const char *name, int width, const char *caption) {
-    mhc__text *out = &html->text;
-    mhc__text_format(out, "<figure>\n<a href=\"%s.svg\"><img src=\"%s.svg\" width=\"%d\" alt=\"", name, name, width);
-    mhc__html_escape(out, caption);
-    mhc__text_format(out, "\"></a>\n<figcaption>");
-    inline_text(out, caption);
-    links(out, name, true);
-    mhc__text_format(out, "</figcaption>\n</figure>\n");
+static void links(mhc__html *html, const char *name, bool drawn) {
+    static const char *const types[][2] = {{"png", "PNG"}, {"svg", "SVG"}, {"tsv", "data"}, {"gp", "script"}};
+    for (int i = drawn ? 0 : 2; i < 4; i++) {
+        const char *dot = i == (drawn ? 0 : 2) ? " " : " · ";
+        mhc__text_format(&html->text, "%s<a href=\"%s.%s\">%s</a>", dot, name, types[i][0], types[i][1]);
+        mhc__text_format(&html->markdown, "%s[%s](%s.%s)", dot, types[i][1], name, types[i][0]);
+    }
+}
+
+mhc_status mhc__html_figure(mhc__html *html, const char *folder, const char *name, int columns, int rows,
+                            const char *caption, mhc_error *error) {
+    mhc__text picture = {0};
+    mhc_status status = mhc__svg_inline(folder, name, columns, rows, html->pictures == 0, caption, &picture, error);
+    if (status == MHC_OK) {
+        html->pictures++;
+        mhc__text *out = &html->text;
+        mhc__text_format(out, "<figure>\n");
+        mhc__text_append(out, picture.data ? picture.data : "", picture.length);
+        out->failed |= picture.failed;
+        mhc__text_format(out, "<figcaption>");
+        mhc__html_inline(out, caption);
+        mhc__text_format(&html->markdown, "![%s](%s.png)\n\n", name, name);
+        mhc__html_markdown(&html->markdown, caption);
+        links(html, name, true);
+        mhc__text_format(out, "</figcaption>\n</figure>\n");
+        mhc__text_format(&html->markdown, "\n\n");
+    }
+    mhc__text_free(&picture);
+    return status;
 }
 
 void mhc__html_no_figure(mhc__html *html, const char *name, const char *reason) {
@@ -200,18 +234,69 @@ void mhc__html_no_figure(mhc__html *html, const char *name, const char *reason) 
     mhc__text_format(out, "<div class=\"note\">The picture <code>%s</code> is not drawn: ", name);
     mhc__html_escape(out, reason);
     mhc__text_format(out, ".");
-    links(out, name, false);
+    mhc__text_format(&html->markdown, "> The picture `%s` is not drawn: ", name);
+    mhc__html_markdown(&html->markdown, reason);
+    mhc__text_format(&html->markdown, ".");
+    links(html, name, false);
     mhc__text_format(out, "</div>\n");
+    mhc__text_format(&html->markdown, "\n\n");
 }
 
-mhc_status mhc__html_write(mhc__html *html, const char *path, mhc_error *error) {
-    end_section(html);
-    mhc__text_format(&html->text,
-                     "<footer>Written by mhc %s. Every picture has its numbers (.tsv) and its gnuplot script (.gp) "
-                     "beside it.</footer>\n</main>\n</body>\n</html>\n",
-                     mhc_version());
-    mhc_status status = html->text.failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for the page", path)
-                                          : mhc__write_file(path, html->text.data, html->text.length, error);
+void mhc__html_free(mhc__html *html) {
     mhc__text_free(&html->text);
+    mhc__text_free(&html->markdown);
+    mhc__text_free(&html->contents);
+}
+
+/* Each colour of a picture twice: as it is drawn, and for a dark page. */
+static void plot_variables(mhc__text *page) {
+    for (int dark = 0; dark < 2; dark++) {
+        mhc__text_format(page, "%s", dark ? "@media(prefers-color-scheme:dark){:root{" : ":root{");
+        for (int i = 0; i < MHC__PLOT_COLOURS; i++)
+            mhc__text_format(page, "--plot-%s:#%06x;", mhc__plot_colours[i].name,
+                             dark ? mhc__plot_colours[i].dark : mhc__plot_colours[i].rgb);
+        mhc__text_format(page, "%s\n", dark ? "}}" : "}");
+    }
+}
+
+static void whole_page(const mhc__html *html, mhc__text *page) {
+    mhc__text_format(page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                           "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
+    mhc__html_escape(page, html->title);
+    mhc__text_format(page, "</title>\n<style>\n%s", mhc__html_style);
+    plot_variables(page);
+    mhc__text_format(page, "</style>\n</head>\n<body>\n<main>\n");
+    const char *body = html->text.data, *after = strstr(body, "</header>\n") + strlen("</header>\n");
+    mhc__text_append(page, body, (size_t)(after - body));
+    if (html->contents.data)
+        mhc__text_format(page, "<nav>\n%s</nav>\n", html->contents.data);
+    mhc__text_append(page, after, html->text.length - (size_t)(after - body));
+    mhc__text_format(page,
+                     "<footer>Written by mhc %s. Every picture has its numbers (.tsv) and its gnuplot script (.gp) "
+                     "beside this page; the same text as Markdown is in <a href=\"report.md\">report.md</a>.</footer>\n"
+                     "</main>\n</body>\n</html>\n",
+                     mhc_version());
+}
+
+static mhc_status write_in(const char *folder, const char *name, const mhc__text *text, mhc_error *error) {
+    char *path = mhc__format("%s/%s", folder, name);
+    mhc_status status = text->failed || !path ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s/%s: no memory", folder, name)
+                                              : mhc__write_file(path, text->data, text->length, error);
+    free(path);
+    return status;
+}
+
+mhc_status mhc__html_write(mhc__html *html, const char *folder, mhc_error *error) {
+    end_section(html);
+    mhc__text page = {0};
+    page.failed = html->text.failed || html->contents.failed;
+    if (!page.failed)
+        whole_page(html, &page);
+    mhc_status status = write_in(folder, "index.html", &page, error);
+    if (status == MHC_OK)
+        status = write_in(folder, "report.md", &html->markdown, error);
+    mhc__text_free(&page);
+    mhc__html_free(html);
     return status;
 }

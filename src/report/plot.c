@@ -13,6 +13,15 @@
 /* Exit code of the child when gnuplot itself could not be started; gnuplot's own failures are 1. */
 enum { EXIT_NOT_STARTED = 127 };
 
+const mhc__plot_colour mhc__plot_colours[MHC__PLOT_COLOURS] = {
+    {"1", 0x2ecc71, 0x2ecc71},    {"2", 0xe74c3c, 0xff6f61},    {"3", 0x3498db, 0x4fb3f3},
+    {"4", 0x9b59b6, 0xc48be0},    {"5", 0xf39c12, 0xf5b041},    {"6", 0x34495e, 0xa9bccf},
+    {"7", 0x16a085, 0x3fd0b5},    {"8", 0xc2185b, 0xf06292},    {"9", 0x7f8c8d, 0xaab7b8},
+    {"10", 0x795548, 0xbc9a8c},   {"11", 0x9e9d24, 0xd4d355},   {"12", 0x1a237e, 0x8c9eff},
+    {"ink", 0x000000, 0xe4e8ec},  {"text", 0x333333, 0xc9d1d9}, {"border", 0x555555, 0x8b949e},
+    {"grid", 0xd2d6da, 0x3a424b},
+};
+
 /* The last line of what the process said, which is where gnuplot names the mistake. */
 static void last_line(char *text) {
     size_t length = strlen(text);
@@ -113,18 +122,15 @@ static void script(mhc__text *text, const char *name, const char *body, int widt
     mhc__text_format(text, "    set output '%s.png'; load '%s.gp'; unset output\n", name, name);
     mhc__text_format(text,
                      "    set terminal svg size %d,%d dynamic font \"DejaVu Sans,Helvetica,Arial,sans-serif\" "
-                     "fontscale 0.92 background \"#ffffff\"\n",
+                     "fontscale 1.1 background \"#ffffff\"\n",
                      width, height);
     mhc__text_format(text, "    set output '%s.svg'; load '%s.gp'; unset output\n    exit\n}\n", name, name);
     mhc__text_format(text, "reset\nset datafile separator \"\\t\"\nset datafile missing \"NaN\"\n"
                            "set border 3 linecolor rgb \"#555555\"\nset tics nomirror textcolor rgb \"#333333\"\n"
-                           "set grid linecolor rgb \"#d2d6da\" linewidth 1\nset key noopaque spacing 1.1\n"
-                           "set style line 1 linecolor rgb \"#2ecc71\" linewidth 4\n"
-                           "set style line 2 linecolor rgb \"#e74c3c\" linewidth 2 dashtype (6,3)\n"
-                           "set style line 3 linecolor rgb \"#3498db\" linewidth 2\n"
-                           "set style line 4 linecolor rgb \"#9b59b6\" linewidth 2\n"
-                           "set style line 5 linecolor rgb \"#f39c12\" linewidth 2\n"
-                           "set style line 6 linecolor rgb \"#34495e\" linewidth 2\n");
+                           "set grid linecolor rgb \"#d2d6da\" linewidth 1\nset key noopaque spacing 1.1\n");
+    for (int i = 0; i < MHC__PLOT_STYLES; i++)
+        mhc__text_format(text, "set style line %d linecolor rgb \"#%06x\" linewidth %d%s\n", i + 1,
+                         mhc__plot_colours[i].rgb, i == 0 ? 4 : 2, i == 1 ? " dashtype (6,3)" : "");
     mhc__text_format(text, "%s", body);
 }
 

@@ -8,8 +8,8 @@
 
 typedef struct mhc__figure {
     const char *name;
-    int width, height; /* pixels */
-    mhc__text tsv, gnuplot;
+    int width, height;      /* pixels */
+    mhc__text tsv, gnuplot; /* "set multiplot layout ROWS,COLUMNS" makes panels, which a narrow page stacks */
     const char *caption;
 } mhc__figure;
 

@@ -1,8 +1,10 @@
 #include "study/page.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "file/atomic.h"
+#include "report/origin.h"
 #include "study/settings.h"
 
 /* Frees text. */
@@ -15,6 +17,22 @@ static mhc_status write_text(const char *folder, const char *name, mhc__text *te
     return status;
 }
 
+mhc_status mhc__page_claims(mhc__html *html, const mhc__claim *claims, int count, const void *evidence,
+                            const char *folder, const mhc__study_options *options, mhc_error *error) {
+    mhc__table table;
+    mhc__text tsv = {0}, said = {0};
+    mhc__claims_section(html, claims, count, evidence);
+    mhc__claims_table(claims, count, evidence, &table);
+    mhc__table_tsv(&table, &tsv);
+    mhc__table_free(&table);
+    MHC__TRY(write_text(folder, "claims.tsv", &tsv, error));
+    mhc__claims_say(claims, count, evidence, &said);
+    if (said.data)
+        mhc__study_note(options, "%s", said.data);
+    mhc__text_free(&said);
+    return MHC_OK;
+}
+
 mhc_status mhc__page_table(const mhc__table *table, const char *folder, mhc_error *error) {
     mhc__text tsv = {0}, markdown = {0};
     mhc__table_tsv(table, &tsv);
@@ -23,15 +41,61 @@ mhc_status mhc__page_table(const mhc__table *table, const char *folder, mhc_erro
     return write_text(folder, "table.md", &markdown, error);
 }
 
-mhc_status mhc__page_write(mhc__html *html, const char *folder, const mhc__study_options *options, mhc_error *error) {
-    char *path = mhc__format("%s/index.html", folder);
-    if (!path) {
-        mhc__text_free(&html->text);
-        return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", folder);
+/* One more word, in quotes where a shell would take it for something else. */
+static void word(mhc__text *text, const char *option, const char *value) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-=,:+@%";
+    mhc__text_format(text, " %s%s", option, *option ? " " : "");
+    if (*value && strspn(value, plain) == strlen(value)) {
+        mhc__text_format(text, "%s", value);
+        return;
     }
-    mhc_status status = mhc__html_write(html, path, error);
-    if (status == MHC_OK)
-        mhc__study_note(options, "report: %s", path);
-    free(path);
-    return status;
+    mhc__text_format(text, "'");
+    for (const char *c = value; *c; c++)
+        if (*c == '\'')
+            mhc__text_format(text, "'\\''");
+        else
+            mhc__text_append(text, c, 1);
+    mhc__text_format(text, "'");
+}
+
+void mhc__page_command(const char *study, const mhc__study_options *options, mhc__text *text) {
+    static const char *const sizes[] = {"", " --quick", " --published"};
+    mhc__text_format(text, "mhc study %s%s", study, sizes[options->size]);
+    if (options->data)
+        word(text, "--data", options->data);
+    if (options->steps)
+        mhc__text_format(text, " --steps %lld", (long long)options->steps);
+    if (options->seeds)
+        mhc__text_format(text, " --seeds %d", options->seeds);
+    if (options->seed != mhc__study_options_default().seed)
+        mhc__text_format(text, " --seed %llu", (unsigned long long)options->seed);
+    if (options->threads)
+        mhc__text_format(text, " --threads %d", options->threads);
+    for (int i = 0; i < options->set_count; i++)
+        word(text, "--set", options->set[i]);
+    if (options->out)
+        word(text, "--out", options->out);
+}
+
+void mhc__page_origin(mhc__html *html, const char *study, const mhc__study_options *options, int seeds,
+                      double seconds) {
+    mhc__text command = {0}, numbers = {0};
+    unsigned long long first = options->seed;
+    mhc__page_command(study, options, &command);
+    mhc__text_format(&numbers, "%llu", first);
+    if (seeds > 1)
+        mhc__text_format(&numbers, " to %llu", first + (unsigned)seeds - 1);
+    html->text.failed |= command.failed || numbers.failed;
+    if (!html->text.failed) {
+        mhc__origin origin = {command.data, numbers.data, options->threads, seconds};
+        mhc__origin_section(html, &origin);
+    }
+    mhc__text_free(&command);
+    mhc__text_free(&numbers);
+}
+
+mhc_status mhc__page_write(mhc__html *html, const char *folder, const mhc__study_options *options, mhc_error *error) {
+    MHC__TRY(mhc__html_write(html, folder, error));
+    mhc__study_note(options, "report: %s/index.html", folder);
+    return MHC_OK;
 }

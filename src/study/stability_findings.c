@@ -150,14 +150,14 @@ static void about_loss(const mhc__stability *study, mhc__html *html, const char 
     }
     for (int seed = 0; seed < study->seeds; seed++)
         differences[seed] = paired_loss(study, c, base, seed, steps - tenth);
-    mhc__verdict verdict = mhc__verdict_of(differences, study->seeds, &mean, &error);
+    mhc__significance significance = mhc__significance_of(differences, study->seeds, &mean, &error);
     free(differences);
     mhc__text said = {0};
-    if (verdict == MHC__NO_VERDICT)
+    if (significance == MHC__TOO_FEW_SEEDS)
         mhc__text_format(&said, "%s: no verdict", study->seeds == 1 ? "one seed" : "two seeds");
     else
         mhc__text_format(&said, "mean of %d seeds, standard error %.4f; %s", study->seeds, error,
-                         verdict == MHC__SEEN
+                         significance == MHC__SEEN
                              ? "the same sign in all of them and more than twice the standard error: a difference"
                              : "not the same sign in all of them, or not twice the standard error: no difference");
     html->text.failed |= said.failed;

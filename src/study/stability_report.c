@@ -195,6 +195,10 @@ mhc_status mhc__stability_report(mhc__stability *study, mhc_error *error) {
     mhc__html_code(&html, "mhc study stability --seeds 3 --data TEXT\n"
                           "mhc study stability --set study.connections=residual,hc,paper    # streams that do differ\n"
                           "mhc study demo                                                   # what depth does\n");
+    double seconds = 0;
+    for (int i = 0; i < study->choice_count * study->seeds; i++)
+        seconds += study->arms[i].seconds;
+    mhc__page_origin(&html, "stability", study->options, study->seeds, seconds);
     if (status == MHC_OK)
         status = mhc__page_table(&table, study->folder.report, error);
     mhc__text plain = {0};
@@ -205,6 +209,6 @@ mhc_status mhc__stability_report(mhc__stability *study, mhc_error *error) {
     mhc__table_free(&table);
     if (status == MHC_OK)
         return mhc__page_write(&html, study->folder.report, study->options, error);
-    mhc__text_free(&html.text);
+    mhc__html_free(&html);
     return status;
 }

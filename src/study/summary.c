@@ -69,12 +69,12 @@ void mhc__composite_say(const mhc__composite *composite, mhc__text *text) {
     mhc__range_say(composite->column_min, text);
 }
 
-mhc__verdict mhc__verdict_of(const double *differences, int seeds, double *mean, double *standard_error) {
+mhc__significance mhc__significance_of(const double *differences, int seeds, double *mean, double *standard_error) {
     double deviation;
     mhc__mean_spread(differences, seeds, mean, &deviation);
     *standard_error = deviation / sqrt((double)seeds);
     if (seeds < 3)
-        return MHC__NO_VERDICT;
+        return MHC__TOO_FEW_SEEDS;
     for (int s = 0; s < seeds; s++)
         if (!(differences[s] * *mean > 0))
             return MHC__NOT_SEEN;

@@ -41,11 +41,11 @@ void mhc__composite_say(const mhc__composite *composite, mhc__text *text);
 
 /* Whether a difference between two connections counts. A seed is one observation; the steps of one run are not
  * independent. */
-typedef enum mhc__verdict {
-    MHC__NO_VERDICT, /* fewer than three seeds */
+typedef enum mhc__significance {
+    MHC__TOO_FEW_SEEDS, /* fewer than three seeds */
     MHC__NOT_SEEN,
     MHC__SEEN /* the same sign in all seeds, and the mean is more than twice its standard error */
-} mhc__verdict;
-mhc__verdict mhc__verdict_of(const double *differences, int seeds, double *mean, double *standard_error);
+} mhc__significance;
+mhc__significance mhc__significance_of(const double *differences, int seeds, double *mean, double *standard_error);
 
 #endif

@@ -79,9 +79,6 @@ static void say(mhc__sweep *study) {
 
 static void how_it_was_run(mhc__sweep *study, mhc__html *html) {
     const mhc__config *config = &mhc__sweep_arm(study, 0, 0, 0)->config;
-    double seconds = 0;
-    for (int i = 0; i < study->depth_count * study->choice_count * study->seeds; i++)
-        seconds += study->arms[i].seconds;
     mhc__html_section(html, "How it was run");
     static const char *const around[] = {"attention and feed-forward each",
                                          "each whole block, which keeps its own two residuals inside",
@@ -95,16 +92,14 @@ static void how_it_was_run(mhc__sweep *study, mhc__html *html) {
     mhc__html_paragraph(
         html,
         "Width %d, %d heads, feed-forward %d, %d streams; %lld steps of %d rows of %d tokens; AdamW, %s of "
-        "%g, %s, %s. Data: %s. All models of a depth see the same batches. Training "
-        "took %.0f seconds in all.",
+        "%g, %s, %s. Data: %s. All models of a depth see the same batches.",
         config->model.channels, config->model.heads, config->model.ffn, study->config.model.streams,
         (long long)config->train.steps, config->train.batch, config->model.sequence, schedules[config->train.schedule],
         (double)config->train.lr, warmup.data ? warmup.data : "",
         config->train.clip > 0 ? "with clipping" : "no clipping",
         increment ? "rows that count upwards modulo 256 from a random start, so that the next token is the "
                     "last one plus one"
-                  : config->data.path,
-        seconds);
+                  : config->data.path);
     mhc__text_free(&warmup);
     mhc__html_paragraph(html, "The models:");
     mhc__html_list_start(html);
@@ -121,6 +116,13 @@ static void how_it_was_run(mhc__sweep *study, mhc__html *html) {
         mhc__text_free(&settings);
     }
     mhc__html_list_end(html);
+}
+
+static double seconds_of(const mhc__sweep *study) {
+    double seconds = 0;
+    for (int i = 0; i < study->depth_count * study->choice_count * study->seeds; i++)
+        seconds += study->arms[i].seconds;
+    return seconds;
 }
 
 static void build_page(mhc__sweep *study, const mhc__table *table, mhc__html *html) {
@@ -155,6 +157,7 @@ mhc_status mhc__sweep_report(mhc__sweep *study, mhc_error *error) {
     how_it_was_run(study, &html);
     mhc__html_section(&html, "What to try next");
     mhc__html_code(&html, study->kind->next);
+    mhc__page_origin(&html, study->kind->name, study->options, study->seeds, seconds_of(study));
     if (status == MHC_OK)
         status = mhc__page_table(&table, study->folder.report, error);
     mhc__table_free(&table);
@@ -162,6 +165,6 @@ mhc_status mhc__sweep_report(mhc__sweep *study, mhc_error *error) {
         say(study);
         return mhc__page_write(&html, study->folder.report, study->options, error);
     }
-    mhc__text_free(&html.text);
+    mhc__html_free(&html);
     return status;
 }

@@ -27,7 +27,8 @@ static void test_inline_markup(void **state) {
     mhc__text_free(&html.text);
 }
 
-/* Every element that is opened is closed, in order. Void elements of the pages we build: meta, img, and the doctype. */
+/* Every element that is opened is closed, in order. Void elements of the pages we build: meta and the doctype; in
+ * pictures "<x/>". */
 static void assert_well_formed(const char *page) {
     char open[64][16];
     int depth = 0;
@@ -39,7 +40,9 @@ static void assert_well_formed(const char *page) {
         char name[16] = "";
         sscanf(c + 1 + closing, "%15[a-zA-Z0-9!]", name);
         assert_true(name[0] != '\0');
-        if (!strcmp(name, "meta") || !strcmp(name, "img") || name[0] == '!')
+        if (!strcmp(name, "meta") || name[0] == '!')
+            continue;
+        if (!closing && strchr(c, '>')[-1] == '/')
             continue;
         if (!closing) {
             assert_true(depth < 64);
@@ -70,22 +73,61 @@ static void test_page(void **state) {
     mhc__html_item(&html, "one");
     mhc__html_list_end(&html);
     mhc__html_code(&html, "a < b\n");
-    mhc__html_figure(&html, "gain", 800, "a \"quoted\" caption");
-    mhc__html_no_figure(&html, "other", "gnuplot is absent");
+    static const char picture[] =
+        "<svg viewBox=\"0 0 10 10\"><g id=\"gnuplot_canvas\"><defs></defs><path d='M1,1'/></g></svg>";
     mhc_error error = {0};
-    assert_int_equal(mhc__html_write(&html, scratch_path("index.html"), &error), MHC_OK);
+    assert_int_equal(mhc__write_file(scratch_path("gain.svg"), picture, strlen(picture), &error), MHC_OK);
+    assert_int_equal(mhc__html_figure(&html, scratch_folder, "gain", 1, 2, "a \"quoted\" caption", &error), MHC_OK);
+    assert_int_equal(mhc__html_figure(&html, scratch_folder, "absent", 1, 1, "", &error), MHC_IO);
+    mhc__html_no_figure(&html, "other", "gnuplot is absent");
+    mhc__table facts;
+    mhc__table_start(&facts, "What|Value");
+    mhc__table_cell(&facts, "Machine");
+    mhc__table_cell(&facts, "a <fast> one");
+    mhc__html_facts(&html, &facts);
+    mhc__table_free(&facts);
+    assert_int_equal(mhc__html_write(&html, scratch_folder, &error), MHC_OK);
     char *page;
     size_t size;
     assert_int_equal(mhc__read_file(scratch_path("index.html"), &page, &size, &error), MHC_OK);
     assert_well_formed(page);
     assert_null(strstr(page, "<script"));
     assert_null(strstr(page, "http"));
+    assert_null(strstr(page, "<img"));
+    assert_null(strstr(page, "url("));
     assert_non_null(strstr(page, "<title>Title &amp; &lt;more&gt;</title>"));
-    assert_non_null(strstr(page, "alt=\"a &quot;quoted&quot; caption\""));
+    assert_non_null(strstr(page, "aria-label=\"a &quot;quoted&quot; caption\""));
     assert_non_null(strstr(page, "<td class=\"n\">2</td>"));
-    assert_non_null(strstr(page, "src=\"gain.svg\""));
+    assert_non_null(strstr(page, "<path d='M1,1'/>"));
+    assert_non_null(strstr(page, "<a href=\"#s2\">Second</a>"));
+    assert_non_null(strstr(page, "<dt>Machine</dt><dd>a &lt;fast&gt; one</dd>"));
+    assert_non_null(strstr(page, "--plot-1:#2ecc71;"));
     assert_non_null(strstr(page, "prefers-color-scheme:dark"));
     free(page);
+}
+
+static void test_markdown(void **state) {
+    (void)state;
+    mhc__html html;
+    mhc__html_start(&html, "Title", "What `it` is");
+    mhc__html_section(&html, "First");
+    mhc__html_paragraph(&html, "a < b, `c | <d>` and **e**");
+    mhc__html_note(&html, "mind this");
+    mhc__html_list_start(&html);
+    mhc__html_item(&html, "one");
+    mhc__html_item(&html, "two");
+    mhc__html_list_end(&html);
+    mhc__html_code(&html, "mhc help");
+    mhc__html_no_figure(&html, "gain", "no gnuplot");
+    mhc_error error = {0};
+    assert_int_equal(mhc__html_write(&html, scratch_folder, &error), MHC_OK);
+    char *text;
+    size_t size;
+    assert_int_equal(mhc__read_file(scratch_path("report.md"), &text, &size, &error), MHC_OK);
+    assert_string_equal(text, "# Title\n\nWhat `it` is\n\n## First\n\na \\< b, `c | <d>` and **e**\n\n> mind this\n\n"
+                              "1. one\n2. two\n\n```\nmhc help\n```\n\n> The picture `gain` is not drawn: no gnuplot. "
+                              "[data](gain.tsv) · [script](gain.gp)\n\n");
+    free(text);
 }
 
 static void test_unwritable(void **state) {
@@ -93,16 +135,14 @@ static void test_unwritable(void **state) {
     mhc__html html;
     mhc__html_start(&html, "t", "s");
     mhc_error error = {0};
-    assert_int_equal(mhc__html_write(&html, scratch_path("absent/index.html"), &error), MHC_IO);
+    assert_int_equal(mhc__html_write(&html, scratch_path("absent"), &error), MHC_IO);
     assert_non_null(strstr(error.message, "absent/index.html"));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_escape),
-        cmocka_unit_test(test_inline_markup),
-        cmocka_unit_test(test_page),
-        cmocka_unit_test(test_unwritable),
+        cmocka_unit_test(test_escape),   cmocka_unit_test(test_inline_markup), cmocka_unit_test(test_page),
+        cmocka_unit_test(test_markdown), cmocka_unit_test(test_unwritable),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

@@ -76,12 +76,12 @@ static void test_verdict(void **state) {
     const double clear[] = {-1, -1.1, -0.9}, wide[] = {0.1, 0.1, 2}, lost[] = {1, NAN, 1};
     const double mixed[] = {1, 1, 1, 1, 1, 1, 1, 1, -0.01}; /* 8 times its standard error */
     double mean, error;
-    assert_int_equal(mhc__verdict_of(clear, 2, &mean, &error), MHC__NO_VERDICT);
-    assert_int_equal(mhc__verdict_of(clear, 3, &mean, &error), MHC__SEEN);
+    assert_int_equal(mhc__significance_of(clear, 2, &mean, &error), MHC__TOO_FEW_SEEDS);
+    assert_int_equal(mhc__significance_of(clear, 3, &mean, &error), MHC__SEEN);
     assert_true(fabs(mean + 1) < 1e-15 && fabs(error - 0.1 / sqrt(3)) < 1e-15);
-    assert_int_equal(mhc__verdict_of(mixed, 9, &mean, &error), MHC__NOT_SEEN);
-    assert_int_equal(mhc__verdict_of(wide, 3, &mean, &error), MHC__NOT_SEEN);
-    assert_int_equal(mhc__verdict_of(lost, 3, &mean, &error), MHC__NOT_SEEN);
+    assert_int_equal(mhc__significance_of(mixed, 9, &mean, &error), MHC__NOT_SEEN);
+    assert_int_equal(mhc__significance_of(wide, 3, &mean, &error), MHC__NOT_SEEN);
+    assert_int_equal(mhc__significance_of(lost, 3, &mean, &error), MHC__NOT_SEEN);
 }
 
 static void test_failures(void **state) {
