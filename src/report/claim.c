@@ -95,8 +95,8 @@ static void card(mhc__html *html, const mhc__claim *claim, const mhc__finding *f
     pair(html, "", "Published", or_dash(claim->published));
     pair(html, "", "Measured here", or_dash(finding->measured.data));
     pair(html, " class=\"all\"", "Why", or_dash(finding->reason.data));
-    pair(html, " class=\"all quiet\"", "Rule", or_dash(claim->rule));
-    pair(html, " class=\"all quiet\"", "Source", or_dash(claim->source));
+    pair(html, " class=\"quiet\"", "Rule", or_dash(claim->rule));
+    pair(html, " class=\"quiet\"", "Source", or_dash(claim->source));
     mhc__text_format(&html->text, "</dl>\n</article>\n");
     mhc__text_format(&html->markdown, "\n");
 }

@@ -5,6 +5,7 @@
 #include "report/html.h"
 #include "study/arm.h"
 #include "study/settings.h"
+#include "study/summary.h"
 #include "study/variant.h"
 
 typedef struct mhc__stability {
@@ -20,6 +21,16 @@ typedef struct mhc__stability {
 static inline const mhc__arm *mhc__stability_arm(const mhc__stability *study, int connection, int seed) {
     return &study->arms[connection * study->seeds + seed];
 }
+
+/* Whether every coefficient starts the same for all streams and comes from parameters alone: then streams that start as
+ * copies stay copies, by symmetry. */
+bool mhc__stability_symmetric(const mhc__stability *study, int c);
+/* Copies, mixed by 1/n, read with weights that sum to 1 and written with one factor, from the first pass to the last:
+ * the baseline with this factor on each branch. NaN where it is not so. Profiles of before the sums of pre were
+ * recorded don't know them. */
+double mhc__stability_branch_factor(const mhc__stability *study, int c);
+/* loss(c) - loss(base) on the same batches, mean over the last tenth of the steps and over seeds. */
+mhc__significance mhc__stability_loss(const mhc__stability *study, int c, int base, double *mean, double *error);
 
 /* OUT/report/: index.html, the pictures, table.tsv and table.md; the table also to the log. */
 mhc_status mhc__stability_report(mhc__stability *study, mhc_error *error);

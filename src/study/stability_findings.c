@@ -1,16 +1,13 @@
 /* Sentences of the stability report, each chosen by what was measured. */
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "study/stability.h"
-#include "study/summary.h"
 
 typedef struct summary {
     mhc__failures failures;
     mhc__range spread;
     mhc__composite composite;
-    mhc__range uniform, post, pre_sum;           /* before and after training: |res - 1/n|, post, sum of pre */
+    mhc__range uniform;                          /* before and after training: |res - 1/n| */
     double gain, gain_last, gain_peak, gradient; /* means over steps; gain_last: of the last quarter */
     int64_t peak_step;
 } summary;
@@ -19,23 +16,13 @@ static const mhc__arm *seeds_of(const mhc__stability *study, int c) {
     return mhc__stability_arm(study, c, 0);
 }
 
-static void add_profile(const mhc__profile *profile, summary *s) {
-    mhc__widen(&s->uniform, profile->res_from_uniform);
-    mhc__widen(&s->post, profile->post_min);
-    mhc__widen(&s->post, profile->post_max);
-    mhc__widen(&s->pre_sum, profile->pre_sum_min);
-    mhc__widen(&s->pre_sum, profile->pre_sum_max);
-}
-
 /* Over all seeds of a connection; every step. */
 static summary summarise(const mhc__stability *study, int c) {
     const mhc__arm *arms = seeds_of(study, c);
     summary s = {.failures = mhc__failures_of(arms, study->seeds),
                  .spread = mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, spread)),
                  .composite = mhc__composite_of(arms, study->seeds),
-                 .uniform = MHC__RANGE_EMPTY,
-                 .post = MHC__RANGE_EMPTY,
-                 .pre_sum = MHC__RANGE_EMPTY};
+                 .uniform = MHC__RANGE_EMPTY};
     int64_t count = 0, last = 0, steps = study->config.train.steps;
     for (int seed = 0; seed < study->seeds; seed++) {
         const mhc__series *series = &arms[seed].series;
@@ -52,23 +39,13 @@ static summary summarise(const mhc__stability *study, int c) {
                 last++;
             }
         }
-        add_profile(&arms[seed].before, &s);
-        add_profile(&arms[seed].after, &s);
+        mhc__widen(&s.uniform, arms[seed].before.res_from_uniform);
+        mhc__widen(&s.uniform, arms[seed].after.res_from_uniform);
     }
     s.gain /= (double)count;
     s.gradient /= (double)count;
     s.gain_last /= (double)last;
     return s;
-}
-
-/* Whether every coefficient starts the same for all streams and comes from parameters alone: then streams that start as
- * copies stay copies, by symmetry. */
-static bool symmetric(const mhc__stability *study, int c) {
-    mhc_spec spec;
-    mhc_error ignored;
-    return mhc_spec_preset(&spec, study->choices[c].name, study->config.model.streams, 1, &ignored) == MHC_OK &&
-           spec.mapping == MHC_MAPPING_STATIC &&
-           (spec.start == MHC_INIT_ZEROS || spec.start == MHC_INIT_HC_MEAN || spec.start == MHC_INIT_2I_J);
 }
 
 static void about_streams(mhc__html *html, const char *label, const summary *s, bool symmetry) {
@@ -90,24 +67,16 @@ static void about_streams(mhc__html *html, const char *label, const summary *s, 
         mhc__html_item(html, "**The streams of %s differ**: the largest spread is %.2g of their rms.", label, spread);
 }
 
-/* Copies, mixed by 1/n, read with weights that sum to 1 and written with one factor, from the first pass to the last:
- * the baseline with a factor on each branch. Profiles of before the sums of pre were recorded don't know them. */
-static bool only_a_factor(const mhc__stability *study, int c, const summary *s) {
-    bool read_whole = isnan(s->pre_sum.high) || mhc__range_from(s->pre_sum, 1) < 1e-6;
-    return symmetric(study, c) && study->config.model.contract == MHC__CONTRACT_MEAN && s->spread.high == 0 &&
-           s->uniform.high < 1e-6 && s->post.high - s->post.low < 1e-6 && read_whole;
-}
-
-static void about_gain(mhc__html *html, const char *label, const summary *s, const summary *base, bool factor) {
+static void about_gain(mhc__html *html, const char *label, const summary *s, const summary *base, double factor) {
     double ratio = s->gain / base->gain;
-    if (factor)
+    if (!isnan(factor))
         mhc__html_item(
             html,
             "**%s is the baseline with every branch multiplied by %.3g.** Its matrices have not moved: before and "
             "after training every entry of H_res is 1/n (to %.1e) and every H_post is %.3g. Mixing copies changes "
             "nothing, so only H_post acts. Its mean activation gain, over all steps, is %.3f times the baseline's, and "
             "that factor of H_post is the reason, not the doubly stochastic constraint.",
-            label, s->post.high, s->uniform.high, s->post.high, ratio);
+            label, factor, s->uniform.high, factor, ratio);
     else
         mhc__html_item(
             html,
@@ -130,28 +99,9 @@ static void about_composite(mhc__html *html, const char *label, const mhc__compo
     mhc__text_free(&said);
 }
 
-/* loss(c) - loss(base) of one seed, on the same batches: the mean over the steps from `from` on. */
-static double paired_loss(const mhc__stability *study, int c, int base, int seed, int64_t from) {
-    const mhc__series *a = &mhc__stability_arm(study, c, seed)->series;
-    const mhc__series *b = &mhc__stability_arm(study, base, seed)->series;
-    double sum = 0;
-    int64_t count = 0;
-    for (int64_t i = from; i < a->count && i < b->count; i++, count++)
-        sum += a->at[i].loss - b->at[i].loss;
-    return sum / (double)count;
-}
-
 static void about_loss(const mhc__stability *study, mhc__html *html, const char *label, int c, int base) {
-    int64_t steps = study->config.train.steps, tenth = steps < 10 ? 1 : steps / 10;
-    double *differences = malloc((size_t)study->seeds * sizeof *differences), mean, error;
-    if (!differences) {
-        html->text.failed = true;
-        return;
-    }
-    for (int seed = 0; seed < study->seeds; seed++)
-        differences[seed] = paired_loss(study, c, base, seed, steps - tenth);
-    mhc__significance significance = mhc__significance_of(differences, study->seeds, &mean, &error);
-    free(differences);
+    double mean, error;
+    mhc__significance significance = mhc__stability_loss(study, c, base, &mean, &error);
     mhc__text said = {0};
     if (significance == MHC__TOO_FEW_SEEDS)
         mhc__text_format(&said, "%s: no verdict", study->seeds == 1 ? "one seed" : "two seeds");
@@ -174,9 +124,9 @@ static void about_loss(const mhc__stability *study, mhc__html *html, const char 
 static void about_connection(mhc__stability *study, mhc__html *html, int c, int base, const summary *baseline) {
     summary s = summarise(study, c);
     const char *label = study->choices[c].label;
-    about_streams(html, label, &s, symmetric(study, c));
+    about_streams(html, label, &s, mhc__stability_symmetric(study, c));
     if (base >= 0) {
-        about_gain(html, label, &s, baseline, only_a_factor(study, c, &s));
+        about_gain(html, label, &s, baseline, mhc__stability_branch_factor(study, c));
         mhc__html_item(html, "The mean gradient norm of %s, over all steps, is %.3f times the baseline's.", label,
                        s.gradient / baseline->gradient);
     }

@@ -4,6 +4,7 @@
 #include "file/atomic.h"
 #include "study/page.h"
 #include "study/stability.h"
+#include "study/stability_claims.h"
 #include "study/stability_table.h"
 #include "study/summary.h"
 
@@ -155,6 +156,13 @@ static void how_it_was_run(mhc__stability *study, mhc__html *html) {
     mhc__html_list_end(html);
 }
 
+static const char QUESTION[] =
+    "What the residual connection does to training: the same transformer learns the same text with plain residuals "
+    "(the "
+    "baseline), with several streams that mix freely (HC) and with several that mix by a doubly stochastic matrix "
+    "(mHC). "
+    "Published were a table of final losses, gradient norms and activation gains, and what it was taken to show.";
+
 static void tables(mhc__stability *study, const mhc__table *published, mhc__html *html) {
     char records[64];
     basis(study, records, sizeof records);
@@ -187,9 +195,15 @@ mhc_status mhc__stability_report(mhc__stability *study, mhc_error *error) {
     mhc__html html;
     mhc__html_start(&html, "Training stability: baseline, HC and mHC",
                     "`mhc study stability`: the experiment of reproducing-mhc, repeated and looked at closely");
+    mhc__html_section(&html, "The question");
+    mhc__html_paragraph(&html, "%s", QUESTION);
+    mhc__stability_evidence evidence = mhc__stability_gather(study);
+    mhc_status status = mhc__page_claims(&html, mhc__stability_claims, MHC__STABILITY_CLAIMS, &evidence,
+                                         study->folder.report, study->options, error);
     tables(study, &table, &html);
     mhc__html_section(&html, "Pictures");
-    mhc_status status = mhc__stability_figures(study, &html, error);
+    if (status == MHC_OK)
+        status = mhc__stability_figures(study, &html, error);
     how_it_was_run(study, &html);
     mhc__html_section(&html, "What to try next");
     mhc__html_code(&html, "mhc study stability --seeds 3 --data TEXT\n"
