@@ -132,8 +132,10 @@ MHC__INLINE void mhc__group_tile(mhc__group *g, const mhc__group_fn *fn, int v0,
                                  uintptr_t ahead) {
     mhc__vec sum[MHC__GROUP_TILE][MHC__GROUP_WIDE], w[MHC__GROUP_WIDE];
     float(*acc)[MHC__GROUP_FNS][MHC__LANES] = g->acc + g->first + v0;
-    const float *x = mhc__group_x(g, v0, part, 0), *at = fn->at + k0 * fn->tile + part * fn->part;
     const int64_t row = fn->row, step = fn->step;
+    const float *x = mhc__group_x(g, v0, part, 0);
+    const float *at = fn->at + k0 / MHC__GROUP_WIDE * MHC__GROUP_WIDE * fn->tile + k0 % MHC__GROUP_WIDE * row;
+    at += part * fn->part; /* the last tile of a width is cut into narrow ones */
     const int count = g->count;
 #pragma GCC unroll 4
     for (int v = 0; v < rows; v++)
