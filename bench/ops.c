@@ -23,7 +23,7 @@ typedef struct list {
 typedef struct settings {
     list channels, streams, tokens, threads, types;
     bool chosen[OPERATIONS_MOST];
-    const char *preset;
+    const char *preset, *constraint; /* constraint NULL: the preset's */
     int rounds;
     double least_seconds;
     bool csv;
@@ -53,7 +53,8 @@ static int usage(FILE *file, const char *complaint, const char *found) {
         fprintf(file, "bench_ops: %s, found '%s'\n", complaint, found);
     fprintf(file,
             "bench_ops [--ops NAME,...] [--channels C,...] [--streams n,...] [--tokens T,...] [--threads N,...]\n"
-            "          [--types fp32,bf16] [--preset NAME] [--rounds 7] [--milliseconds 5] [--csv] [--all]\n"
+            "          [--types fp32,bf16] [--preset NAME] [--constraint NAME] [--rounds 7] [--milliseconds 5]\n"
+            "          [--csv] [--all]\n"
             "  --types          of the elements of streams and rows; fp32 where it is not given\n"
             "  --milliseconds   the least that one sample lasts; a row is the median of --rounds samples\n"
             "  --all            C 256,512,1024,2560,4096,7168, n 2,4,8, T 1,16,2048; without it C 256,1024,2560,\n"
@@ -64,6 +65,9 @@ static int usage(FILE *file, const char *complaint, const char *found) {
     fprintf(file, "\npresets:");
     for (int i = 1; mhc_spec_preset_name(i); i++) /* 0 is the residual: nothing to measure */
         fprintf(file, " %s", mhc_spec_preset_name(i));
+    fprintf(file, "\nconstraints, in place of the preset's:");
+    for (int i = 0; mhc_constraint_name(i); i++)
+        fprintf(file, " %s", mhc_constraint_name(i));
     fprintf(file, "\n");
     return complaint ? 2 : 0;
 }
@@ -138,7 +142,21 @@ static settings default_settings(void) {
 
 /* 0: go on; else the exit status, plus one. */
 static int read_settings(int count, char **arguments, settings *chosen) {
-    enum { OPS = 1, CHANNELS, STREAMS, TOKENS, THREADS, TYPES, PRESET, ROUNDS, MILLISECONDS, CSV, ALL, HELP };
+    enum {
+        OPS = 1,
+        CHANNELS,
+        STREAMS,
+        TOKENS,
+        THREADS,
+        TYPES,
+        PRESET,
+        CONSTRAINT,
+        ROUNDS,
+        MILLISECONDS,
+        CSV,
+        ALL,
+        HELP
+    };
     static const struct option OPTIONS[] = {
         {"ops", 1, NULL, OPS},
         {"channels", 1, NULL, CHANNELS},
@@ -146,6 +164,7 @@ static int read_settings(int count, char **arguments, settings *chosen) {
         {"tokens", 1, NULL, TOKENS},
         {"threads", 1, NULL, THREADS},
         {"preset", 1, NULL, PRESET},
+        {"constraint", 1, NULL, CONSTRAINT},
         {"rounds", 1, NULL, ROUNDS},
         {"milliseconds", 1, NULL, MILLISECONDS},
         {"csv", 0, NULL, CSV},
@@ -188,6 +207,9 @@ static int read_settings(int count, char **arguments, settings *chosen) {
             break;
         case PRESET:
             chosen->preset = optarg;
+            break;
+        case CONSTRAINT:
+            chosen->constraint = optarg;
             break;
         case CSV:
             chosen->csv = true;
@@ -267,7 +289,8 @@ static mhc_status measure_shape(const settings *chosen, mhc__machine *machines, 
         fprintf(stderr, "\r%s, C %lld, n %d, T %lld    ", mhc__type_name(type), (long long)channels, streams,
                 (long long)tokens);
     mhc__subject subject;
-    mhc_status status = mhc__subject_open(&subject, chosen->preset, type, streams, channels, tokens, error);
+    mhc_status status =
+        mhc__subject_open(&subject, chosen->preset, chosen->constraint, type, streams, channels, tokens, error);
     mhc_context context = mhc_context_cpu((int)chosen->threads.values[chosen->threads.count - 1]);
     if (status == MHC_OK)
         status = mhc__operations_prepare(&context, &subject, error);

@@ -33,10 +33,8 @@ static mhc_status normal(mhc_type type, void **out, int64_t count, float deviati
 }
 
 int64_t mhc__subject_logits(const mhc__subject *s) {
-    int64_t n = s->spec.streams, count = n * n;
-    if (s->spec.constraint == MHC_CONSTRAINT_PERMUTATIONS)
-        for (count = 1; n > 1; n--)
-            count *= n;
+    int count = 0;
+    mhc_constraint_logits(&s->spec, &count, NULL); /* the spec has been checked */
     return count;
 }
 
@@ -90,12 +88,14 @@ static mhc_status open_tensors(mhc__subject *s, mhc_error *error) {
     return status;
 }
 
-mhc_status mhc__subject_open(mhc__subject *s, const char *preset, mhc_type type, int streams, int64_t channels,
-                             int64_t tokens, mhc_error *error) {
+mhc_status mhc__subject_open(mhc__subject *s, const char *preset, const char *constraint, mhc_type type, int streams,
+                             int64_t channels, int64_t tokens, mhc_error *error) {
     memset(s, 0, sizeof *s);
     s->tokens = tokens;
     mhc_status status = mhc_spec_preset(&s->spec, preset, streams, channels, error);
     s->spec.type = type;
+    if (status == MHC_OK && constraint)
+        status = mhc_constraint_find(constraint, &s->spec.constraint, error);
     if (status == MHC_OK)
         status = mhc_site_sizes_query(&s->spec, tokens, &s->sizes, error);
     if (status == MHC_OK)

@@ -18,20 +18,20 @@ typedef struct mhc__subject {
     mhc_site_params params, gradients;
     mhc_head_params head, d_head;
     float *head_saved;
-    float *logits, *res, *d_res, *d_logits; /* of the constraint alone: [T, n * n or n!] and [T, n, n] */
+    float *logits, *res, *d_res, *d_logits; /* of the constraint alone: [T, mhc_constraint_logits] and [T, n, n] */
     void *workspace;
     size_t workspace_size;
 } mhc__subject;
 
-/* Errors: as mhc_spec_preset; out of memory. Close it either way. */
-mhc_status mhc__subject_open(mhc__subject *subject, const char *preset, mhc_type type, int streams, int64_t channels,
-                             int64_t tokens, mhc_error *error);
+/* constraint: a name, or NULL for the preset's own. Errors: as mhc_spec_preset; out of memory. Close it either way. */
+mhc_status mhc__subject_open(mhc__subject *subject, const char *preset, const char *constraint, mhc_type type,
+                             int streams, int64_t channels, int64_t tokens, mhc_error *error);
 void mhc__subject_close(mhc__subject *subject);
 
 /* "fp32", "bf16". */
 const char *mhc__type_name(mhc_type type);
 
-/* Logits of res for one token: n * n, or n! for permutations. */
+/* Logits of res for one token. */
 int64_t mhc__subject_logits(const mhc__subject *subject);
 
 #endif

@@ -44,10 +44,12 @@
  *   mhc/context.h   device and threads                 mhc/seam.h       merge and the next pre in one pass
  *   mhc/spec.h      conventions, presets               mhc/ends.h       expand and contract
  *   mhc/type.h      bf16, and how it is rounded        mhc/recompute.h  streams again in backward, to save memory
+ *   mhc/constraint.h  the ladder of constraints on res, by itself
  *   mhc/oracle.h    all of it in fp64, as definition and test */
 #ifndef MHC_MHC_H
 #define MHC_MHC_H
 
+#include "mhc/constraint.h"
 #include "mhc/context.h"
 #include "mhc/ends.h"
 #include "mhc/oracle.h"

@@ -49,10 +49,9 @@ static inline mhc_rows mhc_rows_of(void *data, int64_t channels) {
 }
 
 /* Parameters of a site, fp32, contiguous. Shapes by mhc_site_sizes. Order of rows: pre | post | res.
- *   dynamic, flat norm        fn [rows, nC], base [rows], scale [3]    rows = n + n + (n*n, or n! for permutations)
- *   dynamic, per-stream norm  fn [n + 2, C], base [n + n + n*n], scale [3]
- *   static                    base [logits]                            fn and scale are NULL
- *   residual                  all NULL */
+ *   dynamic, flat norm        fn [rows, nC], base [rows], scale [3]    rows = n + n + mhc_constraint_logits (n n for
+ * most) dynamic, per-stream norm  fn [n + 2, C], base [n + n + n*n], scale [3] static                    base [logits]
+ * fn and scale are NULL residual                  all NULL */
 typedef struct mhc_site_params {
     float *fn, *base, *scale;
 } mhc_site_params;
@@ -121,14 +120,6 @@ MHC_API mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *
                                     const float *saved, mhc_rows du, float *d_coefficients, float *d_carried,
                                     mhc_streams dout, mhc_streams dx, const mhc_site_params *gradients, void *workspace,
                                     size_t workspace_size, mhc_error *error);
-
-/* The constraint alone, for `rows` sets of logits: res [rows, n, n] from logits [rows, n*n or n!] in the convention's
- * own order. What hostile logits give is stated in src/stream/constraint/README.md. */
-MHC_API mhc_status mhc_constraint_forward(const mhc_context *context, const mhc_spec *spec, int64_t rows,
-                                          const float *logits, float *res, mhc_error *error);
-/* d_logits (written) from logits and d_res. */
-MHC_API mhc_status mhc_constraint_backward(const mhc_context *context, const mhc_spec *spec, int64_t rows,
-                                           const float *logits, const float *d_res, float *d_logits, mhc_error *error);
 
 #ifdef __cplusplus
 }

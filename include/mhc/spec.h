@@ -67,15 +67,29 @@ typedef struct mhc_gate {
     float eps;
 } mhc_gate;
 
-/* How logits become res. */
+/* How logits become res; mhc/constraint.h says what each promises, src/stream/constraint/README.md how it is computed.
+ * Names: mhc_constraint_name(kind). */
 typedef enum mhc_constraint_kind {
-    MHC_CONSTRAINT_FREE = 0,    /* res = logits */
-    MHC_CONSTRAINT_IDENTITY,    /* res = I; no logits */
-    MHC_CONSTRAINT_EXP,         /* res = exp(logits), entry by entry */
-    MHC_CONSTRAINT_SINKHORN,    /* iterations of row and column normalisation: see mhc_sinkhorn */
-    MHC_CONSTRAINT_PERMUTATIONS /* mhc-lite: softmax over all n! permutations (lexicographic), res = their mean; n <= 5
-                                 */
+    MHC_CONSTRAINT_NONE = 0,       /* res = logits: plain hyper-connections */
+    MHC_CONSTRAINT_IDENTITY,       /* res = I; no logits */
+    MHC_CONSTRAINT_EXP,            /* res = exp(logits), entry by entry */
+    MHC_CONSTRAINT_SINKHORN,       /* iterations of row and column normalisation: see mhc_sinkhorn */
+    MHC_CONSTRAINT_PERMUTATIONS,   /* mean of all n! permutations, weighed by softmax of n! logits; n <= 5 */
+    MHC_CONSTRAINT_CIRCULANT,      /* the same of the n cyclic shifts: n logits */
+    MHC_CONSTRAINT_ROW_STOCHASTIC, /* softmax of each row, over the sources */
+    MHC_CONSTRAINT_BIRKHOFF,       /* the limit of Sinkhorn's iterations, by Newton's method */
+    MHC_CONSTRAINT_KRONECKER,      /* product of 2 x 2 doubly stochastic matrices: 2 log2 n logits; n a power of two */
+    MHC_CONSTRAINT_SPECTRAL,       /* both sums exact, differences scaled by tanh in turned frames: (n - 1)^2 logits */
+    MHC_CONSTRAINT_ROTATION,       /* both sums exact, differences turned: (n - 1)(n - 2) / 2 logits, 4 at n = 4 */
+    MHC_CONSTRAINT_ORTHOGONAL      /* a rotation of the streams: n (n - 1) / 2 logits, 8 at n = 4 */
 } mhc_constraint_kind;
+
+/* What makes the sums of a constraint's matrix exact. */
+typedef enum mhc_finish {
+    MHC_FINISH_NONE = 0,
+    MHC_FINISH_ROUNDING, /* to the nearby doubly stochastic matrix; for constraints without negative entries */
+    MHC_FINISH_AFFINE    /* K -> J + (I - J) K (I - J), J = 1 1' / n: smooth, entries may turn slightly negative */
+} mhc_finish;
 
 typedef enum mhc_sinkhorn_start {
     MHC_START_EXP = 0,     /* exp(x), no shift: overflows above 88, as its authors' code does */
@@ -115,14 +129,16 @@ typedef enum mhc_contraction {
     MHC_CONTRACT_CARRIED /* the pre of the last site (DeepSeek-V4.1) */
 } mhc_contraction;
 
-/* How base starts (mhc_site_init). home = site % n. Off means the value everywhere else. */
+/* How base starts (mhc_site_init). home = site % n. Off means the value everywhere else. "near I" is res = I under
+ * none, identity, rotation and orthogonal, 6 I - 3 of the logits of sinkhorn, birkhoff and row-stochastic, and the same
+ * mass off the diagonal as those have under the other constraints. */
 typedef enum mhc_start {
     MHC_INIT_ZEROS = 0, /* all logits zero */
-    MHC_INIT_HOME,      /* pre -3, +3 on home; post 0; res 6 I - 3 */
-    MHC_INIT_HC,        /* pre one-hot on home; post 1; res I                  (arXiv 2409.19606 eq. 14) */
-    MHC_INIT_HC_MEAN,   /* pre 1/n; post 1; res I */
-    MHC_INIT_LITE,      /* pre and post -1, +1 on home; identity permutation 0, the others -8 */
-    MHC_INIT_2I_J,      /* every n x n logit matrix 2 I - J */
+    MHC_INIT_HOME,      /* pre -3, +3 on home; post 0; res near I */
+    MHC_INIT_HC,        /* pre one-hot on home; post 1; res near I             (arXiv 2409.19606 eq. 14) */
+    MHC_INIT_HC_MEAN,   /* pre 1/n; post 1; res near I */
+    MHC_INIT_LITE,      /* pre and post -1, +1 on home; res near I; permutations: the identity's 0, the others -8 */
+    MHC_INIT_2I_J,      /* every n x n logit matrix 2 I - J; other logits of res near I */
     MHC_INIT_XAVIER /* uniform +-sqrt(6 / (fan in + fan out)), from the seed: res sqrt(6 / 2n), pre and post sqrt(6 / (n
                        + 1)) */
 } mhc_start;
@@ -143,13 +159,17 @@ typedef struct mhc_spec {
     mhc_constraint_kind constraint;
     mhc_sinkhorn sinkhorn;
     bool transposed; /* the logits of res are laid out [src, dst] (DeepSeek's comb) and res is the transpose of their
-                        matrix */
+                        matrix; logits that are no matrix: of the constraint's matrix */
+    mhc_finish finish;
+    float leak; /* 0: none; else res = (1 - leak) I + leak K, in (0, 1], K being what constraint and finish give. With
+                   leak = beta / (2 sites) no difference between streams shrinks below (1 - beta / sites)^sites */
     mhc_schedule schedule;
     mhc_contraction contraction;
-    float head_eps;    /* added to the learned head's weights */
-    mhc_start start;   /* of base */
-    float scale_start; /* of scale */
-    float fn_start;    /* standard deviation of fn at the start; 0 starts at zero */
+    float head_eps;     /* added to the learned head's weights */
+    mhc_start start;    /* of base */
+    float off_diagonal; /* > 0: res starts with this mass off the diagonal instead: mhc_constraint_start */
+    float scale_start;  /* of scale */
+    float fn_start;     /* standard deviation of fn at the start; 0 starts at zero */
     mhc_precision precision;
     mhc_type type; /* of the elements of streams and rows; presets leave it MHC_FP32 */
 } mhc_spec;

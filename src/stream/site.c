@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/philox.h"
+#include "stream/constraint/properties.h"
 #include "stream/pre/pre.h"
 #include "stream/shape.h"
 
@@ -24,17 +25,6 @@ static int gate_logits(const mhc_gate *gate, int n) {
     return gate->kind == MHC_GATE_MATRIX_MEAN || gate->kind == MHC_GATE_MATRIX_SUM ? n * n : n;
 }
 
-static int constraint_logits(const mhc_spec *spec) {
-    switch (spec->constraint) {
-    case MHC_CONSTRAINT_IDENTITY:
-        return 0;
-    case MHC_CONSTRAINT_PERMUTATIONS:
-        return mhc__factorial(spec->streams);
-    default:
-        return spec->streams * spec->streams;
-    }
-}
-
 mhc__shape mhc__shape_of(const mhc_spec *spec) {
     int n = spec->streams;
     mhc__shape shape = {.n = n, .channels = spec->channels, .type = spec->type, .coefficients = n * (n + 2)};
@@ -42,7 +32,7 @@ mhc__shape mhc__shape_of(const mhc_spec *spec) {
         return shape;
     shape.pre = gate_logits(&spec->pre, n);
     shape.post = gate_logits(&spec->post, n);
-    shape.res = constraint_logits(spec);
+    shape.res = mhc__constraint_count(spec);
     shape.logits = shape.pre + shape.post + shape.res;
     shape.shifted = spec->schedule == MHC_SCHEDULE_SHIFTED;
     if (spec->mapping == MHC_MAPPING_DYNAMIC) {
@@ -160,8 +150,6 @@ static void start_base(const mhc_spec *spec, const mhc__shape *s, int site, uint
         break;
     case MHC_INIT_HOME:
         start_vector(pre, n, home, 3.0f, -3.0f);
-        if (s->res > 0)
-            start_matrix(res, n, 3.0f, -3.0f);
         break;
     case MHC_INIT_HC:
     case MHC_INIT_HC_MEAN:
@@ -170,22 +158,20 @@ static void start_base(const mhc_spec *spec, const mhc__shape *s, int site, uint
         else
             start_vector(pre, n, -1, 0.0f, 1.0f / (float)n);
         start_vector(post, n, -1, 0.0f, 1.0f);
-        if (s->res > 0)
-            start_matrix(res, n, 1.0f, 0.0f);
         break;
     case MHC_INIT_LITE:
         start_vector(pre, n, home, 1.0f, -1.0f);
         start_vector(post, n, home, 1.0f, -1.0f);
-        start_vector(res, s->res, 0, 0.0f, -8.0f);
         break;
     case MHC_INIT_2I_J:
-        for (int part = 0; part < s->logits / (n * n); part++)
-            start_matrix(base + (size_t)part * n * n, n, 1.0f, -1.0f);
+        start_matrix(pre, n, 1.0f, -1.0f);
+        start_matrix(post, n, 1.0f, -1.0f);
         break;
     case MHC_INIT_XAVIER:
         start_xavier(base, s, site, seed);
         break;
     }
+    mhc__start_res(spec, res);
 }
 
 mhc_status mhc_site_init(const mhc_spec *spec, int site, uint64_t seed, const mhc_site_params *params,

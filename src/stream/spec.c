@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "stream/constraint/properties.h"
 
 /* What most conventions share: dynamic, one norm over nC, 2 sigmoid for post, 20 Sinkhorn iterations. */
 static mhc_spec dynamic_spec(void) {
@@ -54,7 +55,7 @@ static mhc_spec make_hc(void) {
     spec.norm = MHC_NORM_PER_STREAM;
     spec.activation = MHC_ACTIVATION_TANH;
     spec.pre = spec.post = (mhc_gate){MHC_GATE_FREE, 1.0f, 0.0f};
-    spec.constraint = MHC_CONSTRAINT_FREE;
+    spec.constraint = MHC_CONSTRAINT_NONE;
     spec.contraction = MHC_CONTRACT_SUM;
     spec.start = MHC_INIT_HC;
     return spec;
@@ -62,7 +63,7 @@ static mhc_spec make_hc(void) {
 
 static mhc_spec make_hc_static(void) {
     mhc_spec spec = static_spec(MHC_GATE_FREE, MHC_GATE_FREE, 1.0f);
-    spec.constraint = MHC_CONSTRAINT_FREE;
+    spec.constraint = MHC_CONSTRAINT_NONE;
     spec.start = MHC_INIT_HC_MEAN;
     return spec;
 }
@@ -138,7 +139,7 @@ static mhc_spec make_boolq_100(void) {
 
 static mhc_spec make_boolq_100_hc(void) {
     mhc_spec spec = static_spec(MHC_GATE_FREE, MHC_GATE_FREE, 1.0f);
-    spec.constraint = MHC_CONSTRAINT_FREE;
+    spec.constraint = MHC_CONSTRAINT_NONE;
     spec.start = MHC_INIT_XAVIER;
     return spec;
 }
@@ -214,7 +215,8 @@ static mhc_status check_ranges(const mhc_spec *spec, mhc_error *error) {
     MHC__TRY(in_range("activation", (int)spec->activation, 0, MHC_ACTIVATION_TANH, error));
     MHC__TRY(in_range("pre.kind", (int)spec->pre.kind, 0, MHC_GATE_MATRIX_SUM, error));
     MHC__TRY(in_range("post.kind", (int)spec->post.kind, 0, MHC_GATE_MATRIX_SUM, error));
-    MHC__TRY(in_range("constraint", (int)spec->constraint, 0, MHC_CONSTRAINT_PERMUTATIONS, error));
+    MHC__TRY(in_range("constraint", (int)spec->constraint, 0, MHC__CONSTRAINTS - 1, error));
+    MHC__TRY(in_range("finish", (int)spec->finish, 0, MHC_FINISH_AFFINE, error));
     MHC__TRY(in_range("sinkhorn.start", (int)spec->sinkhorn.start, 0, MHC_START_SOFTMAX_EPS, error));
     MHC__TRY(in_range("sinkhorn.first", (int)spec->sinkhorn.first, 0, MHC_AXIS_DST, error));
     MHC__TRY(in_range("sinkhorn.eps_mode", (int)spec->sinkhorn.eps_mode, 0, MHC_EPS_CLAMP, error));
@@ -231,6 +233,9 @@ static mhc_status check_ranges(const mhc_spec *spec, mhc_error *error) {
     MHC__TRY(finite_from("post.eps", spec->post.eps, any, error));
     MHC__TRY(finite_from("scale_start", spec->scale_start, any, error));
     MHC__TRY(finite_from("fn_start", spec->fn_start, 0.0f, error));
+    MHC__TRY(finite_from("leak", spec->leak, 0.0f, error));
+    MHC__TRY(finite_from("off_diagonal", spec->off_diagonal, 0.0f, error));
+    MHC__TRY(refuse(spec->leak > 1.0f, "spec.leak: expected a share of at most 1, found more", error));
     if (spec->constraint == MHC_CONSTRAINT_SINKHORN) {
         MHC__TRY(in_range("sinkhorn.iterations", spec->sinkhorn.iterations, 1, 1000, error));
         MHC__TRY(finite_from("sinkhorn.eps", spec->sinkhorn.eps, 0.0f, error));
@@ -239,19 +244,35 @@ static mhc_status check_ranges(const mhc_spec *spec, mhc_error *error) {
 }
 
 static mhc_status check_start(const mhc_spec *spec, mhc_error *error) {
-    bool permutations = spec->constraint == MHC_CONSTRAINT_PERMUTATIONS;
     bool matrices = is_matrix(&spec->pre) || is_matrix(&spec->post);
-    MHC__TRY(refuse(spec->start == MHC_INIT_LITE && !permutations,
-                    "spec.start: MHC_INIT_LITE is a start for permutation logits, found another constraint", error));
-    MHC__TRY(refuse(permutations && spec->start != MHC_INIT_LITE && spec->start != MHC_INIT_ZEROS,
-                    "spec.start: permutation logits start with MHC_INIT_LITE or MHC_INIT_ZEROS, found another", error));
     MHC__TRY(refuse(matrices && (spec->start == MHC_INIT_HOME || spec->start == MHC_INIT_HC ||
                                  spec->start == MHC_INIT_HC_MEAN || spec->start == MHC_INIT_LITE),
                     "spec.start: matrix gates start with MHC_INIT_ZEROS, MHC_INIT_2I_J or MHC_INIT_XAVIER, found "
                     "another",
                     error));
-    return refuse(spec->start == MHC_INIT_2I_J && !(is_matrix(&spec->pre) && is_matrix(&spec->post)),
-                  "spec.start: MHC_INIT_2I_J needs matrix gates for pre and post", error);
+    MHC__TRY(refuse(spec->start == MHC_INIT_2I_J && !(is_matrix(&spec->pre) && is_matrix(&spec->post)),
+                    "spec.start: MHC_INIT_2I_J needs matrix gates for pre and post", error));
+    return spec->off_diagonal > 0.0f ? mhc__start_check(spec, (double)spec->off_diagonal, "spec.off_diagonal", error)
+                                     : MHC_OK;
+}
+
+static mhc_status check_constraint(const mhc_spec *spec, mhc_error *error) {
+    int n = spec->streams;
+    if (spec->constraint == MHC_CONSTRAINT_PERMUTATIONS && n > 5)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "spec.streams: %d is not in 1..5 (n! permutations)", n);
+    if (spec->constraint == MHC_CONSTRAINT_KRONECKER && (n & (n - 1)) != 0)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "spec.streams: kronecker needs a power of two, found %d", n);
+    if (spec->finish == MHC_FINISH_ROUNDING && mhc__constraint_is_signed(spec->constraint))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "spec.finish: rounding needs entries of at least 0, and %s has negative ones; expected "
+                         "MHC_FINISH_NONE or MHC_FINISH_AFFINE",
+                         mhc_constraint_name((int)spec->constraint));
+    bool vectors = !is_matrix(&spec->pre) && !is_matrix(&spec->post);
+    bool divides = mhc__constraint_has_matrix(spec->constraint) || spec->constraint == MHC_CONSTRAINT_IDENTITY;
+    return refuse(spec->norm == MHC_NORM_PER_STREAM && (!vectors || !divides),
+                  "spec.norm: MHC_NORM_PER_STREAM has one pre, one post and n res logits per stream: matrix gates and "
+                  "constraints without n x n logits need MHC_NORM_FLAT",
+                  error);
 }
 
 mhc_status mhc_spec_check(const mhc_spec *spec, mhc_error *error) {
@@ -274,13 +295,6 @@ mhc_status mhc_spec_check(const mhc_spec *spec, mhc_error *error) {
                     "spec.norm: a static mapping has no norm: expected MHC_NORM_NONE", error));
     MHC__TRY(refuse(!dynamic && spec->activation != MHC_ACTIVATION_NONE,
                     "spec.activation: a static mapping has no activation: expected MHC_ACTIVATION_NONE", error));
-    if (spec->constraint == MHC_CONSTRAINT_PERMUTATIONS && spec->streams > 5)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "spec.streams: %d is not in 1..5 (n! permutations)",
-                         spec->streams);
-    bool vectors = !is_matrix(&spec->pre) && !is_matrix(&spec->post);
-    MHC__TRY(refuse(spec->norm == MHC_NORM_PER_STREAM && (!vectors || spec->constraint == MHC_CONSTRAINT_PERMUTATIONS),
-                    "spec.norm: MHC_NORM_PER_STREAM has one pre, one post and n res logits per stream: matrix gates "
-                    "and permutations need MHC_NORM_FLAT",
-                    error));
+    MHC__TRY(check_constraint(spec, error));
     return check_start(spec, error);
 }

@@ -1,6 +1,7 @@
-/* Prints one line per preset, type of elements and shape: a checksum of everything that forward and backward of a site
- * and of the two ends wrote. Run with each MHC_ISA, with other thread counts and on other processors, the lines are the
- * same (tests/isa/equal.sh). Inputs come from Philox alone, no library's mathematics. */
+/* Prints one line per preset, type of elements and shape, and per constraint, finish and shape: a checksum of
+ * everything that forward and backward of a site and of the two ends wrote. Run with each MHC_ISA, with other thread
+ * counts and on other processors, the lines are the same (tests/isa/equal.sh). Inputs come from Philox alone, no
+ * library's mathematics. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,18 +146,17 @@ static uint64_t ends(const mhc_context *context, const mhc_spec *spec, int64_t t
     return hash;
 }
 
-/* fingerprint THREADS, or fingerprint --has: whether the instruction set that MHC_ISA names is there. */
-int main(int count, char **words) {
-    if (count > 1 && strcmp(words[1], "--has") == 0)
-        return mhc__isa_complaint() != NULL;
-    mhc_context context = mhc_context_cpu(count > 1 ? atoi(words[1]) : 1);
-    const struct {
-        int streams;
-        int64_t channels, tokens;
-    } shapes[] = {{1, 40, 5}, {2, 33, 17}, {3, 16, 3}, {4, 48, 150}, {4, 131, 33}, {5, 7, 20}, {8, 24, 9}, {9, 5, 4}};
+enum { SHAPES = 8 };
+static const struct {
+    int streams;
+    int64_t channels, tokens;
+} shapes[SHAPES] = {{1, 40, 5},   {2, 33, 17}, {3, 16, 70}, {4, 48, 150},
+                    {4, 131, 33}, {5, 7, 20},  {8, 24, 9},  {9, 5, 4}};
+
+static void presets(const mhc_context *context) {
     const char *name;
     for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++)
-        for (size_t k = 0; k < 2 * sizeof shapes / sizeof shapes[0]; k++) {
+        for (int k = 0; k < 2 * SHAPES; k++) {
             mhc_spec spec;
             mhc_error error;
             int64_t tokens = shapes[k / 2].tokens;
@@ -165,8 +165,34 @@ int main(int count, char **words) {
             spec.type = k % 2 ? MHC_BF16 : MHC_FP32;
             printf("%-16s %s n=%d C=%lld T=%lld  site %016llx  ends %016llx\n", name, k % 2 ? "bf16" : "fp32",
                    spec.streams, (long long)spec.channels, (long long)tokens,
-                   (unsigned long long)site(&context, &spec, tokens),
-                   (unsigned long long)ends(&context, &spec, tokens));
+                   (unsigned long long)site(context, &spec, tokens), (unsigned long long)ends(context, &spec, tokens));
         }
+}
+
+/* Every constraint, with each finish, half of them with a leak. */
+static void constraints(const mhc_context *context) {
+    const char *name;
+    for (int kind = 0; (name = mhc_constraint_name(kind)) != NULL; kind++)
+        for (int k = 0; k < 3 * SHAPES; k++) {
+            mhc_spec spec;
+            mhc_error error;
+            int64_t tokens = shapes[k / 3].tokens;
+            need(mhc_spec_preset(&spec, "paper", shapes[k / 3].streams, shapes[k / 3].channels, &error), &error);
+            spec.constraint = (mhc_constraint_kind)kind;
+            spec.finish = (mhc_finish)(k % 3);
+            spec.leak = k % 2 ? 0.25f : 0.0f;
+            if (mhc_spec_check(&spec, NULL) == MHC_OK)
+                printf("%-16s finish %d n=%d C=%lld T=%lld  site %016llx\n", name, (int)spec.finish, spec.streams,
+                       (long long)spec.channels, (long long)tokens, (unsigned long long)site(context, &spec, tokens));
+        }
+}
+
+/* fingerprint THREADS, or fingerprint --has: whether the instruction set that MHC_ISA names is there. */
+int main(int count, char **words) {
+    if (count > 1 && strcmp(words[1], "--has") == 0)
+        return mhc__isa_complaint() != NULL;
+    mhc_context context = mhc_context_cpu(count > 1 ? atoi(words[1]) : 1);
+    presets(&context);
+    constraints(&context);
     return 0;
 }

@@ -1,4 +1,5 @@
 /* The constraint by itself. */
+#include "mhc/constraint.h"
 #include "stream/kernels.h"
 #include "stream/shape.h"
 

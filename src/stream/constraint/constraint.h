@@ -1,110 +1,98 @@
 /* res from its logits and back, for w matrices at once: entry e of matrix l at [e * w + l]. Logits in the convention's
- * own order; res always [dst, src]. */
+ * own order; res always [dst, src].
+ *
+ *     logits (turned, where they are a matrix laid out as [src, dst])  ->  K  (turned, where the logits are no matrix)
+ *            ->  finish  ->  leak  ->  res */
 #ifndef MHC_STREAM_CONSTRAINT_H
 #define MHC_STREAM_CONSTRAINT_H
 
+#include "stream/constraint/birkhoff.h"
+#include "stream/constraint/entries.h"
+#include "stream/constraint/finish.h"
+#include "stream/constraint/kronecker.h"
+#include "stream/constraint/orthogonal.h"
 #include "stream/constraint/permutations.h"
+#include "stream/constraint/properties.h"
 #include "stream/constraint/sinkhorn.h"
+#include "stream/constraint/spectral.h"
 
-/* Scratch of the lane loops: the widest constraint, one state each way. */
-#define MHC__MATRIX_FLOATS 1024
+static const mhc__constraint_kernel mhc__constraint_kernels[MHC__CONSTRAINTS] = {
+    [MHC_CONSTRAINT_NONE] = {mhc__none_lanes, mhc__none_lanes_back},
+    [MHC_CONSTRAINT_IDENTITY] = {mhc__identity_lanes, mhc__identity_lanes_back},
+    [MHC_CONSTRAINT_EXP] = {mhc__exp_lanes, mhc__exp_lanes_back},
+    [MHC_CONSTRAINT_SINKHORN] = {mhc__sinkhorn_lanes, mhc__sinkhorn_lanes_back},
+    [MHC_CONSTRAINT_PERMUTATIONS] = {mhc__permutations_lanes, mhc__permutations_lanes_back},
+    [MHC_CONSTRAINT_CIRCULANT] = {mhc__permutations_lanes, mhc__permutations_lanes_back},
+    [MHC_CONSTRAINT_ROW_STOCHASTIC] = {mhc__row_stochastic_lanes, mhc__row_stochastic_lanes_back},
+    [MHC_CONSTRAINT_BIRKHOFF] = {mhc__birkhoff_lanes, mhc__birkhoff_lanes_back},
+    [MHC_CONSTRAINT_KRONECKER] = {mhc__kronecker_lanes, mhc__kronecker_lanes_back},
+    [MHC_CONSTRAINT_SPECTRAL] = {mhc__spectral_lanes, mhc__spectral_lanes_back},
+    [MHC_CONSTRAINT_ROTATION] = {mhc__rotation_lanes, mhc__rotation_lanes_back},
+    [MHC_CONSTRAINT_ORTHOGONAL] = {mhc__orthogonal_lanes, mhc__orthogonal_lanes_back},
+};
 
-MHC__INLINE void mhc__transpose(int n, int w, const float *x, float *y) {
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < n; j++)
-            for (int l = 0; l < w; l++)
-                y[(i * n + j) * w + l] = x[(j * n + i) * w + l];
+MHC__LANE_FUNCTION mhc__turn_lanes(int n, int w, const float *x, float *y) {
+#define RUN(streams, lanes) mhc__transpose(streams, lanes, x, y)
+    MHC__LANE_SIZES_FEW(RUN);
+#undef RUN
 }
 
-MHC__INLINE void mhc__constraint_sized(const mhc_spec *spec, int n, int w, const float *logits, float *res) {
+MHC__INLINE bool mhc__is_finished(const mhc_spec *spec) {
+    return spec->finish != MHC_FINISH_NONE || spec->leak > 0.0f;
+}
+
+/* K, before finish and leak. */
+MHC__LANE_FUNCTION mhc__constraint_matrix_lanes(const mhc_spec *spec, int n, int w, const float *logits, float *k) {
     float turned[MHC__MATRIX_FLOATS];
-    turned[0] = 0.0f; /* there is at least one entry, which the compiler can't see */
-    const float *x = logits;
-    bool turn = spec->transposed && (spec->constraint == MHC_CONSTRAINT_SINKHORN ||
-                                     spec->constraint == MHC_CONSTRAINT_FREE || spec->constraint == MHC_CONSTRAINT_EXP);
-    if (turn) {
-        mhc__transpose(n, w, logits, turned);
-        x = turned;
-    }
-    switch (spec->constraint) {
-    case MHC_CONSTRAINT_FREE:
-        for (int e = 0; e < n * n * w; e++)
-            res[e] = x[e];
-        break;
-    case MHC_CONSTRAINT_IDENTITY:
-        for (int e = 0; e < n * n; e++)
-            for (int l = 0; l < w; l++)
-                res[e * w + l] = e / n == e % n ? 1.0f : 0.0f;
-        break;
-    case MHC_CONSTRAINT_EXP:
-        for (int e = 0; e < n * n * w; e++)
-            res[e] = mhc__expf(x[e]);
-        break;
-    case MHC_CONSTRAINT_SINKHORN:
-        mhc__sinkhorn_lanes(&spec->sinkhorn, n, w, x, res);
-        break;
-    case MHC_CONSTRAINT_PERMUTATIONS:
-        mhc__permutations_forward(n, w, spec->transposed, x, res);
-        break;
+    const mhc__constraint_kernel *kernel = &mhc__constraint_kernels[spec->constraint];
+    if (!spec->transposed) {
+        kernel->forward(spec, n, w, logits, k);
+    } else if (mhc__constraint_has_matrix(spec->constraint)) {
+        mhc__turn_lanes(n, w, logits, turned);
+        kernel->forward(spec, n, w, turned, k);
+    } else {
+        kernel->forward(spec, n, w, logits, turned);
+        mhc__turn_lanes(n, w, turned, k);
     }
 }
 
-/* d_logits (written; untouched for the identity). states: MHC__SINKHORN_STATES floats. */
-MHC__INLINE void mhc__constraint_sized_back(const mhc_spec *spec, int n, int w, const float *logits, const float *d_res,
-                                            float *d_logits, float *states) {
+MHC__LANE_FUNCTION mhc__constraint_matrix_lanes_back(const mhc_spec *spec, int n, int w, const float *logits,
+                                                     const float *d_k, float *d_logits) {
     float turned[MHC__MATRIX_FLOATS], d_turned[MHC__MATRIX_FLOATS];
-    turned[0] = 0.0f;
-    switch (spec->constraint) {
-    case MHC_CONSTRAINT_FREE:
-        if (spec->transposed)
-            mhc__transpose(n, w, d_res, d_logits);
-        else
-            for (int e = 0; e < n * n * w; e++)
-                d_logits[e] = d_res[e];
-        break;
-    case MHC_CONSTRAINT_IDENTITY:
-        break;
-    case MHC_CONSTRAINT_EXP:
-        if (spec->transposed)
-            mhc__transpose(n, w, d_res, d_logits);
-        for (int e = 0; e < n * n * w; e++)
-            d_logits[e] = (spec->transposed ? d_logits[e] : d_res[e]) * mhc__expf(logits[e]);
-        break;
-    case MHC_CONSTRAINT_SINKHORN:
-        if (spec->transposed) {
-            mhc__transpose(n, w, logits, turned);
-            mhc__sinkhorn_lanes_back(&spec->sinkhorn, n, w, turned, d_res, d_turned, states);
-            mhc__transpose(n, w, d_turned, d_logits);
-        } else {
-            mhc__sinkhorn_lanes_back(&spec->sinkhorn, n, w, logits, d_res, d_logits, states);
-        }
-        break;
-    case MHC_CONSTRAINT_PERMUTATIONS:
-        mhc__permutations_backward(n, w, spec->transposed, logits, d_res, d_logits);
-        break;
+    const mhc__constraint_kernel *kernel = &mhc__constraint_kernels[spec->constraint];
+    if (!spec->transposed) {
+        kernel->backward(spec, n, w, logits, d_k, d_logits);
+    } else if (mhc__constraint_has_matrix(spec->constraint)) {
+        mhc__turn_lanes(n, w, logits, turned);
+        kernel->backward(spec, n, w, turned, d_k, d_turned);
+        mhc__turn_lanes(n, w, d_turned, d_logits);
+    } else {
+        mhc__turn_lanes(n, w, d_k, d_turned);
+        kernel->backward(spec, n, w, logits, d_turned, d_logits);
     }
 }
 
 /* One copy of each width serves all kernels. */
-static __attribute__((noinline, unused)) void mhc__constraint_lanes(const mhc_spec *spec, int n, int w,
-                                                                    const float *logits, float *res) {
-    if (w == MHC__LANES)
-        mhc__constraint_sized(spec, n, MHC__LANES, logits, res);
-    else if (w == MHC__FEW_LANES)
-        mhc__constraint_sized(spec, 4, MHC__FEW_LANES, logits, res);
-    else
-        mhc__constraint_sized(spec, n, 1, logits, res);
+MHC__LANE_FUNCTION mhc__constraint_lanes(const mhc_spec *spec, int n, int w, const float *logits, float *res) {
+    float k[MHC__MATRIX_FLOATS];
+    bool finished = mhc__is_finished(spec);
+    mhc__constraint_matrix_lanes(spec, n, w, logits, finished ? k : res);
+    if (finished)
+        mhc__finish_lanes(spec, n, w, k, res);
 }
 
-static __attribute__((noinline, unused)) void mhc__constraint_lanes_back(const mhc_spec *spec, int n, int w,
-                                                                         const float *logits, const float *d_res,
-                                                                         float *d_logits, float *states) {
-    if (w == MHC__LANES)
-        mhc__constraint_sized_back(spec, n, MHC__LANES, logits, d_res, d_logits, states);
-    else if (w == MHC__FEW_LANES)
-        mhc__constraint_sized_back(spec, 4, MHC__FEW_LANES, logits, d_res, d_logits, states);
-    else
-        mhc__constraint_sized_back(spec, n, 1, logits, d_res, d_logits, states);
+/* d_logits (written; untouched where there are none). */
+MHC__LANE_FUNCTION mhc__constraint_lanes_back(const mhc_spec *spec, int n, int w, const float *logits,
+                                              const float *d_res, float *d_logits) {
+    float k[MHC__MATRIX_FLOATS], d_k[MHC__MATRIX_FLOATS];
+    const float *d = d_res;
+    if (mhc__is_finished(spec)) {
+        if (spec->finish == MHC_FINISH_ROUNDING)
+            mhc__constraint_matrix_lanes(spec, n, w, logits, k);
+        mhc__finish_lanes_back(spec, n, w, k, d_res, d_k);
+        d = d_k;
+    }
+    mhc__constraint_matrix_lanes_back(spec, n, w, logits, d, d_logits);
 }
 
 #endif

@@ -1,214 +1,160 @@
-/* res from logits in double: textbook loops over an n x n array, every intermediate matrix kept. */
+/* res from logits in double, constraint by constraint, with what may follow it. */
 #include <math.h>
 #include <string.h>
 
-#include "stream/oracle.h"
-
-static int half_steps(const mhc_spec *spec) {
-    return spec->sinkhorn.start == MHC_START_SOFTMAX_EPS ? 2 * spec->sinkhorn.iterations - 1
-                                                         : 2 * spec->sinkhorn.iterations;
-}
-
-/* Half step number h, start counted in: does it make the sums over the sources (the rows of res) one? */
-static bool over_sources(const mhc_spec *spec, int h) {
-    int number = spec->sinkhorn.start == MHC_START_SOFTMAX_EPS ? h + 1 : h;
-    return (spec->sinkhorn.first == MHC_AXIS_SRC) == (number % 2 == 0);
-}
+#include "stream/constraint/oracles.h"
 
 int64_t mhc__oracle_history(const mhc_spec *spec) {
-    if (spec->constraint == MHC_CONSTRAINT_SINKHORN) /* every state, the gradient, the start's exponentials */
-        return (int64_t)spec->streams * spec->streams * (half_steps(spec) + 3);
-    return spec->constraint == MHC_CONSTRAINT_PERMUTATIONS ? 2 * mhc__factorial(spec->streams) : 0;
+    return spec->constraint == MHC_CONSTRAINT_SINKHORN ? mhc__oracle_sinkhorn_history(spec) : 0;
 }
 
-static double *entry(double *m, int n, bool sources, int line, int k) {
-    return sources ? &m[line * n + k] : &m[k * n + line];
+void mhc__oracle_solve(int n, double *a, int columns, double *b) {
+    for (int p = 0; p < n; p++) {
+        int best = p;
+        for (int i = p + 1; i < n; i++)
+            best = fabs(a[i * n + p]) > fabs(a[best * n + p]) ? i : best;
+        for (int j = 0; j < n; j++) {
+            double swap = a[p * n + j];
+            a[p * n + j] = a[best * n + j];
+            a[best * n + j] = swap;
+        }
+        for (int j = 0; j < columns; j++) {
+            double swap = b[p * columns + j];
+            b[p * columns + j] = b[best * columns + j];
+            b[best * columns + j] = swap;
+        }
+        for (int i = 0; i < n; i++) {
+            double factor = i == p || a[p * n + p] == 0.0 ? 0.0 : a[i * n + p] / a[p * n + p];
+            for (int j = 0; j < n; j++)
+                a[i * n + j] -= factor * a[p * n + j];
+            for (int j = 0; j < columns; j++)
+                b[i * columns + j] -= factor * b[p * columns + j];
+        }
+    }
+    for (int p = 0; p < n; p++)
+        for (int j = 0; j < columns; j++)
+            b[p * columns + j] = a[p * n + p] == 0.0 ? 0.0 : b[p * columns + j] / a[p * n + p];
 }
 
-static double line_sum(double *m, int n, bool sources, int line) {
-    double sum = 0.0;
-    for (int k = 0; k < n; k++)
-        sum += *entry(m, n, sources, line, k);
-    return sum;
-}
-
-static double divisor_of(const mhc_sinkhorn *s, double sum) {
-    double d = s->eps_mode == MHC_EPS_ADD     ? sum + mhc__oracle_eps(s->eps)
-               : s->eps_mode == MHC_EPS_CLAMP ? (sum < mhc__oracle_eps(s->eps) ? mhc__oracle_eps(s->eps) : sum)
-                                              : sum;
-    return d == 0.0 ? 1.0 : d;
-}
-
-/* The matrix of logits as [dst, src]. */
-static void oriented(const mhc_spec *spec, const double *logits, double *m) {
-    int n = spec->streams;
+static void turned(int n, const double *from, double *to) {
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++)
-            m[i * n + j] = spec->transposed ? logits[j * n + i] : logits[i * n + j];
+            to[i * n + j] = from[j * n + i];
 }
 
-/* Softmax along the first axis (divided), or exp(x - max) along it, in place. */
-static void exponentials(const mhc_spec *spec, double *m, bool shifted, bool divided) {
-    int n = spec->streams;
-    bool sources = spec->sinkhorn.first == MHC_AXIS_SRC;
-    for (int line = 0; line < n; line++) {
-        double most = 0.0;
-        if (shifted) {
-            most = *entry(m, n, sources, line, 0);
-            for (int k = 1; k < n; k++)
-                most = fmax(most, *entry(m, n, sources, line, k));
-        }
-        for (int k = 0; k < n; k++)
-            *entry(m, n, sources, line, k) = exp(*entry(m, n, sources, line, k) - most);
-        double sum = line_sum(m, n, sources, line);
-        for (int k = 0; k < n && divided; k++)
-            *entry(m, n, sources, line, k) /= sum;
-    }
-}
-
-/* history[h]: the matrix before half step h; the last one is res. */
-static void run(const mhc_spec *spec, const double *logits, double *history) {
-    const mhc_sinkhorn *s = &spec->sinkhorn;
-    int n = spec->streams, size = n * n;
-    oriented(spec, logits, history);
-    exponentials(spec, history, s->start != MHC_START_EXP, s->start == MHC_START_SOFTMAX_EPS);
-    for (int e = 0; e < size && s->start == MHC_START_SOFTMAX_EPS; e++)
-        history[e] += mhc__oracle_eps(s->eps);
-    for (int h = 0; h < half_steps(spec); h++) {
-        double *x = history + (size_t)h * size, *y = x + size;
-        for (int line = 0; line < n; line++) {
-            double d = divisor_of(s, line_sum(x, n, over_sources(spec, h), line));
-            for (int k = 0; k < n; k++)
-                *entry(y, n, over_sources(spec, h), line, k) = *entry(x, n, over_sources(spec, h), line, k) / d;
-        }
-    }
-}
-
-/* dX_k = dY_k / d - [sum not clamped] sum_m(dY_m X_m) / d^2 */
-static void step_back(const mhc_sinkhorn *s, int n, bool sources, double *x, double *g) {
-    for (int line = 0; line < n; line++) {
-        double sum = line_sum(x, n, sources, line), d = divisor_of(s, sum), product = 0.0;
-        for (int k = 0; k < n; k++)
-            product += *entry(g, n, sources, line, k) * *entry(x, n, sources, line, k) / d;
-        if ((s->eps_mode == MHC_EPS_CLAMP && sum < mhc__oracle_eps(s->eps)) || sum == 0.0)
-            product = 0.0;
-        for (int k = 0; k < n; k++)
-            *entry(g, n, sources, line, k) = (*entry(g, n, sources, line, k) - product) / d;
-    }
-}
-
-static void sinkhorn_back(const mhc_spec *spec, const double *logits, const double *d_res, double *d_logits,
-                          double *history) {
-    const mhc_sinkhorn *s = &spec->sinkhorn;
-    int n = spec->streams, size = n * n, halves = half_steps(spec);
-    run(spec, logits, history);
-    double *g = history + (size_t)(halves + 1) * size, *p = g + size;
-    memcpy(g, d_res, (size_t)size * sizeof *g);
-    for (int h = halves - 1; h >= 0; h--)
-        step_back(s, n, over_sources(spec, h), history + (size_t)h * size, g);
-    oriented(spec, logits, p);
-    exponentials(spec, p, s->start != MHC_START_EXP, s->start == MHC_START_SOFTMAX_EPS);
-    for (int line = 0; line < n; line++) {
-        bool sources = s->first == MHC_AXIS_SRC;
-        double mean = 0.0;
-        for (int k = 0; k < n && s->start == MHC_START_SOFTMAX_EPS; k++)
-            mean += *entry(p, n, sources, line, k) * *entry(g, n, sources, line, k);
-        for (int k = 0; k < n; k++)
-            *entry(g, n, sources, line, k) = *entry(p, n, sources, line, k) * (*entry(g, n, sources, line, k) - mean);
-    }
-    oriented(spec, g, d_logits); /* a transpose is its own inverse */
-}
-
-/* Permutation number k of n in lexicographic order, from the factorial digits of k. */
-static void permutation(int n, int k, int *p) {
-    bool used[5] = {false};
-    for (int i = 0; i < n; i++) {
-        int block = mhc__factorial(n - 1 - i), skip = k / block;
-        k %= block;
-        int candidate = 0;
-        while (used[candidate] || skip > 0)
-            skip -= !used[candidate++];
-        used[candidate] = true;
-        p[i] = candidate;
-    }
-}
-
-static void softmax(int count, const double *x, double *p) {
-    double most = x[0], sum = 0.0;
-    for (int k = 1; k < count; k++)
-        most = fmax(most, x[k]);
-    for (int k = 0; k < count; k++)
-        sum += p[k] = exp(x[k] - most);
-    for (int k = 0; k < count; k++)
-        p[k] /= sum;
-}
-
-static void permutations(const mhc_spec *spec, const double *logits, const double *d_res, double *out, double *a) {
-    int n = spec->streams, count = mhc__factorial(n), p[5];
-    double mean = 0.0, *d = a + count;
-    softmax(count, logits, a);
-    for (int e = 0; e < n * n && !d_res; e++)
-        out[e] = 0.0;
-    for (int k = 0; k < count; k++) {
-        permutation(n, k, p);
-        d[k] = 0.0;
-        for (int i = 0; i < n; i++) {
-            int e = spec->transposed ? p[i] * n + i : i * n + p[i];
-            if (d_res)
-                d[k] += d_res[e];
-            else
-                out[e] += a[k];
-        }
-        mean += a[k] * d[k];
-    }
-    for (int k = 0; k < count && d_res; k++)
-        out[k] = a[k] * (d[k] - mean);
-}
-
-void mhc__oracle_constraint(const mhc_spec *spec, const double *logits, double *res, double *history) {
+static void matrix(const mhc_spec *spec, const double *x, double *k, double *history) {
     int n = spec->streams;
     switch (spec->constraint) {
-    case MHC_CONSTRAINT_FREE:
-        oriented(spec, logits, res);
+    case MHC_CONSTRAINT_NONE:
+        memcpy(k, x, (size_t)(n * n) * sizeof *k);
         break;
     case MHC_CONSTRAINT_IDENTITY:
         for (int e = 0; e < n * n; e++)
-            res[e] = e / n == e % n;
+            k[e] = e / n == e % n;
         break;
     case MHC_CONSTRAINT_EXP:
-        oriented(spec, logits, res);
         for (int e = 0; e < n * n; e++)
-            res[e] = exp(res[e]);
+            k[e] = exp(x[e]);
         break;
     case MHC_CONSTRAINT_SINKHORN:
-        run(spec, logits, history);
-        memcpy(res, history + (size_t)half_steps(spec) * n * n, (size_t)(n * n) * sizeof *res);
+        mhc__oracle_sinkhorn(spec, x, k, history);
         break;
     case MHC_CONSTRAINT_PERMUTATIONS:
-        permutations(spec, logits, NULL, res, history);
+    case MHC_CONSTRAINT_CIRCULANT:
+        mhc__oracle_permutations(spec, x, k);
+        break;
+    case MHC_CONSTRAINT_ROW_STOCHASTIC:
+        mhc__oracle_row_stochastic(spec, x, k);
+        break;
+    case MHC_CONSTRAINT_BIRKHOFF:
+        mhc__oracle_birkhoff(spec, x, k);
+        break;
+    case MHC_CONSTRAINT_KRONECKER:
+        mhc__oracle_kronecker(spec, x, k);
+        break;
+    case MHC_CONSTRAINT_SPECTRAL:
+    case MHC_CONSTRAINT_ROTATION:
+        mhc__oracle_spectral(spec, x, k);
+        break;
+    case MHC_CONSTRAINT_ORTHOGONAL:
+        mhc__oracle_orthogonal(spec, x, k);
         break;
     }
+}
+
+static void matrix_back(const mhc_spec *spec, const double *x, const double *d, double *d_x, double *history) {
+    int n = spec->streams;
+    switch (spec->constraint) {
+    case MHC_CONSTRAINT_NONE:
+        memcpy(d_x, d, (size_t)(n * n) * sizeof *d_x);
+        break;
+    case MHC_CONSTRAINT_IDENTITY:
+        break;
+    case MHC_CONSTRAINT_EXP:
+        for (int e = 0; e < n * n; e++)
+            d_x[e] = d[e] * exp(x[e]);
+        break;
+    case MHC_CONSTRAINT_SINKHORN:
+        mhc__oracle_sinkhorn_back(spec, x, d, d_x, history);
+        break;
+    case MHC_CONSTRAINT_PERMUTATIONS:
+    case MHC_CONSTRAINT_CIRCULANT:
+        mhc__oracle_permutations_back(spec, x, d, d_x);
+        break;
+    case MHC_CONSTRAINT_ROW_STOCHASTIC:
+        mhc__oracle_row_stochastic_back(spec, x, d, d_x);
+        break;
+    case MHC_CONSTRAINT_BIRKHOFF:
+        mhc__oracle_birkhoff_back(spec, x, d, d_x);
+        break;
+    case MHC_CONSTRAINT_KRONECKER:
+        mhc__oracle_kronecker_back(spec, x, d, d_x);
+        break;
+    case MHC_CONSTRAINT_SPECTRAL:
+    case MHC_CONSTRAINT_ROTATION:
+        mhc__oracle_spectral_back(spec, x, d, d_x);
+        break;
+    case MHC_CONSTRAINT_ORTHOGONAL:
+        mhc__oracle_orthogonal_back(spec, x, d, d_x);
+        break;
+    }
+}
+
+/* K as [dst, src], before finish and leak. */
+static void oriented(const mhc_spec *spec, const double *logits, double *k, double *history) {
+    double copy[MHC_MAX_STREAMS * MHC_MAX_STREAMS];
+    int n = spec->streams;
+    if (!spec->transposed) {
+        matrix(spec, logits, k, history);
+    } else if (mhc__constraint_has_matrix(spec->constraint)) {
+        turned(n, logits, copy);
+        matrix(spec, copy, k, history);
+    } else {
+        matrix(spec, logits, copy, history);
+        turned(n, copy, k);
+    }
+}
+
+void mhc__oracle_constraint(const mhc_spec *spec, const double *logits, double *res, double *history) {
+    oriented(spec, logits, res, history);
+    mhc__oracle_finish(spec, res);
 }
 
 void mhc__oracle_constraint_back(const mhc_spec *spec, const double *logits, const double *d_res, double *d_logits,
                                  double *history) {
+    double k[MHC_MAX_STREAMS * MHC_MAX_STREAMS], d[MHC_MAX_STREAMS * MHC_MAX_STREAMS];
+    double x[MHC_MAX_STREAMS * MHC_MAX_STREAMS];
     int n = spec->streams;
-    switch (spec->constraint) {
-    case MHC_CONSTRAINT_FREE:
-        oriented(spec, d_res, d_logits);
-        break;
-    case MHC_CONSTRAINT_IDENTITY:
-        break;
-    case MHC_CONSTRAINT_EXP:
-        oriented(spec, d_res, d_logits);
-        for (int e = 0; e < n * n; e++)
-            d_logits[e] *= exp(logits[e]);
-        break;
-    case MHC_CONSTRAINT_SINKHORN:
-        sinkhorn_back(spec, logits, d_res, d_logits, history);
-        break;
-    case MHC_CONSTRAINT_PERMUTATIONS:
-        permutations(spec, logits, d_res, d_logits, history);
-        break;
+    oriented(spec, logits, k, history);
+    mhc__oracle_finish_back(spec, k, d_res, d);
+    if (!spec->transposed) {
+        matrix_back(spec, logits, d, d_logits, history);
+    } else if (mhc__constraint_has_matrix(spec->constraint)) {
+        turned(n, logits, x);
+        matrix_back(spec, x, d, k, history);
+        turned(n, k, d_logits);
+    } else {
+        turned(n, d, k);
+        matrix_back(spec, logits, k, d_logits, history);
     }
 }

@@ -1,22 +1,22 @@
-/* mhc-lite: a = softmax over the logits of all n! permutations, in lexicographic order; res[i, pi_k(i)] += a_k. Exactly
- * doubly stochastic whatever the logits (arXiv 2601.05732). */
+/* Softmax over a set of permutations: a = softmax(logits), res[i, pi_k(i)] += a_k. Exactly doubly stochastic whatever
+ * the logits.
+ *
+ *     permutations   all n!, in lexicographic order (mhc-lite, arXiv 2601.05732)
+ *     circulant      the n cyclic shifts, pi_k(i) = (i + k) mod n */
 #ifndef MHC_STREAM_CONSTRAINT_PERMUTATIONS_H
 #define MHC_STREAM_CONSTRAINT_PERMUTATIONS_H
 
-#include <stdbool.h>
-
-#include "base/compiler.h"
-#include "simd/math.h"
+#include "stream/constraint/lanes.h"
 
 #define MHC__PERMUTATIONS_MAX 120 /* 5! */
 
-/* The lexicographic successor of p; false after the last. */
-MHC__INLINE bool mhc__next_permutation(int n, int *p) {
+/* The lexicographic successor of p; p stays after the last. */
+MHC__INLINE void mhc__next_permutation(int n, int *p) {
     int i = n - 2;
     while (i >= 0 && p[i] > p[i + 1])
         i--;
     if (i < 0)
-        return false;
+        return;
     int j = n - 1;
     while (p[j] < p[i])
         j--;
@@ -28,80 +28,72 @@ MHC__INLINE bool mhc__next_permutation(int n, int *p) {
         p[a] = p[b];
         p[b] = swap;
     }
-    return true;
 }
 
-/* Softmax over `count` logits of each lane. */
-MHC__INLINE void mhc__lanes_softmax(int count, int w, const float *logits, float *p) {
-    float most[MHC__LANES], sum[MHC__LANES];
-    for (int l = 0; l < w; l++) {
-        most[l] = logits[l];
-        sum[l] = 0.0f;
-    }
-    for (int k = 1; k < count; k++)
-        for (int l = 0; l < w; l++)
-            most[l] = logits[k * w + l] > most[l] ? logits[k * w + l] : most[l];
-    for (int k = 0; k < count; k++)
-        for (int l = 0; l < w; l++) {
-            p[k * w + l] = mhc__expf(logits[k * w + l] - most[l]);
-            sum[l] += p[k * w + l];
-        }
-    for (int k = 0; k < count; k++)
-        for (int l = 0; l < w; l++)
-            p[k * w + l] /= sum[l];
+MHC__INLINE void mhc__next_shift(int n, int *p) {
+    for (int i = 0; i < n; i++)
+        p[i] = p[i] + 1 < n ? p[i] + 1 : 0;
 }
 
-/* d: dp -> d_logits in place, d_k = p_k (d_k - sum p d), taken relative to d_0: a constant dp gives exactly zero. */
-MHC__INLINE void mhc__lanes_softmax_back(int count, int w, const float *p, float *d) {
-    float first[MHC__LANES], mean[MHC__LANES];
-    for (int l = 0; l < w; l++) {
-        first[l] = d[l];
-        mean[l] = 0.0f;
-    }
-    for (int k = 1; k < count; k++)
-        for (int l = 0; l < w; l++)
-            mean[l] = __builtin_fmaf(p[k * w + l], d[k * w + l] - first[l], mean[l]);
-    for (int k = 0; k < count; k++)
-        for (int l = 0; l < w; l++)
-            d[k * w + l] = p[k * w + l] * ((d[k * w + l] - first[l]) - mean[l]);
-}
-
-MHC__INLINE void mhc__permutations_forward(int n, int w, bool transposed, const float *logits, float *res) {
-    float a[MHC__PERMUTATIONS_MAX * MHC__LANES];
-    int order[5] = {0, 1, 2, 3, 4}, count = 1;
-    for (int k = 2; k <= n; k++)
+MHC__INLINE int mhc__permutation_count(bool cyclic, int n) {
+    int count = n;
+    for (int k = 2; k < n && !cyclic; k++)
         count *= k;
-    mhc__lanes_softmax(count, w, logits, a);
+    return count;
+}
+
+MHC__INLINE void mhc__permutations_forward(bool cyclic, int n, int w, const float *x, float *res) {
+    float a[MHC__PERMUTATIONS_MAX * MHC__LANES];
+    int order[MHC_MAX_STREAMS], count = mhc__permutation_count(cyclic, n);
+    for (int i = 0; i < n; i++)
+        order[i] = i;
+    mhc__lanes_softmax(count, w, x, a);
     for (int e = 0; e < n * n * w; e++)
         res[e] = 0.0f;
     for (int k = 0; k < count; k++) {
-        for (int i = 0; i < n; i++) {
-            int e = transposed ? order[i] * n + i : i * n + order[i];
+        for (int i = 0; i < n; i++)
             for (int l = 0; l < w; l++)
-                res[e * w + l] += a[k * w + l];
-        }
-        mhc__next_permutation(n, order);
+                res[(i * n + order[i]) * w + l] += a[k * w + l];
+        if (cyclic)
+            mhc__next_shift(n, order);
+        else
+            mhc__next_permutation(n, order);
     }
 }
 
-MHC__INLINE void mhc__permutations_backward(int n, int w, bool transposed, const float *logits, const float *d_res,
-                                            float *d_logits) {
+MHC__INLINE void mhc__permutations_backward(bool cyclic, int n, int w, const float *x, const float *d_res, float *d_x) {
     float a[MHC__PERMUTATIONS_MAX * MHC__LANES];
-    int order[5] = {0, 1, 2, 3, 4}, count = 1;
-    for (int k = 2; k <= n; k++)
-        count *= k;
-    mhc__lanes_softmax(count, w, logits, a);
+    int order[MHC_MAX_STREAMS], count = mhc__permutation_count(cyclic, n);
+    for (int i = 0; i < n; i++)
+        order[i] = i;
+    mhc__lanes_softmax(count, w, x, a);
     for (int k = 0; k < count; k++) {
         for (int l = 0; l < w; l++)
-            d_logits[k * w + l] = 0.0f;
-        for (int i = 0; i < n; i++) {
-            int e = transposed ? order[i] * n + i : i * n + order[i];
+            d_x[k * w + l] = 0.0f;
+        for (int i = 0; i < n; i++)
             for (int l = 0; l < w; l++)
-                d_logits[k * w + l] += d_res[e * w + l];
-        }
-        mhc__next_permutation(n, order);
+                d_x[k * w + l] += d_res[(i * n + order[i]) * w + l];
+        if (cyclic)
+            mhc__next_shift(n, order);
+        else
+            mhc__next_permutation(n, order);
     }
-    mhc__lanes_softmax_back(count, w, a, d_logits);
+    mhc__lanes_softmax_back(count, w, a, d_x);
+}
+
+MHC__LANE_FUNCTION mhc__permutations_lanes(const mhc_spec *spec, int n, int w, const float *x, float *res) {
+    bool cyclic = spec->constraint == MHC_CONSTRAINT_CIRCULANT;
+#define RUN(streams, lanes) mhc__permutations_forward(cyclic, streams, lanes, x, res)
+    MHC__LANE_SIZES_FEW(RUN);
+#undef RUN
+}
+
+MHC__LANE_FUNCTION mhc__permutations_lanes_back(const mhc_spec *spec, int n, int w, const float *x, const float *d_res,
+                                                float *d_x) {
+    bool cyclic = spec->constraint == MHC_CONSTRAINT_CIRCULANT;
+#define RUN(streams, lanes) mhc__permutations_backward(cyclic, streams, lanes, x, d_res, d_x)
+    MHC__LANE_SIZES_FEW(RUN);
+#undef RUN
 }
 
 #endif

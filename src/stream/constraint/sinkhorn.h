@@ -11,32 +11,9 @@
 #ifndef MHC_STREAM_CONSTRAINT_SINKHORN_H
 #define MHC_STREAM_CONSTRAINT_SINKHORN_H
 
-#include "base/compiler.h"
-#include "mhc/spec.h"
-#include "simd/math.h"
+#include "stream/constraint/lanes.h"
 
 #define MHC__SINKHORN_STATES 16384
-
-/* Matrices to compute side by side for so many tokens, at most mhc__lanes_of(n): few tokens, as in decoding, don't pay
- * for sixteen. Lanes never meet, so the number changes no result. */
-enum { MHC__FEW_LANES = 4 };
-MHC__INLINE int mhc__lanes_for(int n, int64_t tokens) {
-    return n == 4 && tokens <= MHC__FEW_LANES ? MHC__FEW_LANES : n <= 8 ? MHC__LANES : 1;
-}
-
-/* A line of an n x n matrix: its entries are first + k * step, k < n. */
-typedef struct mhc__line {
-    int first, step;
-} mhc__line;
-
-MHC__INLINE mhc__line mhc__line_of(mhc_axis axis, int n, int line) {
-    mhc__line at = {axis == MHC_AXIS_SRC ? line * n : line, axis == MHC_AXIS_SRC ? 1 : n};
-    return at;
-}
-
-MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
-    return axis == MHC_AXIS_SRC ? MHC_AXIS_DST : MHC_AXIS_SRC;
-}
 
 /* What a sum is divided by. A line of zeros stays zero instead of becoming NaN. NaN passes every comparison. */
 MHC__INLINE float mhc__divisor(float sum, mhc_eps_mode mode, float eps) {
@@ -63,14 +40,6 @@ MHC__INLINE void mhc__shares_of(int w, const float *divisor, mhc__shares *shares
 
 MHC__INLINE float mhc__share(const mhc__shares *shares, int l, float x) {
     return x * shares->scale[l] * shares->reciprocal[l];
-}
-
-MHC__INLINE void mhc__line_sums(const float *x, mhc__line at, int n, int w, float *sum) {
-    for (int l = 0; l < w; l++)
-        sum[l] = 0.0f;
-    for (int k = 0; k < n; k++)
-        for (int l = 0; l < w; l++)
-            sum[l] += x[(at.first + k * at.step) * w + l];
 }
 
 /* y may be x. */
@@ -142,30 +111,6 @@ MHC__INLINE void mhc__last_step_back(const mhc_sinkhorn *s, mhc_axis axis, int n
                 int e = (at.first + k * at.step) * w + l;
                 g[e] = mhc__share(&shares, l, x[e]) * ((dy[e] - dy[at.first * w + l]) - mean[l]);
             }
-    }
-}
-
-/* Softmax along the axis, with the largest of each line as shift; shift only: exp(x - largest). */
-MHC__INLINE void mhc__line_softmax(mhc_axis axis, int n, int w, bool divide, const float *x, float *y) {
-    for (int line = 0; line < n; line++) {
-        mhc__line at = mhc__line_of(axis, n, line);
-        float most[MHC__LANES], sum[MHC__LANES];
-        for (int l = 0; l < w; l++)
-            most[l] = x[at.first * w + l];
-        for (int k = 1; k < n; k++)
-            for (int l = 0; l < w; l++) {
-                float v = x[(at.first + k * at.step) * w + l];
-                most[l] = v > most[l] ? v : most[l];
-            }
-        for (int k = 0; k < n; k++)
-            for (int l = 0; l < w; l++)
-                y[(at.first + k * at.step) * w + l] = mhc__expf(x[(at.first + k * at.step) * w + l] - most[l]);
-        if (!divide)
-            continue;
-        mhc__line_sums(y, at, n, w, sum);
-        for (int k = 0; k < n; k++)
-            for (int l = 0; l < w; l++)
-                y[(at.first + k * at.step) * w + l] /= sum[l];
     }
 }
 
@@ -251,37 +196,17 @@ MHC__INLINE void mhc__sinkhorn_backward(const mhc_sinkhorn *s, int n, int w, con
     mhc__sinkhorn_start_back(s, n, w, logits, states, d_logits);
 }
 
-/* The sizes that people use, each with loops of known length, and any other; w as mhc__lanes_for. */
-#define MHC__SINKHORN_SIZES(RUN)                                                                                       \
-    do {                                                                                                               \
-        if (w == 1)                                                                                                    \
-            RUN(n, 1);                                                                                                 \
-        else if (w == MHC__FEW_LANES)                                                                                  \
-            RUN(4, MHC__FEW_LANES);                                                                                    \
-        else if (n == 4)                                                                                               \
-            RUN(4, MHC__LANES);                                                                                        \
-        else if (n == 2)                                                                                               \
-            RUN(2, MHC__LANES);                                                                                        \
-        else if (n == 3)                                                                                               \
-            RUN(3, MHC__LANES);                                                                                        \
-        else if (n == 8)                                                                                               \
-            RUN(8, MHC__LANES);                                                                                        \
-        else                                                                                                           \
-            RUN(n, MHC__LANES);                                                                                        \
-    } while (0)
-
-static __attribute__((noinline, unused)) void mhc__sinkhorn_lanes(const mhc_sinkhorn *s, int n, int w,
-                                                                  const float *logits, float *res) {
-#define RUN(streams, lanes) mhc__sinkhorn_forward(s, streams, lanes, logits, res)
-    MHC__SINKHORN_SIZES(RUN);
+MHC__LANE_FUNCTION mhc__sinkhorn_lanes(const mhc_spec *spec, int n, int w, const float *x, float *res) {
+#define RUN(streams, lanes) mhc__sinkhorn_forward(&spec->sinkhorn, streams, lanes, x, res)
+    MHC__LANE_SIZES(RUN);
 #undef RUN
 }
 
-static __attribute__((noinline, unused)) void mhc__sinkhorn_lanes_back(const mhc_sinkhorn *s, int n, int w,
-                                                                       const float *logits, const float *d_res,
-                                                                       float *d_logits, float *states) {
-#define RUN(streams, lanes) mhc__sinkhorn_backward(s, streams, lanes, logits, d_res, d_logits, states)
-    MHC__SINKHORN_SIZES(RUN);
+MHC__LANE_FUNCTION mhc__sinkhorn_lanes_back(const mhc_spec *spec, int n, int w, const float *x, const float *d_res,
+                                            float *d_x) {
+    float states[MHC__SINKHORN_STATES];
+#define RUN(streams, lanes) mhc__sinkhorn_backward(&spec->sinkhorn, streams, lanes, x, d_res, d_x, states)
+    MHC__LANE_SIZES(RUN);
 #undef RUN
 }
 

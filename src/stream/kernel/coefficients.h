@@ -143,8 +143,7 @@ MHC__INLINE void mhc__logits_back(const mhc_spec *spec, const mhc__shape *s, int
 MHC__INLINE void mhc__backward_lanes(const mhc_spec *spec, const mhc__shape *s, int n, int w, int tokens,
                                      const float *mix, int64_t stride, const float *scale, const float *base,
                                      const float *d_coefficients, float *d_mix, int64_t d_stride, double *sums) {
-    float x[MHC__LOGIT_FLOATS], a[MHC__LOGIT_FLOATS], d[MHC__LOGIT_FLOATS], dy[MHC__COEFFICIENT_FLOATS],
-        states[MHC__SINKHORN_STATES];
+    float x[MHC__LOGIT_FLOATS], a[MHC__LOGIT_FLOATS], d[MHC__LOGIT_FLOATS], dy[MHC__COEFFICIENT_FLOATS];
     mhc__logits_lanes(spec, s, w, tokens, mix, stride, scale, base, x, a);
     for (int l = 0; l < w; l++) {
         const float *row = d_coefficients + mhc__min(l, tokens - 1) * s->coefficients;
@@ -154,7 +153,7 @@ MHC__INLINE void mhc__backward_lanes(const mhc_spec *spec, const mhc__shape *s, 
     int res = s->pre + s->post;
     mhc__gate_backward(&spec->pre, n, w, x, dy, d);
     mhc__gate_backward(&spec->post, n, w, x + s->pre * w, dy + n * w, d + s->pre * w);
-    mhc__constraint_lanes_back(spec, n, w, x + res * w, dy + 2 * n * w, d + res * w, states);
+    mhc__constraint_lanes_back(spec, n, w, x + res * w, dy + 2 * n * w, d + res * w);
     mhc__logits_back(spec, s, w, tokens, scale, a, d, d_mix, d_stride, sums);
 }
 

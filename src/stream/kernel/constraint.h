@@ -36,11 +36,10 @@ static void mhc__constraint_run(const mhc_spec *spec, int count, int64_t first, 
 static void mhc__constraint_back_run(const mhc_spec *spec, int count, int64_t first, int64_t rows, const float *logits,
                                      const float *d_res, float *d_logits) {
     const int n = spec->streams, w = mhc__lanes_for(n, rows - first);
-    float x[MHC__CONSTRAINT_FLOATS] = {0}, dy[MHC__MATRIX_FLOATS], dx[MHC__CONSTRAINT_FLOATS],
-          states[MHC__SINKHORN_STATES];
+    float x[MHC__CONSTRAINT_FLOATS] = {0}, dy[MHC__MATRIX_FLOATS], dx[MHC__CONSTRAINT_FLOATS];
     mhc__rows_to_lanes(logits, first, rows, count, w, x);
     mhc__rows_to_lanes(d_res, first, rows, n * n, w, dy);
-    mhc__constraint_lanes_back(spec, n, w, x, dy, dx, states);
+    mhc__constraint_lanes_back(spec, n, w, x, dy, dx);
     mhc__rows_from_lanes(dx, first, rows, count, w, d_logits);
 }
 
