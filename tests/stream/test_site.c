@@ -404,12 +404,42 @@ static void test_large_merge(void **state) {
     large_merge(4, 509, 509, 0);
 }
 
+/* So has the gradient of the streams: beside it the one that is written in place, which never goes past them. */
+static void large_back(int n, int64_t channels, int64_t shift) {
+    const int64_t tokens = ((int64_t)17 << 20) / 4 / n / channels + 1, count = tokens * n * channels;
+    mhc_context context = {MHC_DEVICE_CPU, NULL, 2};
+    mhc_spec spec;
+    OK(mhc_spec_preset(&spec, "paper", n, channels, error));
+    site s = site_open(&spec, tokens, 6, 1.0f);
+    mhc_site_params params = {s.fn, s.base, s.scale}, gradients = {s.d_fn, s.d_base, s.d_scale};
+    site_forward(&s, 2);
+    site_merge_backward(&s, 2, true);
+    float *memory = aligned_alloc(64, (size_t)((count + shift) * 4 + 63) / 64 * 64);
+    assert_non_null(memory);
+    mhc_streams dout = site_streams(&s, s.d_merged), out[] = {mhc_streams_of(memory + shift, n, channels), dout};
+    for (int k = 0; k < 2; k++)
+        OK(mhc_pre_backward(&context, &spec, &params, tokens, site_streams(&s, s.x), NULL, s.coefficients, s.saved,
+                            site_rows(&s, s.d_u), s.d_coefficients, NULL, dout, out[k], &gradients, s.workspace,
+                            s.sizes.workspace, error));
+    assert_memory_equal(memory + shift, s.d_merged, (size_t)count * sizeof(float));
+    free(memory);
+    site_close(&s);
+}
+
+static void test_large_back(void **state) {
+    (void)state;
+    large_back(4, 512, 0);
+    large_back(4, 509, 4);
+    large_back(2, 512, 3);
+    large_back(3, 512, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_seam),         cmocka_unit_test(test_large),
-        cmocka_unit_test(test_threads),        cmocka_unit_test(test_ranges),       cmocka_unit_test(test_strides),
-        cmocka_unit_test(test_in_place),       cmocka_unit_test(test_inference),    cmocka_unit_test(test_symmetry),
-        cmocka_unit_test(test_large_merge),    cmocka_unit_test(test_combinations),
+        cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_seam),       cmocka_unit_test(test_large),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_ranges),     cmocka_unit_test(test_strides),
+        cmocka_unit_test(test_in_place),       cmocka_unit_test(test_inference),  cmocka_unit_test(test_symmetry),
+        cmocka_unit_test(test_large_merge),    cmocka_unit_test(test_large_back), cmocka_unit_test(test_combinations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* X'_i = sum_j res_ij X_j + post_i z, and its gradient. Weights are put in the order that kernel/combine.h sums in:
- * streams first, then the row that is added. */
+/* X'_i = sum_j res_ij X_j + post_i z, and its gradient. kernel/combine.h sums the streams first, then the row
+ * that is added. */
 #ifndef MHC_STREAM_KERNEL_MERGE_H
 #define MHC_STREAM_KERNEL_MERGE_H
 
@@ -26,21 +26,13 @@ MHC__INLINE void mhc__share_rows(const float *shares, int n, int64_t channels, i
 
 static void mhc__merge_run(const mhc__merging *m, int64_t first, int64_t end, mhc_streams out) {
     const int n = m->n;
-    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)];
     mhc__elem *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
     for (int64_t t = first; t < end; t++) {
         const float *post = mhc__coefficients_of(m, t) + n, *res = post + n;
-        for (int i = 0; i < n; i++) {
-            memcpy(weights + i * (n + 1), res + i * n, (size_t)n * sizeof *weights);
-            weights[i * (n + 1) + n] = post[i];
-        }
         mhc__stream_rows(m->x, n, t, 0, from);
         from[n] = mhc__row_at(m->z, t, 0);
         mhc__stream_rows(out, n, t, 0, to);
-        if (m->around)
-            mhc__combine_around(n, weights, (const mhc__elem *const *)from, to, m->channels);
-        else
-            mhc__combine(n, n + 1, weights, (const mhc__elem *const *)from, to, m->channels);
+        mhc__combine_merge(n, m->around, res, post, (const mhc__elem *const *)from, to, m->channels);
     }
     if (m->around)
         mhc__vec_around_end();
@@ -110,25 +102,19 @@ static void mhc__unmerge_run(const mhc__merging *m, int64_t first, int64_t end, 
                              mhc_streams dout, mhc_rows du, const float *shares, mhc_streams dx) {
     const int n = m->n;
     const float *more[MHC_MAX_STREAMS];
-    float weights[MHC__MERGE_SUMS(MHC_MAX_STREAMS)];
     mhc__elem *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
     for (int64_t t = first; t < end; t++) {
-        const float *res = mhc__coefficients_of(m, t) + 2 * n, *w = pre + t * pre_stride;
-        for (int j = 0; j < n; j++) {
-            for (int i = 0; i < n; i++)
-                weights[j * (n + 1) + i] = res[i * n + j];
-            weights[j * (n + 1) + n] = w[j];
-        }
+        const float *res = mhc__coefficients_of(m, t) + 2 * n;
         mhc__stream_rows(dout, n, t, 0, from);
         from[n] = mhc__row_at(du, t, 0);
         mhc__stream_rows(dx, n, t, 0, to);
-        if (!shares) {
-            mhc__combine(n, n + 1, weights, (const mhc__elem *const *)from, to, m->channels);
-            continue;
-        }
-        mhc__share_rows(shares, n, m->channels, t - first, more);
-        mhc__combine_with(n, weights, (const mhc__elem *const *)from, more, to, m->channels);
+        if (shares)
+            mhc__share_rows(shares, n, m->channels, t - first, more);
+        mhc__combine_back(n, m->around, res, pre + t * pre_stride, (const mhc__elem *const *)from, shares ? more : NULL,
+                          to, m->channels);
     }
+    if (m->around)
+        mhc__vec_around_end();
 }
 
 #endif

@@ -12,7 +12,7 @@
 #include "stream/kernels.h"
 
 /* Rows of fn copied at a time; tiles of registers: rows of x or of fn by two registers of columns. */
-enum { MHC__BACK_FNS = 24, MHC__BACK_ROWS = 4, MHC__BACK_TILE = 6, MHC__BACK_PAIR = 2 * MHC__VEC };
+enum { MHC__BACK_FNS = 24, MHC__BACK_ROWS = 6, MHC__BACK_TILE = 6, MHC__BACK_PAIR = 2 * MHC__VEC };
 
 typedef float mhc__slab_line[MHC__BACK_SLAB];
 
@@ -37,7 +37,7 @@ MHC__INLINE void mhc__slab_dx(const mhc__products_back *p, mhc__slab_line *x, co
                               int v, int rows, int c, bool first) {
     mhc__vec sum[MHC__BACK_ROWS][2], w[2];
     const float *e = p->e + v * p->e_stride + k0;
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int i = 0; i < rows; i++) {
         mhc__vec r = mhc__vec_all(p->r[v + i]), s = mhc__vec_all(-p->s[v + i]);
 #pragma GCC unroll 2
@@ -51,7 +51,7 @@ MHC__INLINE void mhc__slab_dx(const mhc__products_back *p, mhc__slab_line *x, co
 #pragma GCC unroll 2
         for (int q = 0; q < 2; q++)
             w[q] = mhc__vec_load(fn[k] + c + q * MHC__VEC);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
         for (int i = 0; i < rows; i++) {
             mhc__vec f = mhc__vec_all(e[i * p->e_stride + k]);
 #pragma GCC unroll 2
@@ -59,7 +59,7 @@ MHC__INLINE void mhc__slab_dx(const mhc__products_back *p, mhc__slab_line *x, co
                 sum[i][q] = mhc__vec_fma(f, w[q], sum[i][q]);
         }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
         for (int q = 0; q < 2; q++)
@@ -137,7 +137,9 @@ MHC__INLINE void mhc__slab_run(const mhc__products_back *p, mhc__slab_line *x, i
         for (c = 0; c < width; c += MHC__BACK_PAIR) {
             for (v = 0; v + MHC__BACK_ROWS <= p->rows; v += MHC__BACK_ROWS)
                 mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, MHC__BACK_ROWS, c, k == 0);
-            for (; v < p->rows; v++)
+            for (; v + 2 <= p->rows; v += 2)
+                mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, 2, c, k == 0);
+            if (v < p->rows)
                 mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, 1, c, k == 0);
         }
     }

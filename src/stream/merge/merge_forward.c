@@ -2,15 +2,6 @@
 #include "stream/kernels.h"
 #include "stream/shape.h"
 
-/* An fp32 result of this many bytes will have left the caches when the next operation comes to its beginning. Written
- * around them, it needs not be read first. (Stores of half a register, as of bf16, have no way around.) */
-#define LARGE_BYTES ((int64_t)16 << 20)
-
-static bool goes_around(const mhc__shape *s, int64_t tokens, mhc_streams x, mhc_streams out) {
-    return s->type == MHC_FP32 && out.data != x.data &&
-           tokens >= LARGE_BYTES / (int64_t)sizeof(float) / s->n / s->channels;
-}
-
 mhc_status mhc_merge_forward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x,
                              mhc_rows z, const float *coefficients, mhc_streams out, mhc_error *error) {
     const char *call = "mhc_merge_forward";
@@ -27,7 +18,7 @@ mhc_status mhc_merge_forward(const mhc_context *context, const mhc_spec *spec, i
     MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
     const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
     mhc__merging m = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false};
-    m.around = goes_around(&s, tokens, x, out);
+    m.around = mhc__goes_around(&s, tokens, x, out);
     int64_t blocks = mhc__blocks(tokens, MHC__TOKEN_BLOCK);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++)

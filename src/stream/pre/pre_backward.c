@@ -145,6 +145,7 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     const float ones[3] = {1.0f, 1.0f, 1.0f}; /* the residual's */
     mhc__merging merging = {.n = s.n, .channels = s.channels, .coefficients = s.logits == 0 ? ones : coefficients};
     merging.stride = s.dynamic ? s.coefficients : 0;
+    merging.around = mhc__goes_around(&s, tokens, dout, dx);
     const mhc__merging *undo = dout.data ? &merging : NULL;
     mhc__pre_gradients g = {du, d_coefficients, d_carried, undo, dout, dx, gradients};
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
