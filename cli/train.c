@@ -276,8 +276,8 @@ static mhc_status open_log(training *run, int64_t from_step, mhc_error *error) {
     char *path;
     MHC__TRY(mhc__join(run->folder, "metrics.jsonl", &path, error));
     FILE *progress = mhc__option_given(run->arguments, "quiet") ? NULL : stderr;
-    mhc_status status = mhc__run_log_open(path, from_step, progress, run->config.model.connection,
-                                          run->config.train.log_every, &run->log, error);
+    mhc_status status = mhc__run_log_open(path, run->config.train.tensorboard ? run->folder : NULL, from_step, progress,
+                                          run->config.model.connection, run->config.train.log_every, &run->log, error);
     free(path);
     return status;
 }

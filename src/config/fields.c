@@ -83,6 +83,7 @@ const mhc__field mhc__fields[] = {
     FIELD(train, eval_every, INT64, NULL, "steps between evaluations; 0: none"),
     FIELD(train, checkpoint_every, INT64, NULL, "steps between checkpoints; 0: one at the end"),
     FIELD(train, log_every, INT64, NULL, "steps between progress lines where there is no terminal"),
+    FIELD(train, tensorboard, BOOL, NULL, "write events.out.tfevents.… for TensorBoard beside metrics.jsonl"),
     FIELD(train, eval_batches, INT, NULL, "batches of one evaluation"),
     FIELD(train, keep_checkpoints, INT, NULL, "older ones are removed; 0: keep all"),
     FIELD(train, precision, ENUM, precisions,

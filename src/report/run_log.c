@@ -11,12 +11,14 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "file/atomic.h"
+#include "report/events.h"
 
 /* Redrawing more often than a person can read only slows the terminal down. */
 static const double REDRAW_SECONDS = 0.1;
 
 struct mhc__run_log {
     FILE *metrics;
+    mhc__events *events;
     char *path;
     FILE *progress;
     char *label;
@@ -75,8 +77,8 @@ static mhc_status open_metrics(mhc__run_log *log, const char *path, int64_t from
     return MHC_OK;
 }
 
-mhc_status mhc__run_log_open(const char *metrics, int64_t from_step, FILE *progress, const char *label,
-                             int64_t log_every, mhc__run_log **out, mhc_error *error) {
+mhc_status mhc__run_log_open(const char *metrics, const char *events, int64_t from_step, FILE *progress,
+                             const char *label, int64_t log_every, mhc__run_log **out, mhc_error *error) {
     *out = NULL;
     mhc__run_log *log = calloc(1, sizeof *log);
     if (!log)
@@ -88,6 +90,8 @@ mhc_status mhc__run_log_open(const char *metrics, int64_t from_step, FILE *progr
     mhc_status status = log->label ? MHC_OK : mhc__fail(error, MHC_OUT_OF_MEMORY, "run log: no memory");
     if (status == MHC_OK && metrics)
         status = open_metrics(log, metrics, from_step, error);
+    if (status == MHC_OK && events)
+        status = mhc__events_open(events, from_step, &log->events, error);
     if (status != MHC_OK) {
         mhc__run_log_close(log);
         return status;
@@ -105,6 +109,7 @@ void mhc__run_log_close(mhc__run_log *log) {
         fflush(log->progress);
     if (log->metrics)
         fclose(log->metrics);
+    mhc__events_close(log->events);
     free(log->path);
     free(log->label);
     free(log);
@@ -134,6 +139,8 @@ static mhc_status write_metrics(mhc__run_log *log, const mhc__train_record *reco
         status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for a line", log->path);
     else if (fwrite(line.data, 1, line.length, log->metrics) != line.length || fflush(log->metrics) != 0)
         status = mhc__fail(error, MHC_IO, "%s: can't write: %s", log->path, strerror(errno));
+    else if (log->events)
+        status = mhc__events_line(log->events, line.data, line.length, error);
     mhc__text_free(&line);
     return status;
 }

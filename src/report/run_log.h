@@ -11,10 +11,11 @@ typedef struct mhc__run_log mhc__run_log;
 
 /* metrics: FOLDER/metrics.jsonl, appended to (NULL: none): one object per step
  * {"step":0,"loss":…,"grad_norm":…,"lr":…,"tokens":…, "seconds":…} plus "eval_loss" where there is one; steps at or
- * past `from_step` already in the file (from a run that was killed) are dropped first. progress: where the line goes
- * (NULL: none); rewritten in place when it is a terminal, else one line per log_every. */
-mhc_status mhc__run_log_open(const char *metrics, int64_t from_step, FILE *progress, const char *label,
-                             int64_t log_every, mhc__run_log **out, mhc_error *error);
+ * past `from_step` already in the file (from a run that was killed) are dropped first. events: the folder that gets the
+ * same numbers as TensorBoard events (NULL: none). progress: where the line goes (NULL: none); rewritten in place when
+ * it is a terminal, else one line per log_every. */
+mhc_status mhc__run_log_open(const char *metrics, const char *events, int64_t from_step, FILE *progress,
+                             const char *label, int64_t log_every, mhc__run_log **out, mhc_error *error);
 void mhc__run_log_close(mhc__run_log *log);
 mhc__train_observer mhc__run_log_observer(mhc__run_log *log);
 

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "file/atomic.h"
+#include "report/events.h"
 #include "report/run_log.h"
 #include "study/settings.h"
 #include "train/checkpoint.h"
@@ -20,6 +21,7 @@ typedef struct arm_run {
     mhc__model *model;
     mhc__trainer *trainer;
     mhc__run_log *log;
+    mhc__events *events;
     FILE *file;
     char *config_path, *metrics_path, *checkpoints, *before_path, *after_path;
     mhc__measurement pending; /* gains measured before the update, waiting for the step's record */
@@ -34,6 +36,7 @@ static mhc_status identity(mhc__config config, mhc__text *text, mhc_error *error
     config.train.log_every = 0;
     config.train.checkpoint_every = 0;
     config.train.keep_checkpoints = 0;
+    config.train.tensorboard = false;
     MHC__TRY(mhc__config_json(&config, text, error));
     return text->failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the settings of a run") : MHC_OK;
 }
@@ -127,7 +130,7 @@ static mhc_status append(arm_run *run, const mhc__measurement *measurement, mhc_
                          (long long)measurement->step);
     series->at = larger;
     series->at[series->count++] = *measurement;
-    return mhc__measurement_append(run->file, run->metrics_path, measurement, error);
+    return mhc__measurement_append(run->file, run->metrics_path, run->events, measurement, error);
 }
 
 static mhc_status after_step(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error) {
@@ -145,8 +148,8 @@ static mhc_status create(arm_run *run, mhc_error *error) {
     MHC__TRY(mhc__model_create(&arm->config.model, arm->config.train.seed, &run->model, error));
     mhc__train_observer observers[2] = {{run, before_update, after_step, NULL}};
     bool progress = run->options->log && !run->options->quiet;
-    MHC__TRY(mhc__run_log_open(NULL, 0, progress ? run->options->log : NULL, arm->label, arm->config.train.log_every,
-                               &run->log, error));
+    MHC__TRY(mhc__run_log_open(NULL, NULL, 0, progress ? run->options->log : NULL, arm->label,
+                               arm->config.train.log_every, &run->log, error));
     observers[1] = mhc__run_log_observer(run->log);
     observers[1].note = NULL; /* a checkpoint every 100 steps is not news here */
     mhc__text json = {0};
@@ -215,6 +218,8 @@ static mhc_status run_training(arm_run *run, mhc_error *error) {
     run->file = fopen(run->metrics_path, "a");
     if (!run->file)
         return mhc__fail(error, MHC_IO, "%s: can't open for writing: %s", run->metrics_path, strerror(errno));
+    if (run->arm->config.train.tensorboard)
+        MHC__TRY(mhc__events_open(run->arm->folder, mhc__trainer_steps_done(run->trainer), &run->events, error));
     run->pending = (mhc__measurement){.step = -1};
     MHC__TRY(train(run, error));
     return profile(run, run->after_path, error);
@@ -256,6 +261,7 @@ mhc_status mhc__arm_run(mhc__arm *arm, const mhc__study_options *options, mhc_er
     else
         status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", arm->folder);
     mhc__run_log_close(run.log);
+    mhc__events_close(run.events);
     mhc__trainer_destroy(run.trainer);
     mhc__model_destroy(run.model);
     mhc__corpus_close(run.corpus);

@@ -61,8 +61,8 @@ static void line_of(mhc__text *text, const mhc__measurement *measurement) {
     mhc__text_format(text, "}\n");
 }
 
-mhc_status mhc__measurement_append(FILE *file, const char *path, const mhc__measurement *measurement,
-                                   mhc_error *error) {
+mhc_status mhc__measurement_append(FILE *file, const char *path, mhc__events *events,
+                                   const mhc__measurement *measurement, mhc_error *error) {
     mhc__text line = {0};
     line_of(&line, measurement);
     mhc_status status = MHC_OK;
@@ -70,6 +70,8 @@ mhc_status mhc__measurement_append(FILE *file, const char *path, const mhc__meas
         status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for a line", path);
     else if (fwrite(line.data, 1, line.length, file) != line.length || fflush(file) != 0)
         status = mhc__fail(error, MHC_IO, "%s: can't write: %s", path, strerror(errno));
+    else if (events)
+        status = mhc__events_line(events, line.data, line.length, error);
     mhc__text_free(&line);
     return status;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "probe/gains.h"
+#include "report/events.h"
 
 typedef struct mhc__measurement {
     int64_t step;
@@ -19,8 +20,9 @@ typedef struct mhc__series {
     int64_t count;
 } mhc__series;
 
-/* One line; flushed. path is for the message. */
-mhc_status mhc__measurement_append(FILE *file, const char *path, const mhc__measurement *measurement, mhc_error *error);
+/* One line; flushed. The same to the events (NULL: none). path is for the message. */
+mhc_status mhc__measurement_append(FILE *file, const char *path, mhc__events *events,
+                                   const mhc__measurement *measurement, mhc_error *error);
 /* An absent file gives an empty series. A last line cut short by a kill is left out. MHC_CORRUPT for anything else that
  * is not step 0, 1, …. */
 mhc_status mhc__series_load(const char *path, mhc__series *series, mhc_error *error);

@@ -32,6 +32,7 @@ mhc__train_config mhc__train_config_default(void) {
         .eval_every = 100,
         .checkpoint_every = 200,
         .log_every = 10,
+        .tensorboard = true,
         .eval_batches = 8,
         .keep_checkpoints = 2,
         .threads = 0,

@@ -37,6 +37,7 @@ typedef struct mhc__train_config {
     mhc__on_nan on_nan;
     int max_rollbacks;
     int64_t eval_every, checkpoint_every, log_every; /* steps; 0: never (a checkpoint is always written at the end) */
+    bool tensorboard;                                /* what is logged is also written as TensorBoard events */
     int eval_batches;
     int keep_checkpoints;     /* older ones are removed; 0 keeps all */
     mhc__precision precision; /* of matrix products */

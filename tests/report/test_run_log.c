@@ -28,7 +28,7 @@ static mhc__train_record record_of(int64_t step) {
 static void log_steps(const char *path, int64_t from, int64_t to, FILE *progress) {
     mhc__run_log *log;
     mhc_error error = {0};
-    assert_int_equal(mhc__run_log_open(path, from, progress, "mHC", 4, &log, &error), MHC_OK);
+    assert_int_equal(mhc__run_log_open(path, NULL, from, progress, "mHC", 4, &log, &error), MHC_OK);
     mhc__train_observer observer = mhc__run_log_observer(log);
     for (int64_t step = from; step < to; step++) {
         mhc__train_record record = record_of(step);
@@ -102,7 +102,7 @@ static void test_cannot_write(void **state) {
     (void)state;
     mhc__run_log *log;
     mhc_error error = {0};
-    assert_int_equal(mhc__run_log_open(scratch_path("none/metrics.jsonl"), 0, NULL, "", 0, &log, &error), MHC_IO);
+    assert_int_equal(mhc__run_log_open(scratch_path("none/metrics.jsonl"), NULL, 0, NULL, "", 0, &log, &error), MHC_IO);
     assert_null(log);
     assert_non_null(strstr(error.message, "none/metrics.jsonl"));
 }
@@ -118,7 +118,7 @@ static void test_full_disk(void **state) {
     fclose(full);
     mhc__run_log *log;
     mhc_error error = {0};
-    if (mhc__run_log_open("/dev/full", 0, NULL, "", 0, &log, &error) != MHC_OK)
+    if (mhc__run_log_open("/dev/full", NULL, 0, NULL, "", 0, &log, &error) != MHC_OK)
         skip();
     mhc__train_observer observer = mhc__run_log_observer(log);
     mhc__train_record record = record_of(0);
