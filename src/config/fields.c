@@ -8,6 +8,10 @@ static const char *const mlps[] = {"gelu", "swiglu", NULL};
 static const char *const wraps[] = {"sublayer", "block", "branches", NULL};
 static const char *const inits[] = {"normal", "pytorch", NULL};
 static const char *const contracts[] = {"native", "mean", "sum", "head", "carried", NULL};
+static const char *const constraints[] = {"native",       "none",      "identity",       "exp",      "sinkhorn",
+                                          "permutations", "circulant", "row-stochastic", "birkhoff", "kronecker",
+                                          "spectral",     "rotation",  "orthogonal",     NULL};
+static const char *const finishes[] = {"none", "rounding", "affine", NULL};
 static const char *const decays[] = {"matrices", "all", NULL};
 static const char *const schedules[] = {"constant", "cosine", "step", NULL};
 static const char *const on_nans[] = {"stop", "rollback", NULL};
@@ -58,6 +62,11 @@ const mhc__field mhc__fields[] = {
     FIELD(model, wrap, ENUM, wraps, "what a site wraps; block keeps the block's residuals inside, branches does not"),
     FIELD(model, contract, ENUM, contracts, NULL),
     FIELD(model, sinkhorn_iterations, INT, NULL, "0: the connection's own number"),
+    FIELD(model, constraint, ENUM, constraints, "of the mixing matrix; native: the connection's own"),
+    FIELD(model, finish, ENUM, finishes, "makes both sums of the mixing matrix exact"),
+    FIELD(model, leaky, FLOAT, NULL, "beta: mix by a share of beta / (2 sites) at each site; 0: off"),
+    FIELD(model, off_diagonal, FLOAT, NULL, "of the mixing matrix at the start; 0: as the connection starts"),
+    FIELD(model, static_mapping, BOOL, NULL, "coefficients are parameters alone, not computed from the streams"),
 
     FIELD(train, steps, INT64, NULL, "updates of the whole run"),
     FIELD(train, batch, INT, NULL, "rows of one micro-batch"),

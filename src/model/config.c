@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "mhc/constraint.h"
 
 enum {
     MAX_VOCABULARY = 16 * 1024 * 1024,
@@ -90,6 +91,10 @@ static mhc_status check_choices(const mhc__model_config *config, mhc_error *erro
     MHC__TRY(in_range("mlp", (int)config->mlp, 0, MHC__MLP_SWIGLU, error));
     MHC__TRY(in_range("wrap", (int)config->wrap, 0, MHC__WRAP_BRANCHES, error));
     MHC__TRY(in_range("contract", (int)config->contract, 0, MHC__CONTRACT_CARRIED, error));
+    MHC__TRY(in_range("constraint", config->constraint, 0, MHC_CONSTRAINT_ORTHOGONAL + 1, error));
+    MHC__TRY(in_range("finish", (int)config->finish, 0, MHC_FINISH_AFFINE, error));
+    MHC__TRY(is_size("leaky", config->leaky, error));
+    MHC__TRY(is_size("off_diagonal", config->off_diagonal, error));
     return in_range("sinkhorn_iterations", config->sinkhorn_iterations, 0, 1000, error);
 }
 
@@ -149,6 +154,63 @@ static mhc_status override_contraction(const mhc__model_config *config, mhc_spec
                      MHC__CONTRACT_CARRIED);
 }
 
+int mhc__model_config_sites(const mhc__model_config *config) {
+    bool two = config->family == MHC__FAMILY_TRANSFORMER &&
+               (config->wrap == MHC__WRAP_SUBLAYER || strcmp(config->connection, "residual") == 0);
+    return two ? 2 * config->blocks : config->blocks;
+}
+
+/* What mixes streams, of a connection that has one. */
+static mhc_status refuse_plain(const mhc__model_config *config, mhc_error *error) {
+    const char *field = config->constraint             ? "constraint"
+                        : config->finish               ? "finish"
+                        : config->leaky != 0.0f        ? "leaky"
+                        : config->off_diagonal != 0.0f ? "off_diagonal"
+                        : config->static_mapping       ? "static_mapping"
+                                                       : NULL;
+    if (field)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "model.%s: it is about mixing streams, and model.connection residual has one", field);
+    return MHC_OK;
+}
+
+static mhc_status override_constraint(const mhc__model_config *config, mhc_spec *spec, mhc_error *error) {
+    if (spec->mapping == MHC_MAPPING_NONE)
+        MHC__TRY(refuse_plain(config, error));
+    if (config->constraint)
+        spec->constraint = (mhc_constraint_kind)(config->constraint - 1);
+    if (config->sinkhorn_iterations) {
+        if (spec->constraint != MHC_CONSTRAINT_SINKHORN)
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "model.sinkhorn_iterations: %d, but model.%s %s has no Sinkhorn iterations",
+                             config->sinkhorn_iterations, config->constraint ? "constraint" : "connection",
+                             config->constraint ? mhc_constraint_name(config->constraint - 1) : config->connection);
+        spec->sinkhorn.iterations = config->sinkhorn_iterations;
+    }
+    if (config->static_mapping) {
+        spec->mapping = MHC_MAPPING_STATIC;
+        spec->norm = MHC_NORM_NONE;
+        spec->activation = MHC_ACTIVATION_NONE;
+    }
+    int sites = mhc__model_config_sites(config);
+    if (!(config->leaky >= 0.0f && config->leaky <= 2.0f * (float)sites))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "model.leaky: expected 0..%d, twice the sites of the model, found %g", 2 * sites,
+                         (double)config->leaky);
+    spec->finish = config->finish;
+    spec->leak = config->leaky / (2.0f * (float)sites);
+    spec->off_diagonal = config->off_diagonal;
+    return MHC_OK;
+}
+
+/* The field that a message of mhc_spec_check is about: what was changed of the connection, if anything was. */
+static const char *to_blame(const mhc__model_config *config) {
+    return config->off_diagonal != 0.0f ? "model.off_diagonal"
+           : config->finish             ? "model.finish"
+           : config->constraint         ? "model.constraint"
+                                        : "model.connection";
+}
+
 mhc_status mhc__model_config_spec(const mhc__model_config *config, mhc_spec *spec, mhc_error *error) {
     if (!memchr(config->connection, '\0', sizeof config->connection))
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.connection: longer than %zu characters",
@@ -160,13 +222,7 @@ mhc_status mhc__model_config_spec(const mhc__model_config *config, mhc_spec *spe
     if (status != MHC_OK)
         return mhc__fail_in(error, status, "model.connection");
     MHC__TRY(override_contraction(config, spec, error));
-    if (config->sinkhorn_iterations) {
-        if (spec->constraint != MHC_CONSTRAINT_SINKHORN)
-            return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                             "model.sinkhorn_iterations: %d, but model.connection %s has no Sinkhorn iterations",
-                             config->sinkhorn_iterations, config->connection);
-        spec->sinkhorn.iterations = config->sinkhorn_iterations;
-    }
+    MHC__TRY(override_constraint(config, spec, error));
     status = mhc_spec_check(spec, error);
-    return status == MHC_OK ? MHC_OK : mhc__fail_in(error, status, "model.connection");
+    return status == MHC_OK ? MHC_OK : mhc__fail_in(error, status, "%s", to_blame(config));
 }

@@ -60,12 +60,19 @@ typedef struct mhc__model_config {
     mhc__wrap wrap;
     mhc__contract contract;
     int sinkhorn_iterations; /* 0: the preset's own */
+    int constraint;          /* of res: 0 the preset's own, else mhc_constraint_kind + 1 */
+    mhc_finish finish;       /* after it */
+    float leaky;             /* beta; 0: none. leak = beta / (2 sites) */
+    float off_diagonal;      /* mass of res off the diagonal at the start; 0: as the preset starts */
+    bool static_mapping;     /* coefficients from base alone, whatever the preset */
 } mhc__model_config;
 
 /* A small byte-level GPT with the `paper` connection. */
 mhc__model_config mhc__model_config_default(void);
 /* Checks ranges and combinations; messages name the field as "model.FIELD". Resolves nothing. */
 mhc_status mhc__model_config_check(const mhc__model_config *config, mhc_error *error);
+/* Sites of the model. */
+int mhc__model_config_sites(const mhc__model_config *config);
 /* The connection's spec for this model, with the overrides applied. */
 mhc_status mhc__model_config_spec(const mhc__model_config *config, mhc_spec *spec, mhc_error *error);
 

@@ -25,7 +25,7 @@ static mhc_status describe(mhc__model *model, mhc_error *error) {
     w->qkv = (w->heads + 2 * (int64_t)w->kv_heads) * w->head;
     w->norm_eps = config->norm_eps > 0.0f ? config->norm_eps : mhc__norm_has_mean(config->norm) ? 1e-5f : 1e-6f;
     w->embedding = config->embedding ? config->embedding : config->channels;
-    model->sites = mhc__wraps_blocks(model) || mhc__is_bag(model) ? config->blocks : 2 * config->blocks;
+    model->sites = mhc__model_config_sites(config);
     MHC__TRY(MHC__ALLOCATE(model->blocks, config->blocks, "the blocks of the model", error));
     return mhc__parameters_plan(model, error);
 }

@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "config/field.h"
 #include "config/nearest.h"
+#include "mhc/constraint.h"
 
 static char file[] = "test-config-XXXXXX";
 
@@ -85,6 +86,11 @@ static mhc__config everything_changed(void) {
         "model.wrap=block",
         "model.contract=sum",
         "model.sinkhorn_iterations=9",
+        "model.constraint=sinkhorn",
+        "model.finish=affine",
+        "model.leaky=0.125",
+        "model.off_diagonal=0.0087",
+        "model.static_mapping=true",
         "train.seed=9223372036854775807",
         "train.lr=1.17549435e-38",
         "train.decay=all",
@@ -229,6 +235,29 @@ static void test_ranges_name_their_line(void **state) {
     assert_non_null(strstr(error.message, ":3: data.eval_share"));
 }
 
+/* The names of model.constraint are those of the library, after native. */
+static void test_constraints_by_name(void **state) {
+    (void)state;
+    for (int kind = 0; kind == 0 || mhc_constraint_name(kind - 1); kind++) {
+        mhc__config config = mhc__config_default();
+        char setting[64];
+        mhc_spec spec;
+        mhc_error error = {0};
+        const char *name = mhc_constraint_name(kind);
+        snprintf(setting, sizeof setting, "model.constraint=%s", name ? name : "sinkhorns");
+        assert_int_equal(mhc__config_set(&config, setting, &error), name ? MHC_OK : MHC_INVALID_ARGUMENT);
+        assert_int_equal(mhc__model_config_spec(&config.model, &spec, &error), MHC_OK);
+        assert_int_equal(spec.constraint, name ? (mhc_constraint_kind)kind : MHC_CONSTRAINT_SINKHORN);
+    }
+    mhc__config config = mhc__config_default(); /* 6 blocks of two sites */
+    mhc_spec spec;
+    mhc_error error = {0};
+    config.model.leaky = 0.6f;
+    config.model.static_mapping = true;
+    assert_int_equal(mhc__model_config_spec(&config.model, &spec, &error), MHC_OK);
+    assert_true(spec.leak == 0.6f / 24.0f && spec.mapping == MHC_MAPPING_STATIC);
+}
+
 static void test_overrides_are_named(void **state) {
     (void)state;
     static const struct {
@@ -240,6 +269,9 @@ static void test_overrides_are_named(void **state) {
         {"", "--set : expected section.field=value, e.g. train.steps=100"},
         {"train.steps=", "--set train.steps=: train.steps: expected an integer, found nothing"},
         {"model.streams=0", "--set model.streams=0: model.streams: 0 is not in 1..32"},
+        {"model.leaky=30", "--set model.leaky=30: model.leaky: expected 0..24, twice the sites of the model, found 30"},
+        {"model.off_diagonal=0.8", "--set model.off_diagonal=0.8: model.off_diagonal: spec.off_diagonal: expected "
+                                   "0..0.75, which sinkhorn reaches with 4 streams, found 0.8"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         mhc__config config;
@@ -376,6 +408,7 @@ int main(void) {
         cmocka_unit_test(test_unknown_keys),
         cmocka_unit_test(test_wrong_types),
         cmocka_unit_test(test_ranges_name_their_line),
+        cmocka_unit_test(test_constraints_by_name),
         cmocka_unit_test(test_overrides_are_named),
         cmocka_unit_test(test_what_is_not_a_configuration),
         cmocka_unit_test(test_missing_file),

@@ -1,6 +1,7 @@
 /* The gradient of the whole model against differences of its loss, tensor by tensor along the tensor's own gradient,
  * for every option. fp32 differences are coarse: this catches a wrong or missing path, not a rounding; exactness is the
  * business of the layers' tests and of the comparison with PyTorch. */
+#include "mhc/constraint.h"
 #include "model/support.h"
 
 static double norm_of(const float *values, int64_t count) {
@@ -73,6 +74,22 @@ static void every_preset(void **state) {
         mhc__model_config config = small(mhc_spec_preset_name(i));
         check_gradients(&config, config.connection);
     }
+}
+
+static void every_constraint(void **state) {
+    (void)state;
+    const char *connections[] = {"paper", "deepseek-v4", "reproducing-mhc", "mhc-lite"};
+    for (int kind = 0; mhc_constraint_name(kind); kind++)
+        for (int i = 0; i < 4; i++) {
+            mhc__model_config config = small(connections[i]);
+            config.constraint = kind + 1;
+            config.streams = kind % 2 ? 4 : 2;
+            config.off_diagonal = kind == MHC_CONSTRAINT_IDENTITY || config.streams == 2 ? 0.0f : 0.1f;
+            config.leaky = i % 2 ? 3.0f : 0.0f;
+            config.finish = i == 1 ? MHC_FINISH_AFFINE : MHC_FINISH_NONE;
+            config.static_mapping = i == 3;
+            check_gradients(&config, mhc_constraint_name(kind));
+        }
 }
 
 static void every_preset_around_blocks(void **state) {
@@ -170,9 +187,13 @@ static void one_token(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_preset),  cmocka_unit_test(every_preset_around_blocks),
-                                       cmocka_unit_test(layer_options), cmocka_unit_test(contractions),
-                                       cmocka_unit_test(dropout),       cmocka_unit_test(one_token),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_preset),
+                                       cmocka_unit_test(every_constraint),
+                                       cmocka_unit_test(every_preset_around_blocks),
+                                       cmocka_unit_test(layer_options),
+                                       cmocka_unit_test(contractions),
+                                       cmocka_unit_test(dropout),
+                                       cmocka_unit_test(one_token),
                                        cmocka_unit_test(bags)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
