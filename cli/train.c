@@ -9,6 +9,7 @@
 #include "command.h"
 #include "data/corpus.h"
 #include "file/atomic.h"
+#include "probe/probe_log.h"
 #include "report/run_log.h"
 #include "run_folder.h"
 #include "stop.h"
@@ -27,6 +28,7 @@ typedef struct training {
     mhc__model *model;
     mhc__trainer *trainer;
     mhc__run_log *log;
+    mhc__probe_log *probes;
     mhc__text json;
     mhc__train_record last; /* of the last step; its step is -1 before the first */
     bool evaluated;
@@ -48,6 +50,7 @@ static mhc_status remember(void *self, mhc__model *model, const mhc__train_recor
 static void close_run(training *run) {
     if (run->trainer)
         mhc__trainer_destroy(run->trainer);
+    mhc__probe_log_close(run->probes);
     if (run->log)
         mhc__run_log_close(run->log);
     if (run->model)
@@ -282,18 +285,35 @@ static mhc_status open_log(training *run, int64_t from_step, mhc_error *error) {
     return status;
 }
 
-/* The log's observer is needed to create the trainer, and the log must know the step that the trainer resumes at: it is
- * reached through one more step of indirection. */
-static mhc_status log_step(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error) {
-    training *run = self;
-    mhc__train_observer observer = mhc__run_log_observer(run->log);
-    return observer.after_step ? observer.after_step(observer.self, model, record, error) : MHC_OK;
-}
-
 static mhc_status log_note(void *self, const char *text, mhc_error *error) {
     training *run = self;
     mhc__train_observer observer = mhc__run_log_observer(run->log);
     return observer.note ? observer.note(observer.self, text, error) : MHC_OK;
+}
+
+static mhc_status open_probes(training *run, int64_t from_step, mhc_error *error) {
+    char *path;
+    MHC__TRY(mhc__join(run->folder, "probes.jsonl", &path, error));
+    mhc__probe_log_options options = {
+        .config = &run->config.train, .path = path, .from_step = from_step, .tell = log_note, .self = run};
+    mhc_status status = mhc__probe_log_open(run->model, &options, &run->probes, error);
+    free(path);
+    return status;
+}
+
+/* The log's observer is needed to create the trainer, and the log must know the step that the trainer resumes at: it is
+ * reached through one more step of indirection. */
+static mhc_status log_step(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error) {
+    training *run = self;
+    mhc__train_observer probes = mhc__probe_log_observer(run->probes), log = mhc__run_log_observer(run->log);
+    MHC__TRY(probes.after_step(probes.self, model, record, error));
+    return log.after_step(log.self, model, record, error);
+}
+
+static mhc_status measure(void *self, mhc__model *model, mhc__train_record *record, mhc_error *error) {
+    training *run = self;
+    mhc__train_observer probes = mhc__probe_log_observer(run->probes);
+    return probes.before_update(probes.self, model, record, error);
 }
 
 /* Whether the command line names the data: then it is meant to be another text. */
@@ -307,7 +327,7 @@ static bool names_data(const mhc__arguments *arguments) {
 }
 
 static mhc_status train(training *run, mhc_error *error) {
-    mhc__train_observer observers[] = {{run, NULL, remember, NULL}, {run, NULL, log_step, log_note}};
+    mhc__train_observer observers[] = {{run, NULL, remember, NULL}, {run, measure, log_step, log_note}};
     mhc__trainer_options options = {.model = run->model,
                                     .config = &run->config.train,
                                     .train = mhc__corpus_train(run->corpus),
@@ -325,6 +345,7 @@ static mhc_status train(training *run, mhc_error *error) {
         MHC__TRY(write_config(run, error));
     }
     MHC__TRY(open_log(run, mhc__trainer_steps_done(run->trainer), error));
+    MHC__TRY(open_probes(run, mhc__trainer_steps_done(run->trainer), error));
     mhc_status status = mhc__trainer_run(run->trainer, error);
     /* Ends the progress line before anything else is printed. */
     mhc__run_log_close(run->log);

@@ -16,6 +16,7 @@ static const char *const decays[] = {"matrices", "all", NULL};
 static const char *const schedules[] = {"constant", "cosine", "step", NULL};
 static const char *const on_nans[] = {"stop", "rollback", NULL};
 static const char *const precisions[] = {"fp32", "bf16", NULL};
+static const char *const probes[] = {"off", "light", "full", NULL};
 static const char *const samplings[] = {"windows", "shuffled", "rows", NULL};
 
 const mhc__section mhc__sections[MHC__MAX_SECTIONS] = {
@@ -99,6 +100,10 @@ const mhc__field mhc__fields[] = {
           "of the operands of matrix products; weights, streams, attention and sums stay fp32"),
     FIELD(train, recompute, BOOL, NULL, "compute streams again in backward: less memory, the same results"),
     FIELD(train, recompute_sites, INT, NULL, "at a time; 0: what takes least (arXiv 2512.24880 eq. 20)"),
+    FIELD(train, probe, ENUM, probes,
+          "measurements: none; numbers of gains, streams and gradients; or by site as well"),
+    FIELD(train, probe_every, INT64, NULL, "steps between measurements; 0: none"),
+    FIELD(train, probe_tokens, INT64, NULL, "tokens that they look at, spread over the batch; 0: all"),
     FIELD(train, threads, INT, NULL, "0: all; results don't depend on it"),
 
     FIELD(data, path, STRING, NULL, "a text file, a folder of them, a packed token file, builtin, or increment"),

@@ -72,17 +72,23 @@ static bool find_limit(const double *h, int n, double *limit) {
     return error <= MHC__CYCLES_TOLERANCE;
 }
 
-double mhc__cycles_to_go(const double *h, int n) {
-    double limit[MATRIX], block[MATRIX], sigma[MHC_MAX_STREAMS];
+static double sigma_of(const double *h, int n) {
+    double block[MATRIX], sigma[MHC_MAX_STREAMS];
+    mhc__difference_block(h, n, block);
+    mhc__singular_values(n - 1, block, sigma);
+    return sigma[0];
+}
+
+double mhc__cycles_to_go(const double *h, int n, double sigma) {
+    double limit[MATRIX];
     for (int k = 0; k < n * n; k++)
         if (!(h[k] >= 0.0) || h[k] == INFINITY)
             return NAN;
     double error = sums_error(h, n);
     if (error <= MHC__CYCLES_TOLERANCE || n == 1)
         return 0.0;
-    mhc__difference_block(find_limit(h, n, limit) ? limit : h, n, block);
-    mhc__singular_values(n - 1, block, sigma);
-    if (!(sigma[0] < 1.0))
-        return INFINITY;
-    return ceil(log(error / MHC__CYCLES_TOLERANCE) / (-2.0 * log(sigma[0])));
+    /* sigma moves by no more than about the error, and cycles go like 1 / (1 - sigma). */
+    if (error > 0.02 * (1.0 - sigma) && find_limit(h, n, limit))
+        sigma = sigma_of(limit, n);
+    return sigma < 1.0 ? ceil(log(error / MHC__CYCLES_TOLERANCE) / (-2.0 * log(sigma))) : INFINITY;
 }

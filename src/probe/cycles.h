@@ -11,6 +11,6 @@
  * (Knight, SIAM J. Matrix Anal. Appl. 30, 2008). The limit is found by Newton's method; where that fails, sigma is that
  * of h itself. 0 when there is nothing to do, Inf when it never ends, NaN for a matrix with an entry that is negative,
  * NaN or Inf. */
-double mhc__cycles_to_go(const double *h, int n);
+double mhc__cycles_to_go(const double *h, int n, double sigma);
 
 #endif

@@ -121,7 +121,7 @@ static void measure_spectrum(const double *h, int n, double *values) {
     values[MHC__DIFFERENCE_MIN] = sigma[n > 1 ? n - 2 : 0];
     values[MHC__LOG_VOLUME] = -mhc__log_determinant(n, h);
     values[MHC__EFFECTIVE_RANK] = effective_rank(h, n);
-    values[MHC__CYCLES] = mhc__cycles_to_go(h, n);
+    values[MHC__CYCLES] = mhc__cycles_to_go(h, n, sigma[0]);
 }
 
 void mhc__matrix_measure(const double *h, int n, double *values) {

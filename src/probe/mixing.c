@@ -16,6 +16,7 @@ typedef struct work {
     const mhc__mixing_source *source;
     mhc__mixing *mixing;
     int threads;
+    bool quantiles;
     double *of_site, *of_product, *spectrum; /* [sites][metrics], [products][metrics], [products][directions][tokens] */
     double *means;                           /* [sites + products][n, n] */
 } work;
@@ -112,10 +113,11 @@ static void average(const work *w) {
         w->means[i] /= (double)mixing->tokens;
 }
 
-static void gather(int threads, double *values, int64_t tokens, int64_t count, mhc__statistics *statistics) {
+static void gather(const work *w, double *values, int64_t count, mhc__statistics *statistics) {
+    int threads = w->threads;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t i = 0; i < count; i++)
-        statistics[i] = mhc__statistics_of(values + i * tokens, tokens);
+        statistics[i] = mhc__statistics_of(values + i * w->mixing->tokens, w->mixing->tokens, w->quantiles);
 }
 
 static void measure(const work *w) {
@@ -130,9 +132,9 @@ static void measure(const work *w) {
         mhc__matrix_gains(w->means + site * n * n, n, mixing->site_of_mean + site * MHC__MATRIX_GAINS);
     for (int p = 0; p < mixing->products; p++)
         mhc__matrix_gains(w->means + (mixing->sites + p) * n * n, n, mixing->product_of_mean + p * MHC__MATRIX_GAINS);
-    gather(threads, w->of_site, tokens, (int64_t)mixing->sites * MHC__MATRIX_METRICS, mixing->of_site);
-    gather(threads, w->of_product, tokens, (int64_t)mixing->products * MHC__MATRIX_METRICS, mixing->of_product);
-    gather(threads, w->spectrum, tokens, (int64_t)mixing->products * mixing->directions, mixing->spectrum);
+    gather(w, w->of_site, (int64_t)mixing->sites * MHC__MATRIX_METRICS, mixing->of_site);
+    gather(w, w->of_product, (int64_t)mixing->products * MHC__MATRIX_METRICS, mixing->of_product);
+    gather(w, w->spectrum, (int64_t)mixing->products * mixing->directions, mixing->spectrum);
 }
 
 static mhc_status allocate(work *w, mhc_error *error) {
@@ -158,9 +160,12 @@ mhc_status mhc__mixing_measure(const mhc__mixing_source *source, const mhc__mixi
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
                          "mixing: expected matrices of 1 to %d streams, found %d sites, %lld tokens, %d streams",
                          MHC_MAX_STREAMS, source->sites, (long long)source->rows, source->streams);
-    work w = {.source = source, .mixing = mixing, .threads = mhc_context_cpu(options->threads).threads};
+    work w = {.source = source,
+              .mixing = mixing,
+              .threads = mhc_context_cpu(options->threads).threads,
+              .quantiles = options->complete};
     mixing->sites = source->sites;
-    mixing->products = options->prefixes ? source->sites : 1;
+    mixing->products = options->complete ? source->sites : 1;
     mixing->tokens = options->tokens > 0 ? mhc__min(options->tokens, source->rows) : source->rows;
     mixing->on_differences = keeps_differences(&w);
     mixing->directions = source->streams - mixing->on_differences;

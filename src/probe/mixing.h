@@ -20,7 +20,7 @@ typedef struct mhc__mixing_source {
 typedef struct mhc__mixing_options {
     int threads;    /* 0: all; the results are the same */
     int64_t tokens; /* how many are looked at, spread over the pass (mhc__sample); 0: all */
-    bool prefixes;  /* the products of the first 1, 2, ... sites too, not the whole alone */
+    bool complete;  /* the products of the first 1, 2, ... sites too, not the whole alone, and quantiles over tokens */
 } mhc__mixing_options;
 
 typedef struct mhc__mixing {

@@ -149,3 +149,10 @@ void mhc__states_free(mhc__states *states) {
     mhc__release(states->norms);
     *states = (mhc__states){0};
 }
+
+double mhc__states_spread(const mhc__states *states) {
+    double most = 0.0;
+    for (int point = 0; point < states->points; point++)
+        most = mhc__max_abs(most, mhc__state_at(states, point, MHC__STATE_SPREAD));
+    return most;
+}

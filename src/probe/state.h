@@ -33,6 +33,7 @@ typedef struct mhc__states {
  * they are made again here. */
 mhc_status mhc__states_measure(mhc__model *model, int threads, int64_t tokens, mhc__states *states, mhc_error *error);
 void mhc__states_free(mhc__states *states);
+double mhc__states_spread(const mhc__states *states); /* the largest of all points */
 
 static inline double mhc__state_at(const mhc__states *states, int point, mhc__state_metric metric) {
     return states->values[point * MHC__STATE_METRICS + (int)metric];

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "probe/range.h"
+
 static int by_value(const void *left, const void *right) {
     double a = *(const double *)left, b = *(const double *)right;
     return (a > b) - (a < b);
@@ -17,22 +19,23 @@ static double quantile(const double *sorted, int64_t count, double share) {
                                                          : sorted[below] * (1.0 - part) + sorted[above] * part;
 }
 
-mhc__statistics mhc__statistics_of(double *values, int64_t count) {
+mhc__statistics mhc__statistics_of(double *values, int64_t count, bool quantiles) {
+    mhc__range range = MHC__RANGE_EMPTY;
     double sum = 0.0;
-    int64_t nans = 0;
     for (int64_t i = 0; i < count; i++) {
         sum += values[i];
-        nans += isnan(values[i]);
+        mhc__widen(&range, values[i]);
     }
-    if (nans || count < 1)
+    if (isnan(range.low) || count < 1)
         return (mhc__statistics){NAN, NAN, NAN, NAN, NAN, NAN};
+    mhc__statistics found = {sum / (double)count, range.low, NAN, NAN, NAN, range.high};
+    if (!quantiles)
+        return found;
     qsort(values, (size_t)count, sizeof *values, by_value);
-    return (mhc__statistics){.mean = sum / (double)count,
-                             .low = values[0],
-                             .p5 = quantile(values, count, 0.05),
-                             .median = quantile(values, count, 0.5),
-                             .p95 = quantile(values, count, 0.95),
-                             .high = values[count - 1]};
+    found.p5 = quantile(values, count, 0.05);
+    found.median = quantile(values, count, 0.5);
+    found.p95 = quantile(values, count, 0.95);
+    return found;
 }
 
 int64_t mhc__sample(int64_t tokens, int64_t count, int64_t k) {

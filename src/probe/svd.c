@@ -9,7 +9,8 @@
 
 enum { MATRIX = MHC_MAX_STREAMS * MHC_MAX_STREAMS, MAX_SWEEPS = 60 /* 4 to 10 are usual */ };
 
-/* Column k of the matrix is exp(scale[k]) times row k of vectors, whose lengths stay between 1e-100 and 1e100. */
+/* Column k of the matrix is exp(scale[k]) times row k of vectors, whose lengths stay far from what a double can't
+ * square. */
 typedef struct jacobi {
     int m;
     double *vectors, *scale;
@@ -32,10 +33,12 @@ static double dot(int m, const double *x, const double *y) {
 static double rotate(jacobi *at, int p, int q) {
     int m = at->m;
     double *x = at->vectors + (long)p * m, *y = at->vectors + (long)q * m;
-    double of_x = sqrt(dot(m, x, x)), of_y = sqrt(dot(m, y, y)), between = dot(m, x, y);
-    double c = between / (of_x * of_y);
-    if (of_x == 0.0 || of_y == 0.0 || fabs(c) <= m * DBL_EPSILON)
+    double of_x = dot(m, x, x), of_y = dot(m, y, y), between = dot(m, x, y), tiny = m * DBL_EPSILON;
+    if (!(between * between > tiny * tiny * of_x * of_y)) /* also where a length is 0 */
         return 0.0;
+    of_x = sqrt(of_x);
+    of_y = sqrt(of_y);
+    double c = between / (of_x * of_y);
     double r = at->ratio[p * m + q] * (of_y / of_x);
     if (r > 1.0) {
         r = at->ratio[q * m + p] * (of_x / of_y);
@@ -71,7 +74,7 @@ static bool prepare(jacobi *at) {
         }
         if (!(at->scale[k] < INFINITY))
             return false;
-        bool far = largest != 0.0 && (largest < 1e-80 || largest > 1e80);
+        bool far = largest != 0.0 && (largest < 1e-40 || largest > 1e40);
         for (int i = 0; i < m && far; i++)
             x[i] /= largest;
         at->scale[k] += far ? log(largest) : 0.0;

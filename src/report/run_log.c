@@ -1,16 +1,14 @@
 #include "report/run_log.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "file/atomic.h"
+#include "file/json_lines.h"
 #include "report/events.h"
 
 /* Redrawing more often than a person can read only slows the terminal down. */
@@ -27,50 +25,11 @@ struct mhc__run_log {
     double drawn;
 };
 
-/* The "step" of a line, or -1 where there is none. */
-static int64_t step_of(const char *line, size_t length) {
-    json_error_t why;
-    json_t *object = json_loadb(line, length, 0, &why);
-    json_t *step = json_object_get(object, "step");
-    int64_t value = json_is_integer(step) ? (int64_t)json_integer_value(step) : -1;
-    json_decref(object);
-    return value;
-}
-
-/* Rewrites path without the steps from from_step on, and without a last line that a kill cut short. */
-static mhc_status drop_later_steps(const char *path, int64_t from_step, mhc_error *error) {
-    struct stat state;
-    if (stat(path, &state) != 0 || !S_ISREG(state.st_mode))
-        return MHC_OK;
-    char *bytes;
-    size_t size;
-    MHC__TRY(mhc__read_file(path, &bytes, &size, error));
-    mhc__text kept = {0};
-    mhc__text_append(&kept, "", 0);
-    for (size_t at = 0; at < size;) {
-        const char *end = memchr(bytes + at, '\n', size - at);
-        if (!end)
-            break;
-        size_t length = (size_t)(end - bytes) - at;
-        if (step_of(bytes + at, length) < from_step)
-            mhc__text_append(&kept, bytes + at, length + 1);
-        at += length + 1;
-    }
-    mhc_status status = MHC_OK;
-    if (kept.failed)
-        status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory to read it", path);
-    else if (kept.length != size)
-        status = mhc__write_file(path, kept.data, kept.length, error);
-    mhc__text_free(&kept);
-    free(bytes);
-    return status;
-}
-
 static mhc_status open_metrics(mhc__run_log *log, const char *path, int64_t from_step, mhc_error *error) {
     log->path = mhc__format("%s", path);
     if (!log->path)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for the log", path);
-    MHC__TRY(drop_later_steps(path, from_step, error));
+    MHC__TRY(mhc__json_lines_drop(path, from_step, error));
     log->metrics = fopen(path, "a");
     if (!log->metrics)
         return mhc__fail(error, MHC_IO, "%s: can't open for writing: %s", path, strerror(errno));
@@ -133,6 +92,8 @@ static mhc_status write_metrics(mhc__run_log *log, const mhc__train_record *reco
     json_number(&line, "seconds", record->seconds);
     if (record->evaluated)
         json_number(&line, "eval_loss", record->eval_loss);
+    for (int i = 0; i < record->number_count; i++)
+        json_number(&line, record->numbers[i].name, record->numbers[i].value);
     mhc__text_format(&line, "}\n");
     mhc_status status = MHC_OK;
     if (line.failed)

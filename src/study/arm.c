@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "file/atomic.h"
+#include "probe/probe_log.h"
 #include "report/events.h"
 #include "report/run_log.h"
 #include "study/settings.h"
@@ -22,8 +23,9 @@ typedef struct arm_run {
     mhc__trainer *trainer;
     mhc__run_log *log;
     mhc__events *events;
+    mhc__probe_log *probes;
     FILE *file;
-    char *config_path, *metrics_path, *checkpoints, *before_path, *after_path;
+    char *config_path, *metrics_path, *probes_path, *checkpoints, *before_path, *after_path;
     mhc__measurement pending; /* gains measured before the update, waiting for the step's record */
 } arm_run;
 
@@ -37,6 +39,9 @@ static mhc_status identity(mhc__config config, mhc__text *text, mhc_error *error
     config.train.checkpoint_every = 0;
     config.train.keep_checkpoints = 0;
     config.train.tensorboard = false;
+    config.train.probe = MHC__PROBE_OFF;
+    config.train.probe_every = 0;
+    config.train.probe_tokens = 0;
     MHC__TRY(mhc__config_json(&config, text, error));
     return text->failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for the settings of a run") : MHC_OK;
 }
@@ -116,9 +121,12 @@ static bool complete(const arm_run *run) {
            access(run->before_path, F_OK) == 0 && access(run->after_path, F_OK) == 0;
 }
 
-static mhc_status before_update(void *self, mhc__model *model, int64_t step, mhc_error *error) {
+static mhc_status before_update(void *self, mhc__model *model, mhc__train_record *record, mhc_error *error) {
     arm_run *run = self;
-    run->pending.step = step;
+    mhc__train_observer probes = mhc__probe_log_observer(run->probes);
+    MHC__TRY(probes.before_update(probes.self, model, record, error));
+    run->pending = (mhc__measurement){.step = record->step};
+    mhc__measurement_take(&run->pending, record);
     return mhc__gains_measure(model, run->arm->config.train.threads, 0, &run->pending.gains, error);
 }
 
@@ -134,12 +142,18 @@ static mhc_status append(arm_run *run, const mhc__measurement *measurement, mhc_
 }
 
 static mhc_status after_step(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error) {
-    (void)model;
     arm_run *run = self;
-    mhc__measurement measurement = {record->step, record->loss,    record->grad_norm,
-                                    record->lr,   record->seconds, run->pending.gains};
+    mhc__train_observer probes = mhc__probe_log_observer(run->probes);
+    MHC__TRY(probes.after_step(probes.self, model, record, error));
+    mhc__measurement measurement = {.step = record->step,
+                                    .loss = record->loss,
+                                    .grad_norm = record->grad_norm,
+                                    .lr = record->lr,
+                                    .seconds = record->seconds,
+                                    .gains = run->pending.gains};
     if (run->pending.step != record->step)
         measurement.gains = mhc__gains_unknown();
+    mhc__measurement_take(&measurement, record);
     return append(run, &measurement, error);
 }
 
@@ -204,10 +218,27 @@ static mhc_status train(arm_run *run, mhc_error *error) {
     if (status != MHC_NOT_FINITE)
         return status;
     int64_t step = mhc__trainer_steps_done(run->trainer);
-    mhc__measurement last = {step, NAN, NAN, NAN, NAN, run->pending.gains};
-    if (run->pending.step != step)
-        last.gains = mhc__gains_unknown();
+    mhc__measurement last = run->pending; /* what was measured before the update that was not made */
+    if (last.step != step)
+        last = (mhc__measurement){.step = step, .gains = mhc__gains_unknown()};
+    last.loss = last.grad_norm = last.lr = last.seconds = NAN;
     return append(run, &last, error);
+}
+
+static mhc_status note(void *self, const char *text, mhc_error *error) {
+    (void)error;
+    arm_run *run = self;
+    mhc__study_note(run->options, "%s: %s", run->arm->label, text);
+    return MHC_OK;
+}
+
+static mhc_status open_probes(arm_run *run, mhc_error *error) {
+    mhc__probe_log_options options = {.config = &run->arm->config.train,
+                                      .path = run->probes_path,
+                                      .from_step = mhc__trainer_steps_done(run->trainer),
+                                      .tell = note,
+                                      .self = run};
+    return mhc__probe_log_open(run->model, &options, &run->probes, error);
 }
 
 static mhc_status run_training(arm_run *run, mhc_error *error) {
@@ -221,8 +252,11 @@ static mhc_status run_training(arm_run *run, mhc_error *error) {
     if (run->arm->config.train.tensorboard)
         MHC__TRY(mhc__events_open(run->arm->folder, mhc__trainer_steps_done(run->trainer), &run->events, error));
     run->pending = (mhc__measurement){.step = -1};
-    MHC__TRY(train(run, error));
-    return profile(run, run->after_path, error);
+    MHC__TRY(open_probes(run, error));
+    mhc_status status = train(run, error);
+    mhc__probe_log_close(run->probes); /* the profile watches gradients itself */
+    run->probes = NULL;
+    return status == MHC_OK ? profile(run, run->after_path, error) : status;
 }
 
 static mhc_status open_and_run(arm_run *run, mhc_error *error) {
@@ -252,16 +286,18 @@ mhc_status mhc__arm_run(mhc__arm *arm, const mhc__study_options *options, mhc_er
     arm->not_finite_at = -1;
     run.config_path = mhc__format("%s/config.json", arm->folder);
     run.metrics_path = mhc__format("%s/metrics.jsonl", arm->folder);
+    run.probes_path = mhc__format("%s/probes.jsonl", arm->folder);
     run.checkpoints = mhc__format("%s/checkpoints", arm->folder);
     run.before_path = mhc__format("%s/profile-before.json", arm->folder);
     run.after_path = mhc__format("%s/profile-after.json", arm->folder);
     mhc_status status;
-    if (run.config_path && run.metrics_path && run.checkpoints && run.before_path && run.after_path)
+    if (run.config_path && run.metrics_path && run.probes_path && run.checkpoints && run.before_path && run.after_path)
         status = open_and_run(&run, error);
     else
         status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", arm->folder);
     mhc__run_log_close(run.log);
     mhc__events_close(run.events);
+    mhc__probe_log_close(run.probes);
     mhc__trainer_destroy(run.trainer);
     mhc__model_destroy(run.model);
     mhc__corpus_close(run.corpus);
@@ -269,6 +305,7 @@ mhc_status mhc__arm_run(mhc__arm *arm, const mhc__study_options *options, mhc_er
         fclose(run.file);
     free(run.config_path);
     free(run.metrics_path);
+    free(run.probes_path);
     free(run.checkpoints);
     free(run.before_path);
     free(run.after_path);

@@ -35,6 +35,29 @@ static double *field(mhc__measurement *measurement, int index) {
     return (double *)(void *)((char *)measurement + FIELDS[index].offset);
 }
 
+const char *mhc__study_number_name(int number) {
+    return number < MHC__PROBE_NUMBERS ? mhc__probe_name(number)
+                                       : mhc__train_part_name((mhc__train_part)(number - MHC__PROBE_NUMBERS));
+}
+
+/* Some numbers of the probes are gains of every step: they have one place in a line. */
+static bool is_field(const char *name) {
+    for (int i = 0; i < FIELD_COUNT; i++)
+        if (strcmp(FIELDS[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+void mhc__measurement_take(mhc__measurement *measurement, const mhc__train_record *record) {
+    measurement->probed = record->number_count > 0;
+    for (int i = 0; i < MHC__STUDY_NUMBERS; i++) {
+        measurement->numbers[i] = NAN;
+        for (int k = 0; k < record->number_count; k++)
+            if (strcmp(record->numbers[k].name, mhc__study_number_name(i)) == 0)
+                measurement->numbers[i] = record->numbers[k].value;
+    }
+}
+
 mhc__gains mhc__gains_unknown(void) {
     mhc__gains gains = {.activation = NAN,
                         .single_forward = NAN,
@@ -48,16 +71,21 @@ mhc__gains mhc__gains_unknown(void) {
 }
 
 /* JSON has neither NaN nor Inf: both become null, read back as NaN. 17 digits give the same double back. */
+static void add_number(mhc__text *text, const char *name, double value) {
+    if (isfinite(value))
+        mhc__text_format(text, ",\"%s\":%.17g", name, value);
+    else
+        mhc__text_format(text, ",\"%s\":null", name);
+}
+
 static void line_of(mhc__text *text, const mhc__measurement *measurement) {
     mhc__measurement copy = *measurement;
     mhc__text_format(text, "{\"step\":%lld", (long long)copy.step);
-    for (int i = 0; i < FIELD_COUNT; i++) {
-        double value = *field(&copy, i);
-        if (isfinite(value))
-            mhc__text_format(text, ",\"%s\":%.17g", FIELDS[i].name, value);
-        else
-            mhc__text_format(text, ",\"%s\":null", FIELDS[i].name);
-    }
+    for (int i = 0; i < FIELD_COUNT; i++)
+        add_number(text, FIELDS[i].name, *field(&copy, i));
+    for (int i = 0; i < MHC__STUDY_NUMBERS && copy.probed; i++)
+        if (!is_field(mhc__study_number_name(i)))
+            add_number(text, mhc__study_number_name(i), copy.numbers[i]);
     mhc__text_format(text, "}\n");
 }
 
@@ -87,6 +115,11 @@ static mhc_status parse_line(const char *path, int64_t number, const char *line,
         for (int i = 0; i < FIELD_COUNT; i++) {
             json_t *value = json_object_get(object, FIELDS[i].name);
             *field(measurement, i) = json_is_number(value) ? json_number_value(value) : NAN;
+        }
+        for (int i = 0; i < MHC__STUDY_NUMBERS; i++) {
+            json_t *value = json_object_get(object, mhc__study_number_name(i));
+            measurement->probed |= value && !is_field(mhc__study_number_name(i));
+            measurement->numbers[i] = json_is_number(value) ? json_number_value(value) : NAN;
         }
     }
     json_decref(object);

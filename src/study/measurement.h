@@ -6,12 +6,21 @@
 #include <stdio.h>
 
 #include "probe/gains.h"
+#include "probe/probe.h"
 #include "report/events.h"
+#include "train/train.h"
+
+/* What the probes of a run measure in some of its steps, in the order of mhc__probe_name, and the parts of such a
+ * step's time. */
+enum { MHC__STUDY_NUMBERS = MHC__PROBE_NUMBERS + MHC__TRAIN_PARTS };
+const char *mhc__study_number_name(int number);
 
 typedef struct mhc__measurement {
     int64_t step;
     double loss, grad_norm, lr, seconds; /* NaN where the run was not finite */
     mhc__gains gains;                    /* of the training pass of this step, before its update */
+    bool probed;                         /* whether numbers were measured in this step */
+    double numbers[MHC__STUDY_NUMBERS];  /* NaN where there is none */
 } mhc__measurement;
 
 /* step 0, 1, … without gaps. */
@@ -19,6 +28,9 @@ typedef struct mhc__series {
     mhc__measurement *at;
     int64_t count;
 } mhc__series;
+
+/* The numbers of the record, if there are any, become the measurement's. */
+void mhc__measurement_take(mhc__measurement *measurement, const mhc__train_record *record);
 
 /* One line; flushed. The same to the events (NULL: none). path is for the message. */
 mhc_status mhc__measurement_append(FILE *file, const char *path, mhc__events *events,

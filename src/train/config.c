@@ -35,6 +35,9 @@ mhc__train_config mhc__train_config_default(void) {
         .tensorboard = true,
         .eval_batches = 8,
         .keep_checkpoints = 2,
+        .probe = MHC__PROBE_LIGHT,
+        .probe_every = 10,
+        .probe_tokens = 64,
         .threads = 0,
     };
 }
@@ -69,6 +72,9 @@ mhc_status mhc__train_config_check(const mhc__train_config *c, mhc_error *error)
         {"keep_checkpoints", c->keep_checkpoints, 0, 1e6},
         {"precision", c->precision, 0, MHC__PRECISION_BF16},
         {"recompute_sites", c->recompute_sites, 0, 1e6},
+        {"probe", c->probe, 0, MHC__PROBE_FULL},
+        {"probe_every", (double)c->probe_every, 0, 1e12},
+        {"probe_tokens", (double)c->probe_tokens, 0, 1e12},
         {"threads", c->threads, 0, 4096},
     };
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {

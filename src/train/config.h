@@ -22,6 +22,13 @@ typedef enum mhc__decay {
 
 typedef enum mhc__on_nan { MHC__NAN_STOP, MHC__NAN_ROLLBACK } mhc__on_nan;
 
+/* What is measured during training: src/probe/probe_log.h. */
+typedef enum mhc__probe_level {
+    MHC__PROBE_OFF,
+    MHC__PROBE_LIGHT, /* the numbers of a step */
+    MHC__PROBE_FULL   /* and their values by site and depth */
+} mhc__probe_level;
+
 typedef struct mhc__train_config {
     int64_t steps;
     int batch, accumulate; /* rows of one micro-batch; micro-batches of one step */
@@ -43,7 +50,10 @@ typedef struct mhc__train_config {
     mhc__precision precision; /* of matrix products */
     bool recompute;           /* streams are computed again in backward: less memory, the same results */
     int recompute_sites;      /* at a time; 0: what takes least, arXiv 2512.24880 eq. 20 */
-    int threads;              /* 0: all */
+    mhc__probe_level probe;
+    int64_t probe_every;  /* steps; 0: never */
+    int64_t probe_tokens; /* of the pass that are looked at, spread over it; 0: all */
+    int threads;          /* 0: all */
 } mhc__train_config;
 
 mhc__train_config mhc__train_config_default(void);

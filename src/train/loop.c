@@ -28,8 +28,9 @@ struct mhc__trainer {
     float *first, *second;
     mhc__adamw_piece *pieces; /* of all tensors */
     int64_t piece_count;
-    int32_t *tokens; /* [batch, sequence + 1] */
-    double pace;     /* seconds per step, smoothed; 0 before the first */
+    int32_t *tokens;                     /* [batch, sequence + 1] */
+    double pace;                         /* seconds per step, smoothed; 0 before the first */
+    double parts[MHC__TRAIN_PARTS], lap; /* seconds of this step; when the last part of it ended */
 };
 
 static mhc_status copy_text(const char *from, char **to, mhc_error *error) {
@@ -192,11 +193,31 @@ static mhc__pass pass_of(const mhc__trainer *trainer, int64_t batch_index, bool 
     };
 }
 
+/* The time since the last part ended goes to this one. */
+static void end_part(mhc__trainer *trainer, mhc__train_part part) {
+    double now = mhc__clock_seconds();
+    trainer->parts[part] += now - trainer->lap;
+    trainer->lap = now;
+}
+
+const char *mhc__train_part_name(mhc__train_part part) {
+    static const char *const NAMES[MHC__TRAIN_PARTS] = {
+        [MHC__PART_OF_DATA] = "seconds_data",         [MHC__PART_OF_FORWARD] = "seconds_forward",
+        [MHC__PART_OF_BACKWARD] = "seconds_backward", [MHC__PART_OF_UPDATE] = "seconds_update",
+        [MHC__PART_OF_PROBES] = "seconds_probes",
+    };
+    return NAMES[part];
+}
+
 static mhc_status micro_batch(mhc__trainer *trainer, int64_t index, double *loss, mhc_error *error) {
     mhc__pass pass = pass_of(trainer, index, true);
     MHC__TRY(trainer->train.fill(trainer->train.self, index, pass.batch, pass.sequence, trainer->tokens, error));
+    end_part(trainer, MHC__PART_OF_DATA);
     MHC__TRY(mhc__model_forward(trainer->model, &trainer->context, &pass, loss, error));
-    return mhc__model_backward(trainer->model, &trainer->context, &pass, error);
+    end_part(trainer, MHC__PART_OF_FORWARD);
+    MHC__TRY(mhc__model_backward(trainer->model, &trainer->context, &pass, error));
+    end_part(trainer, MHC__PART_OF_BACKWARD);
+    return MHC_OK;
 }
 
 static double clip_factor(double limit, double norm) {
@@ -220,22 +241,48 @@ static void update(mhc__trainer *trainer, double norm) {
                       trainer->second);
 }
 
-mhc_status mhc__trainer_step(mhc__trainer *trainer, mhc__train_record *record, mhc_error *error) {
-    double start = mhc__clock_seconds(), loss = 0.0;
-    int64_t step = trainer->state.step, accumulate = trainer->config.accumulate;
-    mhc__model_zero_gradients(trainer->model, &trainer->context);
-    for (int64_t micro = 0; micro < accumulate; micro++) {
-        double part = 0.0;
-        MHC__TRY(micro_batch(trainer, step * accumulate + micro + trainer->state.shift, &part, error));
-        loss += part / (double)accumulate;
-    }
-    double norm =
-        mhc__norm_of(trainer->context.threads, mhc__model_size(trainer->model), mhc__model_gradients(trainer->model));
-    const double watched = mhc__clock_seconds(); /* measuring is not training: its time does not count */
+static mhc_status tell_before_update(mhc__trainer *trainer, mhc__train_record *record, mhc_error *error) {
     for (int i = 0; i < trainer->observer_count; i++)
         if (trainer->observers[i].before_update)
-            MHC__TRY(trainer->observers[i].before_update(trainer->observers[i].self, trainer->model, step, error));
-    start += mhc__clock_seconds() - watched;
+            MHC__TRY(trainer->observers[i].before_update(trainer->observers[i].self, trainer->model, record, error));
+    return MHC_OK;
+}
+
+/* Forward and backward of all micro-batches; the mean loss. */
+static mhc_status accumulate(mhc__trainer *trainer, double *loss, mhc_error *error) {
+    int64_t count = trainer->config.accumulate;
+    *loss = 0.0;
+    mhc__model_zero_gradients(trainer->model, &trainer->context);
+    for (int64_t micro = 0; micro < count; micro++) {
+        double part = 0.0;
+        MHC__TRY(micro_batch(trainer, trainer->state.step * count + micro + trainer->state.shift, &part, error));
+        *loss += part / (double)count;
+    }
+    return MHC_OK;
+}
+
+/* Measuring is not training: its time does not count. */
+static void finish(mhc__trainer *trainer, mhc__train_record *record) {
+    const mhc__train_config *c = &trainer->config;
+    int64_t tokens = (int64_t)c->accumulate * c->batch * mhc__model_configuration(trainer->model)->sequence;
+    for (int part = 0; part < MHC__TRAIN_PARTS; part++)
+        if (part != MHC__PART_OF_PROBES)
+            record->seconds += trainer->parts[part];
+    record->tokens = trainer->state.step * tokens;
+    record->tokens_per_second = (double)tokens / record->seconds;
+    for (int part = 0; part < MHC__TRAIN_PARTS && record->number_count > 0; part++)
+        mhc__train_record_add(record, mhc__train_part_name((mhc__train_part)part), trainer->parts[part]);
+}
+
+mhc_status mhc__trainer_step(mhc__trainer *trainer, mhc__train_record *record, mhc_error *error) {
+    int64_t step = trainer->state.step;
+    double loss;
+    memset(trainer->parts, 0, sizeof trainer->parts);
+    trainer->lap = mhc__clock_seconds();
+    MHC__TRY(accumulate(trainer, &loss, error));
+    double norm =
+        mhc__norm_of(trainer->context.threads, mhc__model_size(trainer->model), mhc__model_gradients(trainer->model));
+    end_part(trainer, MHC__PART_OF_UPDATE);
     *record = (mhc__train_record){.step = step,
                                   .loss = loss,
                                   .grad_norm = norm,
@@ -243,17 +290,21 @@ mhc_status mhc__trainer_step(mhc__trainer *trainer, mhc__train_record *record, m
                                   .eval_loss = NAN,
                                   .remaining = NAN,
                                   .steps = trainer->config.steps};
+    MHC__TRY(tell_before_update(trainer, record, error));
+    end_part(trainer, MHC__PART_OF_PROBES);
     if (!isfinite(loss) || !isfinite(norm))
         return mhc__fail(error, MHC_NOT_FINITE, "step %" PRId64 ": loss %g, gradient norm %g: not finite", step, loss,
                          norm);
     update(trainer, norm);
     trainer->state.step++;
-
-    int64_t tokens = accumulate * trainer->config.batch * mhc__model_configuration(trainer->model)->sequence;
-    record->seconds = mhc__clock_seconds() - start;
-    record->tokens = trainer->state.step * tokens;
-    record->tokens_per_second = (double)tokens / record->seconds;
+    end_part(trainer, MHC__PART_OF_UPDATE);
+    finish(trainer, record);
     return MHC_OK;
+}
+
+void mhc__train_record_add(mhc__train_record *record, const char *name, double value) {
+    if (record->number_count < MHC__TRAIN_NUMBERS)
+        record->numbers[record->number_count++] = (mhc__train_number){name, value};
 }
 
 /* ---- the run ---- */

@@ -10,6 +10,14 @@
 #include "train/config.h"
 #include "train/source.h"
 
+/* What an observer measured, under its name in docs/metrics.md. */
+typedef struct mhc__train_number {
+    const char *name; /* stays the observer's */
+    double value;     /* NaN where there is none */
+} mhc__train_number;
+
+enum { MHC__TRAIN_NUMBERS = 64 };
+
 typedef struct mhc__train_record {
     int64_t step;     /* of the update that was just made, 0, 1, … */
     double loss;      /* mean over micro-batches, before the update */
@@ -22,13 +30,30 @@ typedef struct mhc__train_record {
     double remaining; /* estimated seconds to the end; NaN at the start */
     int64_t steps;    /* of the whole run */
     int64_t tokens;   /* seen since step 0 */
+    int number_count; /* measured in this step, 0 in most */
+    mhc__train_number numbers[MHC__TRAIN_NUMBERS];
 } mhc__train_record;
 
-/* Told after backward (gradients and activations are there, weights not yet updated) and after each step. Any member
- * may be NULL. A status other than MHC_OK stops the run with it. */
+/* Parts of a step's time. Where observers measured, their seconds are numbers of the record as well. */
+typedef enum mhc__train_part {
+    MHC__PART_OF_DATA, /* reading the batch */
+    MHC__PART_OF_FORWARD,
+    MHC__PART_OF_BACKWARD,
+    MHC__PART_OF_UPDATE, /* norm of the gradient, clipping, AdamW */
+    MHC__PART_OF_PROBES, /* observers before the update, which the step's `seconds` leave out */
+    MHC__TRAIN_PARTS
+} mhc__train_part;
+const char *mhc__train_part_name(mhc__train_part part); /* "seconds_data", … */
+
+/* Adds a number to the record of a step; one too many is left out. */
+void mhc__train_record_add(mhc__train_record *record, const char *name, double value);
+
+/* Told after backward (gradients and activations are there, weights not yet updated; the record has step, loss and
+ * gradient norm, and takes what the observer measures) and after each step, with the whole record. Any member may be
+ * NULL. A status other than MHC_OK stops the run with it. */
 typedef struct mhc__train_observer {
     void *self;
-    mhc_status (*before_update)(void *self, mhc__model *model, int64_t step, mhc_error *error);
+    mhc_status (*before_update)(void *self, mhc__model *model, mhc__train_record *record, mhc_error *error);
     mhc_status (*after_step)(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error);
     mhc_status (*note)(void *self, const char *text, mhc_error *error); /* checkpoints written, rollbacks, … */
 } mhc__train_observer;

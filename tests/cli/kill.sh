@@ -17,7 +17,7 @@ milliseconds() {
 
 # One line per step without what a clock has measured.
 losses() {
-    sed 's/"seconds":[^,}]*//' "$1/metrics.jsonl"
+    sed 's/"seconds[a-z_]*":[^,}]*//g' "$1/metrics.jsonl"
 }
 
 start=$(milliseconds)

@@ -417,10 +417,14 @@ static void tokens_and_threads(void **state) {
         }
     mhc__mixing all = measured(&p, ROWS, 1, 0, false), threads = measured(&p, ROWS, 3, 0, true);
     const mhc__statistics *whole = mhc__mixing_whole(&all, MHC__LOG_VOLUME);
-    for (int m = 0; m < MHC__MATRIX_METRICS; m++)
-        assert_memory_equal(mhc__mixing_whole(&all, (mhc__matrix_metric)m),
-                            mhc__mixing_whole(&threads, (mhc__matrix_metric)m), sizeof *whole);
-    assert_memory_equal(all.spectrum, threads.spectrum + (SITES - 1) * 3, 3 * sizeof *whole);
+    for (int m = 0; m < MHC__MATRIX_METRICS; m++) {
+        const mhc__statistics *one = mhc__mixing_whole(&all, (mhc__matrix_metric)m);
+        const mhc__statistics *other = mhc__mixing_whole(&threads, (mhc__matrix_metric)m);
+        assert_true(one->mean == other->mean && one->low == other->low && one->high == other->high);
+        assert_true(isnan(one->median) && other->median >= other->p5 && other->median <= other->p95);
+    }
+    for (int k = 0; k < 3; k++)
+        assert_true(all.spectrum[k].mean == threads.spectrum[(SITES - 1) * 3 + k].mean);
     for (int t = 0; t < ROWS; t++) {
         for (int s = 0; s < SITES; s++) {
             memcpy(alone.values[s], p.values[s] + t * WIDTH, WIDTH * sizeof(float));
@@ -433,7 +437,6 @@ static void tokens_and_threads(void **state) {
         mhc__mixing_free(&one);
     }
     assert_near(whole->mean, mean, 1e-9 * mean);
-    assert_true(whole->low <= whole->p5 && whole->p5 <= whole->median && whole->p95 <= whole->high);
     mhc__mixing_free(&all);
     mhc__mixing_free(&threads);
 }
@@ -464,17 +467,17 @@ static void statistics(void **state) {
     double values[21], one[1] = {5}, ends[2] = {INFINITY, 1};
     for (int i = 0; i < 21; i++)
         values[i] = (i * 8) % 21; /* 0..20 in another order */
-    mhc__statistics s = mhc__statistics_of(values, 21);
+    mhc__statistics s = mhc__statistics_of(values, 21, true);
     assert_near(s.mean, 10, 1e-14);
     assert_true(s.low == 0 && s.high == 20 && s.median == 10);
     assert_near(s.p5, 1, 1e-14);
     assert_near(s.p95, 19, 1e-14);
-    s = mhc__statistics_of(one, 1);
+    s = mhc__statistics_of(one, 1, true);
     assert_true(s.mean == 5 && s.p5 == 5 && s.median == 5 && s.high == 5);
-    s = mhc__statistics_of(ends, 2);
+    s = mhc__statistics_of(ends, 2, true);
     assert_true(s.low == 1 && s.high == INFINITY && s.mean == INFINITY);
     values[7] = NAN;
-    s = mhc__statistics_of(values, 21);
+    s = mhc__statistics_of(values, 21, true);
     assert_true(isnan(s.mean) && isnan(s.low) && isnan(s.median));
 }
 

@@ -262,7 +262,7 @@ static void break_arm(const char *out, const char *arm) {
     snprintf(path, sizeof path, "%s/%s/metrics.jsonl", out, arm);
     mhc__series series;
     assert_int_equal(mhc__series_load(path, &series, NULL), MHC_OK);
-    series.at[3] = (mhc__measurement){3, NAN, NAN, NAN, NAN, mhc__gains_unknown()};
+    series.at[3] = (mhc__measurement){.step = 3, .loss = NAN, .grad_norm = NAN, .gains = mhc__gains_unknown()};
     assert_int_equal(mhc__series_save(path, &series, 4, NULL), MHC_OK);
     mhc__series_free(&series);
 }

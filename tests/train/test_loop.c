@@ -291,8 +291,8 @@ static void clip_and_decay_groups(void **state) {
     }
 }
 
-static mhc_status all_ones(void *self, mhc__model *model, int64_t step, mhc_error *error) {
-    (void)self, (void)step, (void)error;
+static mhc_status all_ones(void *self, mhc__model *model, mhc__train_record *record, mhc_error *error) {
+    (void)self, (void)record, (void)error;
     for (int64_t i = 0; i < mhc__model_size(model); i++)
         mhc__model_gradients(model)[i] = 1.0f;
     return MHC_OK;
