@@ -59,7 +59,13 @@ static const mhc__option data_options[] = {
 static const mhc__option config_options[] = {SET, {"plain", MHC__OPTION_FLAG, NULL, "without comments", 0, 0}, END};
 
 static const mhc__option inspect_options[] = {
-    {"h", MHC__OPTION_FLAG, NULL, "print the mixing matrices H of each site as well", 0, 0}, END};
+    {"h", MHC__OPTION_FLAG, NULL, "print the mixing matrices H of each site as well", 0, 0},
+    {"probes", MHC__OPTION_FLAG, NULL, "measure a batch: mixing, streams, gradients, time and memory", 0, 0},
+    {"data", MHC__OPTION_TEXT, "PATH", "with --probes: another text than the run's", 0, 0},
+    {"tokens", MHC__OPTION_INTEGER, "N", "with --probes: tokens to look at (default: all of the batch)", 0, 1000000000},
+    {"out", MHC__OPTION_TEXT, "FILE", "with --probes: all values by site and depth, as JSON lines", 0, 0},
+    {"threads", MHC__OPTION_INTEGER, "N", "with --probes: worker threads (default: all)", 1, 4096},
+    END};
 
 static const mhc__option check_options[] = {
     {"threads", MHC__OPTION_INTEGER, "N", "worker threads (default: all)", 1, 4096}, END};
@@ -103,7 +109,12 @@ static const mhc__command commands[] = {
      "Lists every tensor with type, shape, L2 norm, smallest and largest value, and the number of\n"
      "NaN and Inf. With --h, and a run or checkpoint folder: pre, post and res of each site.\n"
      "Static connections have one set per site, and it is exact. Dynamic ones have another set\n"
-     "for each token: what is shown then comes from their base alone, as if fn were 0.\n",
+     "for each token: what is shown then comes from their base alone, as if fn were 0.\n"
+     "\n"
+     "--probes runs one batch of the run's held-out text (of its training text where nothing is\n"
+     "held out) forward and backward, without dropout, and prints what docs/metrics.md defines:\n"
+     "gains, log-volume, distances and cycles of each site's matrices, the composite, streams and\n"
+     "gradients by depth, and the time and memory of a training step by part.\n",
      mhc__command_inspect},
     {"study", STUDY, "repeat an experiment, from training to the report", "[list|NAME]", 0, 1, study_options,
      NULL, /* written from the table of studies */

@@ -127,13 +127,18 @@ static mhc_status inspect(const char *path, bool folder, bool matrices, mhc_erro
 }
 
 int mhc__command_inspect(const mhc__arguments *arguments) {
+    static const char *const for_probes[] = {"data", "tokens", "out", "threads"};
     const char *path = mhc__operand(arguments, 0);
-    bool matrices = mhc__option_given(arguments, "h");
+    bool matrices = mhc__option_given(arguments, "h"), probes = mhc__option_given(arguments, "probes");
     struct stat state;
     bool folder = stat(path, &state) == 0 && S_ISDIR(state.st_mode);
     mhc_error error = {0};
-    if (!folder && matrices)
+    if (!folder && (matrices || probes))
         return mhc__misused(arguments->command,
-                            "--h needs a run's folder or a checkpoint, which say what the model is");
-    return inspect(path, folder, matrices, &error) == MHC_OK ? MHC__EXIT_FINE : mhc__failed(&error);
+                            "--h and --probes need a run's folder or a checkpoint, which say what the model is");
+    for (int i = 0; i < 4 && !probes; i++)
+        if (mhc__option_given(arguments, for_probes[i]))
+            return mhc__misused(arguments->command, "--data, --tokens, --out and --threads go with --probes");
+    mhc_status status = probes ? mhc__print_probes(path, arguments, &error) : inspect(path, folder, matrices, &error);
+    return status == MHC_OK ? MHC__EXIT_FINE : mhc__failed(&error);
 }

@@ -61,7 +61,7 @@ mhc_status mhc__checkpoint_config(const char *checkpoint, mhc__config *config, m
     return status;
 }
 
-/* The tokenizer lies in the run's folder: the checkpoint's own, or up to two above it. */
+/* The tokenizer lies in the run's folder: the checkpoint's own, or up to two above it. NULL where there is none. */
 static mhc_status load_tokenizer(const char *checkpoint, mhc__tokenizer **tokenizer, mhc_error *error) {
     static const char *const places[] = {"tokenizer.json", "../tokenizer.json", "../../tokenizer.json"};
     for (int i = 0; i < 3; i++) {
@@ -75,18 +75,23 @@ static mhc_status load_tokenizer(const char *checkpoint, mhc__tokenizer **tokeni
         if (status != MHC_OK || there)
             return status;
     }
-    return mhc__fail(error, MHC_IO, "%s: expected tokenizer.json in the run's folder, found none", checkpoint);
+    return MHC_OK;
 }
 
-static mhc_status open_model(const char *path, mhc__trained *trained, mhc_error *error) {
+static mhc_status open_model(const char *path, bool dropout, mhc__trained *trained, mhc_error *error) {
     MHC__TRY(mhc__checkpoint_find(path, &trained->checkpoint, error));
     MHC__TRY(mhc__checkpoint_config(trained->checkpoint, &trained->config, error));
+    mhc__model_config *model = &trained->config.model;
+    if (!dropout)
+        model->dropout_embedding = model->dropout_attention = model->dropout_output = 0.0f;
     MHC__TRY(mhc__model_create(&trained->config.model, trained->config.train.seed, &trained->model, error));
     return mhc__checkpoint_load(trained->checkpoint, trained->model, NULL, NULL, &trained->state, error);
 }
 
 static mhc_status open_tokenizer(mhc__trained *trained, mhc_error *error) {
     MHC__TRY(load_tokenizer(trained->checkpoint, &trained->tokenizer, error));
+    if (!trained->tokenizer)
+        return MHC_OK;
     int vocabulary = mhc__tokenizer_vocabulary(trained->tokenizer);
     if (trained->config.model.vocabulary < vocabulary)
         return mhc__fail(error, MHC_MISMATCH, "%s: model.vocabulary is %d, but the tokenizer has %d ids",
@@ -96,7 +101,17 @@ static mhc_status open_tokenizer(mhc__trained *trained, mhc_error *error) {
 
 mhc_status mhc__trained_open_model(const char *path, mhc__trained *trained, mhc_error *error) {
     *trained = (mhc__trained){0};
-    mhc_status status = open_model(path, trained, error);
+    mhc_status status = open_model(path, true, trained, error);
+    if (status != MHC_OK)
+        mhc__trained_close(trained);
+    return status;
+}
+
+mhc_status mhc__trained_open_to_measure(const char *path, mhc__trained *trained, mhc_error *error) {
+    *trained = (mhc__trained){0};
+    mhc_status status = open_model(path, false, trained, error);
+    if (status == MHC_OK)
+        status = open_tokenizer(trained, error);
     if (status != MHC_OK)
         mhc__trained_close(trained);
     return status;
@@ -105,6 +120,9 @@ mhc_status mhc__trained_open_model(const char *path, mhc__trained *trained, mhc_
 mhc_status mhc__trained_open(const char *path, mhc__trained *trained, mhc_error *error) {
     MHC__TRY(mhc__trained_open_model(path, trained, error));
     mhc_status status = open_tokenizer(trained, error);
+    if (status == MHC_OK && !trained->tokenizer)
+        status = mhc__fail(error, MHC_IO, "%s: expected tokenizer.json in the run's folder, found none",
+                           trained->checkpoint);
     if (status != MHC_OK)
         mhc__trained_close(trained);
     return status;

@@ -19,6 +19,8 @@ typedef struct mhc__trained {
 mhc_status mhc__trained_open(const char *path, mhc__trained *trained, mhc_error *error);
 /* The same without a tokenizer, which the arms of a study don't have. */
 mhc_status mhc__trained_open_model(const char *path, mhc__trained *trained, mhc_error *error);
+/* To measure it: dropout is 0 whatever the run had, and the tokenizer is NULL where the folder has none. */
+mhc_status mhc__trained_open_to_measure(const char *path, mhc__trained *trained, mhc_error *error);
 void mhc__trained_close(mhc__trained *trained);
 
 /* The configuration of a checkpoint folder, from its config.json. */

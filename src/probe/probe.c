@@ -22,9 +22,14 @@ static mhc_status copy_flow(const mhc__gradient_flow *flow, mhc__probe *probe, m
     return MHC_OK;
 }
 
+/* Whether the matrices are what Sinkhorn's iteration leaves: nothing finishes or leaks them. */
+static bool iterates(const mhc_spec *spec) {
+    return spec->constraint == MHC_CONSTRAINT_SINKHORN && spec->finish == MHC_FINISH_NONE && spec->leak == 0.0f;
+}
+
 mhc_status mhc__probe_measure(mhc__model *model, const mhc__gradient_flow *flow, const mhc__mixing_options *options,
                               mhc__probe *probe, mhc_error *error) {
-    *probe = (mhc__probe){.sinkhorn = mhc__model_spec(model)->constraint == MHC_CONSTRAINT_SINKHORN};
+    *probe = (mhc__probe){.sinkhorn = iterates(mhc__model_spec(model))};
     probe->activation_gain = mhc__activation_gain(model, options->threads);
     mhc_status status = mhc__mixing_of_model(model, options, &probe->mixing, error);
     if (status == MHC_OK)

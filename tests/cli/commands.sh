@@ -54,6 +54,20 @@ says out "blocks.0.attn"
 says out "Dynamic"
 expect 0 inspect run/checkpoints/step-00000004/optimizer.safetensors
 
+# What the probes see: of the held-out text, of another, at any thread count the same.
+grep -q '"log_volume":' run/metrics.jsonl || fail "metrics.jsonl: expected what the probes measure"
+expect 0 inspect run --probes --threads 1 --out probes.jsonl
+says out "held-out tokens, loss "
+for row in "Mixing matrices" "log_volume" "ln sigma 1 (differences)" "Before site" "H_res over H_pre" "backward "; do
+    says out "$row"
+done
+grep -q '"metric":"site.from_permutation","mean":' probes.jsonl || fail "inspect --out: expected all values"
+cp probes.jsonl one-thread
+expect 0 inspect run/checkpoints/step-00000004 --probes --threads 2 --out probes.jsonl
+cmp -s probes.jsonl one-thread || fail "inspect --probes: expected the same values with two threads"
+expect 0 inspect run --probes --data book.txt --tokens 5
+expect 2 inspect run --out probes.jsonl
+
 # The character tokenizer has the characters of the text; a prompt of others is an error.
 # shellcheck disable=SC2086
 expect 0 train $tiny --data book.txt --out chars --set train.steps=1 --set data.tokenizer=char --set model.connection=residual

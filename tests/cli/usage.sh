@@ -58,6 +58,7 @@ says err "unknown data set"
 expect 2 data pack
 expect 2 config a b
 expect 2 inspect x --h
+expect 2 inspect x --probes
 expect 1 eval no-such-folder
 expect 1 sample no-such-folder
 expect 1 inspect no-such-file

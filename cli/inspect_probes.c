@@ -1,0 +1,269 @@
+/* What the probes see of a trained model, from one batch. Definitions: docs/metrics.md. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "data/corpus.h"
+#include "file/atomic.h"
+#include "inspect.h"
+#include "mhc/context.h"
+#include "probe/copies.h"
+#include "probe/probe.h"
+#include "report/table.h"
+#include "run_folder.h"
+#include "train/plan.h"
+
+typedef struct inspection {
+    mhc__trained trained;
+    mhc__corpus *corpus;
+    bool held_out;
+    int32_t *tokens;
+    double loss, forward, backward, measuring; /* seconds */
+    mhc__probe probe;
+} inspection;
+
+static mhc_status open_text(inspection *self, const char *text, mhc_error *error) {
+    mhc__data_config data = self->trained.config.data;
+    if (text) {
+        MHC__TRY(mhc__check_data_option(text, error));
+        memset(data.path, 0, sizeof data.path);
+        memcpy(data.path, text, strlen(text));
+        memcpy(data.eval_path, data.path, sizeof data.eval_path);
+    }
+    MHC__TRY(mhc__corpus_open(&data, self->trained.config.model.sequence, self->trained.config.train.seed,
+                              self->trained.tokenizer, &self->corpus, error));
+    self->held_out = mhc__corpus_eval(self->corpus).fill != NULL;
+    return MHC_OK;
+}
+
+static mhc_status fill(inspection *self, mhc_error *error) {
+    const mhc__config *config = &self->trained.config;
+    int batch = config->train.batch, sequence = config->model.sequence;
+    mhc__source source = self->held_out ? mhc__corpus_eval(self->corpus) : mhc__corpus_train(self->corpus);
+    MHC__TRY(MHC__ALLOCATE(self->tokens, (int64_t)batch * (sequence + 1), "a batch", error));
+    return source.fill(source.self, 0, batch, sequence, self->tokens, error);
+}
+
+/* The first pass finds its memory, and the second is timed. */
+static mhc_status pass_through(inspection *self, mhc_context context, mhc_error *error) {
+    const mhc__config *config = &self->trained.config;
+    mhc__pass pass = {.batch = config->train.batch,
+                      .sequence = config->model.sequence,
+                      .tokens = self->tokens,
+                      .train = true,
+                      .precision = config->train.precision,
+                      .recompute = mhc__train_recompute(&config->train),
+                      .scale = 1.0f};
+    for (int i = 0; i < 2; i++) {
+        mhc__model_zero_gradients(self->trained.model, &context);
+        double start = mhc__clock_seconds();
+        MHC__TRY(mhc__model_forward(self->trained.model, &context, &pass, &self->loss, error));
+        self->forward = mhc__clock_seconds() - start;
+        start = mhc__clock_seconds();
+        MHC__TRY(mhc__model_backward(self->trained.model, &context, &pass, error));
+        self->backward = mhc__clock_seconds() - start;
+    }
+    return MHC_OK;
+}
+
+static mhc_status measure(inspection *self, const mhc__arguments *arguments, mhc_error *error) {
+    mhc_context context = mhc_context_cpu((int)mhc__option_integer(arguments, "threads", 0));
+    mhc__mixing_options options = {context.threads, mhc__option_integer(arguments, "tokens", 0), true};
+    mhc__gradient_flow flow;
+    MHC__TRY(open_text(self, mhc__option_text(arguments, "data"), error));
+    MHC__TRY(fill(self, error));
+    MHC__TRY(mhc__gradient_flow_start(&flow, self->trained.model, context.threads, error));
+    flow.tokens = options.tokens;
+    mhc_status status = pass_through(self, context, error);
+    double start = mhc__clock_seconds();
+    if (status == MHC_OK)
+        status = mhc__probe_measure(self->trained.model, &flow, &options, &self->probe, error);
+    self->measuring = mhc__clock_seconds() - start;
+    mhc__gradient_flow_stop(&flow);
+    return status;
+}
+
+/* ---- tables ---- */
+
+static mhc_status print_table(mhc__table *table, const char *title, mhc_error *error) {
+    mhc__text text = {0};
+    mhc__table_plain(table, &text);
+    bool failed = table->failed || text.failed;
+    if (!failed)
+        printf("\n%s\n\n%s", title, text.data);
+    mhc__text_free(&text);
+    mhc__table_free(table);
+    return failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for the table", title) : MHC_OK;
+}
+
+/* A number, or "–" where it isn't defined. */
+static void cell(mhc__table *table, double value) {
+    if (isnan(value))
+        mhc__table_cell(table, "–");
+    else if (isinf(value))
+        mhc__table_cell(table, value > 0 ? "Inf" : "-Inf");
+    else
+        mhc__table_number(table, value);
+}
+
+static mhc_status print_sites(const mhc__probe *probe, mhc_error *error) {
+    static const mhc__matrix_metric columns[] = {MHC__FORWARD_MAX,      MHC__BACKWARD_MAX,  MHC__BACKWARD_MIN,
+                                                 MHC__LOG_VOLUME,       MHC__OFF_DIAGONAL,  MHC__DIFFERENCE_MAX,
+                                                 MHC__DIFFERENCE_MIN,   MHC__FROM_IDENTITY, MHC__FROM_UNIFORM,
+                                                 MHC__FROM_PERMUTATION, MHC__ENTROPY,       MHC__CYCLES};
+    mhc__table table = {0};
+    mhc__table_start(&table,
+                     "Site|Fwd max|Bwd max|Bwd min|-ln det|Off-diag.|Diff. max|Diff. min|From I|From 1/n|From perm."
+                     "|Entropy|Cycles|Residual");
+    for (int site = 0; site < probe->mixing.sites; site++) {
+        mhc__table_cell(&table, "%d", site);
+        for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
+            cell(&table, columns[c] == MHC__CYCLES && !probe->sinkhorn
+                             ? NAN
+                             : mhc__mixing_site(&probe->mixing, site, columns[c])->mean);
+        cell(&table, fmax(mhc__mixing_site(&probe->mixing, site, MHC__RESIDUAL_ROWS)->high,
+                          mhc__mixing_site(&probe->mixing, site, MHC__RESIDUAL_COLUMNS)->high));
+    }
+    return print_table(&table, "Mixing matrices: means over tokens, and the largest residual", error);
+}
+
+static void composite_row(mhc__table *table, const char *name, const mhc__statistics *s, double of_mean) {
+    mhc__table_cell(table, "%s", name);
+    cell(table, s->mean);
+    cell(table, s->p5);
+    cell(table, s->median);
+    cell(table, s->p95);
+    cell(table, of_mean);
+}
+
+static mhc_status print_composite(const mhc__probe *probe, mhc_error *error) {
+    const mhc__mixing *m = &probe->mixing;
+    mhc__table table = {0};
+    mhc__table_start(&table, "Composite|Mean|5 %|Median|95 %|Of the mean matrix");
+    for (int metric = 0; metric < MHC__CYCLES; metric++)
+        composite_row(&table, mhc__matrix_metric_name((mhc__matrix_metric)metric),
+                      mhc__mixing_whole(m, (mhc__matrix_metric)metric),
+                      metric < MHC__MATRIX_GAINS ? m->product_of_mean[(m->products - 1) * MHC__MATRIX_GAINS + metric]
+                                                 : NAN);
+    for (int k = 0; k < m->directions; k++) {
+        char name[48];
+        snprintf(name, sizeof name, "ln sigma %d%s", k + 1, m->on_differences ? " (differences)" : "");
+        composite_row(&table, name, &m->spectrum[(m->products - 1) * m->directions + k], NAN);
+    }
+    return print_table(&table, "The product over all sites", error);
+}
+
+static mhc_status print_depths(const mhc__probe *probe, mhc_error *error) {
+    static const mhc__state_metric columns[] = {
+        MHC__STATE_NORM,   MHC__STATE_NORM_OF_MEAN,   MHC__STATE_DIFFERENCE_SHARE,
+        MHC__STATE_COSINE, MHC__STATE_EFFECTIVE_RANK, MHC__STATE_SPREAD};
+    mhc__table table = {0};
+    mhc__table_start(&table, "Before site|Norm|Of mean|Diff. share|Cosine|Rank|Spread|Gradient|Of mean|Of differences");
+    for (int point = 0; point < probe->states.points; point++) {
+        if (point + 1 < probe->states.points)
+            mhc__table_cell(&table, "%d", point);
+        else
+            mhc__table_cell(&table, "end");
+        for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
+            cell(&table, mhc__state_at(&probe->states, point, columns[c]));
+        for (int part = 0; part < 3; part++)
+            cell(&table, probe->flow[part * probe->points + point]);
+    }
+    return print_table(&table, "Streams, and the gradient of the streams", error);
+}
+
+static mhc_status print_gradients(const mhc__probe *probe, mhc_error *error) {
+    const mhc__gradients *g = &probe->gradients;
+    mhc__table table = {0};
+    mhc__table_start(&table, "Site|Layer|Connection|H_res over H_pre");
+    for (int site = 0; site < g->sites; site++) {
+        double ratio = g->mixer_ratio[site];
+        mhc__table_cell(&table, "%d", site);
+        cell(&table, g->layer[site]);
+        cell(&table, g->connection[site]);
+        if (ratio < MHC__DEAD_MIXER)
+            mhc__table_cell(&table, "%.3g, dead", ratio);
+        else
+            cell(&table, ratio);
+    }
+    MHC__TRY(print_table(&table, "Gradients of parameters", error));
+    printf("\nlast block over first: %.4g; connections have %.3g of all squares; dead mixers: %d\n", g->stratification,
+           g->connection_share, g->dead_mixers);
+    return MHC_OK;
+}
+
+static void part_row(mhc__table *table, const char *part, double seconds, int64_t bytes) {
+    mhc__table_cell(table, "%s", part);
+    cell(table, seconds);
+    if (bytes < 0)
+        mhc__table_cell(table, "–");
+    else
+        mhc__table_number(table, (double)bytes / (1024 * 1024));
+}
+
+static mhc_status print_parts(const inspection *self, mhc_error *error) {
+    const mhc__config *config = &self->trained.config;
+    mhc__train_memory memory;
+    mhc__table table = {0};
+    MHC__TRY(mhc__train_plan(&config->model, &config->train, self->held_out, &memory, error));
+    mhc__table_start(&table, "Part of a training step|Seconds|MiB");
+    part_row(&table, "weights", NAN, memory.model.weights);
+    part_row(&table, "gradients", NAN, memory.model.gradients);
+    part_row(&table, "optimizer", NAN, memory.optimizer);
+    part_row(&table, "streams", NAN, memory.model.streams);
+    part_row(&table, "forward", self->forward, memory.model.activations);
+    part_row(&table, "backward", self->backward, memory.model.backward);
+    part_row(&table, "workspace", NAN, memory.model.workspace);
+    part_row(&table, "these probes", self->measuring, -1);
+    return print_table(&table, "Time and memory", error);
+}
+
+static mhc_status print_all(const inspection *self, int64_t asked, mhc_error *error) {
+    const mhc__model *model = self->trained.model;
+    const mhc_spec *spec = mhc__model_spec(model);
+    mhc__text text = {0};
+    printf("%s: %s, %d sites, %d streams of %lld channels; %lld %s tokens, loss %.4f\n", self->trained.checkpoint,
+           self->trained.config.model.connection, mhc__model_sites(model), spec->streams, (long long)spec->channels,
+           (long long)mhc__model_tokens(model), self->held_out ? "held-out" : "training", self->loss);
+    if (mhc__copies_explain(model, mhc__states_spread(&self->probe.states), asked, &text) != MHC__NO_COPIES &&
+        text.data)
+        printf("\nNote: %s.\n", text.data);
+    mhc__text_free(&text);
+    if (spec->mapping != MHC_MAPPING_NONE) {
+        MHC__TRY(print_sites(&self->probe, error));
+        MHC__TRY(print_composite(&self->probe, error));
+    }
+    MHC__TRY(print_depths(&self->probe, error));
+    MHC__TRY(print_gradients(&self->probe, error));
+    return print_parts(self, error);
+}
+
+static mhc_status write_lines(const inspection *self, const char *path, mhc_error *error) {
+    mhc__text text = {0};
+    if (!path)
+        return MHC_OK;
+    mhc__probe_lines(&self->probe, self->trained.state.step, &text);
+    mhc_status status = text.failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory to write it", path)
+                                    : mhc__write_file(path, text.data, text.length, error);
+    mhc__text_free(&text);
+    return status;
+}
+
+mhc_status mhc__print_probes(const char *path, const mhc__arguments *arguments, mhc_error *error) {
+    inspection self = {0};
+    mhc_status status = mhc__trained_open_to_measure(path, &self.trained, error);
+    if (status == MHC_OK)
+        status = measure(&self, arguments, error);
+    if (status == MHC_OK)
+        status = write_lines(&self, mhc__option_text(arguments, "out"), error);
+    if (status == MHC_OK)
+        status = print_all(&self, mhc__option_integer(arguments, "tokens", 0), error);
+    mhc__probe_free(&self.probe);
+    mhc__release(self.tokens);
+    mhc__corpus_close(self.corpus);
+    mhc__trained_close(&self.trained);
+    return status;
+}
