@@ -10,52 +10,63 @@
 static const signed char MHC__LEFT[16] = {1, -2, -3, -4, 2, 1, -4, 3, 3, 4, 1, -2, 4, -3, 2, 1};
 static const signed char MHC__RIGHT[16] = {1, 2, 3, 4, -2, 1, -4, 3, -3, 4, 1, -2, -4, -3, 2, 1};
 
-MHC__INLINE double mhc__quaternion_entry(const signed char *table, const double *u, int w, int e, int l) {
-    int at = table[e];
-    return at > 0 ? u[(at - 1) * w + l] : -u[(-at - 1) * w + l];
+MHC__INLINE void mhc__quaternion_matrix(const signed char *table, int w, const double *u, double *m) {
+    for (int e = 0; e < 16; e++) {
+        const int at = table[e];
+        const double sign = at > 0 ? 1.0 : -1.0, *component = u + ((at > 0 ? at : -at) - 1) * w;
+        for (int l = 0; l < w; l++)
+            m[e * w + l] = sign * component[l];
+    }
 }
 
 MHC__INLINE void mhc__quaternions_forward(int w, const float *x, float *res) {
-    double q[4 * MHC__LANES], r[4 * MHC__LANES], inverse[MHC__LANES], sum[MHC__LANES];
-    mhc__quaternion(w, x, q, inverse);
-    mhc__quaternion(w, x + 4 * w, r, inverse);
+    double u[4 * MHC__LANES], left[16 * MHC__LANES], right[16 * MHC__LANES], inverse[MHC__LANES], sum[MHC__LANES];
+    mhc__quaternion(w, x, u, inverse);
+    mhc__quaternion_matrix(MHC__LEFT, w, u, left);
+    mhc__quaternion(w, x + 4 * w, u, inverse);
+    mhc__quaternion_matrix(MHC__RIGHT, w, u, right);
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++) {
             for (int l = 0; l < w; l++)
                 sum[l] = 0.0;
             for (int k = 0; k < 4; k++)
                 for (int l = 0; l < w; l++)
-                    sum[l] += mhc__quaternion_entry(MHC__LEFT, q, w, i * 4 + k, l) *
-                              mhc__quaternion_entry(MHC__RIGHT, r, w, k * 4 + j, l);
+                    sum[l] += left[(i * 4 + k) * w + l] * right[(k * 4 + j) * w + l];
             for (int l = 0; l < w; l++)
                 res[(i * 4 + j) * w + l] = (float)sum[l];
         }
 }
 
-/* dL = G R', dR = L' G, each added to the component that it holds. */
+/* d of an entry of L(q) or R(r), added to the component that it holds. */
+MHC__INLINE void mhc__quaternion_entry_back(int at, int w, const double *d, double *d_u) {
+    const double sign = at > 0 ? 1.0 : -1.0;
+    double *component = d_u + ((at > 0 ? at : -at) - 1) * w;
+    for (int l = 0; l < w; l++)
+        component[l] += sign * d[l];
+}
+
+/* dL = G R', dR = L' G. */
 MHC__INLINE void mhc__quaternions_backward(int w, const float *x, const float *d_res, float *d_x) {
     double q[4 * MHC__LANES], r[4 * MHC__LANES], q_inverse[MHC__LANES], r_inverse[MHC__LANES];
-    double d_q[4 * MHC__LANES], d_r[4 * MHC__LANES], left[MHC__LANES], right[MHC__LANES];
+    double left[16 * MHC__LANES], right[16 * MHC__LANES], d_q[4 * MHC__LANES], d_r[4 * MHC__LANES];
     mhc__quaternion(w, x, q, q_inverse);
+    mhc__quaternion_matrix(MHC__LEFT, w, q, left);
     mhc__quaternion(w, x + 4 * w, r, r_inverse);
+    mhc__quaternion_matrix(MHC__RIGHT, w, r, right);
     for (int e = 0; e < 4 * w; e++)
         d_q[e] = d_r[e] = 0.0;
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++) {
+            double d_left[MHC__LANES], d_right[MHC__LANES];
             for (int l = 0; l < w; l++)
-                left[l] = right[l] = 0.0;
+                d_left[l] = d_right[l] = 0.0;
             for (int k = 0; k < 4; k++)
                 for (int l = 0; l < w; l++) {
-                    left[l] +=
-                        (double)d_res[(i * 4 + k) * w + l] * mhc__quaternion_entry(MHC__RIGHT, r, w, j * 4 + k, l);
-                    right[l] +=
-                        mhc__quaternion_entry(MHC__LEFT, q, w, k * 4 + i, l) * (double)d_res[(k * 4 + j) * w + l];
+                    d_left[l] += (double)d_res[(i * 4 + k) * w + l] * right[(j * 4 + k) * w + l];
+                    d_right[l] += left[(k * 4 + i) * w + l] * (double)d_res[(k * 4 + j) * w + l];
                 }
-            int of_q = MHC__LEFT[i * 4 + j], of_r = MHC__RIGHT[i * 4 + j];
-            for (int l = 0; l < w; l++) {
-                d_q[((of_q > 0 ? of_q : -of_q) - 1) * w + l] += of_q > 0 ? left[l] : -left[l];
-                d_r[((of_r > 0 ? of_r : -of_r) - 1) * w + l] += of_r > 0 ? right[l] : -right[l];
-            }
+            mhc__quaternion_entry_back(MHC__LEFT[i * 4 + j], w, d_left, d_q);
+            mhc__quaternion_entry_back(MHC__RIGHT[i * 4 + j], w, d_right, d_r);
         }
     mhc__quaternion_back(w, q, q_inverse, d_q, d_x);
     mhc__quaternion_back(w, r, r_inverse, d_r, d_x + 4 * w);
