@@ -391,7 +391,8 @@ int main(int count, char **arguments) {
         }
         mhc__machine_print(notes, &machines[k]);
     }
-    fprintf(notes, "kernels: %s; preset %s\n", mhc__isa_name(mhc__isa_chosen()), chosen.preset);
+    fprintf(notes, "kernels: %s; preset %s%s%s\n", mhc__isa_name(mhc__isa_chosen()), chosen.preset,
+            chosen.constraint ? ", constraint " : "", chosen.constraint ? chosen.constraint : "");
     fflush(notes);
     results all = {NULL, 0, 0};
     mhc_error error;
