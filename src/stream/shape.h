@@ -10,8 +10,8 @@
 /* Logits of MHC__LANES tokens at n <= 8, of one token at n <= 32 with matrix gates: 3 x 1024 either way. */
 #define MHC__LOGIT_FLOATS 3072
 
-/* Tokens of one block of a parallel loop, and of one partial sum of a static gradient. */
-#define MHC__TOKEN_BLOCK 32
+/* Tokens of one block of a parallel loop. */
+#define MHC__TOKEN_BLOCK 16
 
 /* A row whose norm (eps included) is below this counts as zeros: r = 0, no gradient through it. Only a convention
  * without eps gets there; without the bound r, and with it the gradient, would overflow. */
