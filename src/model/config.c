@@ -160,33 +160,20 @@ int mhc__model_config_sites(const mhc__model_config *config) {
     return two ? 2 * config->blocks : config->blocks;
 }
 
-/* What mixes streams, of a connection that has one. */
-static mhc_status refuse_plain(const mhc__model_config *config, mhc_error *error) {
-    const char *field = config->constraint             ? "constraint"
-                        : config->finish               ? "finish"
-                        : config->leaky != 0.0f        ? "leaky"
-                        : config->off_diagonal != 0.0f ? "off_diagonal"
-                        : config->static_mapping       ? "static_mapping"
-                                                       : NULL;
-    if (field)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                         "model.%s: it is about mixing streams, and model.connection residual has one", field);
-    return MHC_OK;
-}
-
 static mhc_status override_constraint(const mhc__model_config *config, mhc_spec *spec, mhc_error *error) {
-    if (spec->mapping == MHC_MAPPING_NONE)
-        MHC__TRY(refuse_plain(config, error));
-    if (config->constraint)
+    bool plain = spec->mapping == MHC_MAPPING_NONE, named = config->constraint && !plain;
+    if (named)
         spec->constraint = (mhc_constraint_kind)(config->constraint - 1);
     if (config->sinkhorn_iterations) {
         if (spec->constraint != MHC_CONSTRAINT_SINKHORN)
             return mhc__fail(error, MHC_INVALID_ARGUMENT,
                              "model.sinkhorn_iterations: %d, but model.%s %s has no Sinkhorn iterations",
-                             config->sinkhorn_iterations, config->constraint ? "constraint" : "connection",
-                             config->constraint ? mhc_constraint_name(config->constraint - 1) : config->connection);
+                             config->sinkhorn_iterations, named ? "constraint" : "connection",
+                             named ? mhc_constraint_name(config->constraint - 1) : config->connection);
         spec->sinkhorn.iterations = config->sinkhorn_iterations;
     }
+    if (plain) /* as it has no streams to mix, so that it stands beside any other in a study */
+        return MHC_OK;
     if (config->static_mapping) {
         spec->mapping = MHC_MAPPING_STATIC;
         spec->norm = MHC_NORM_NONE;

@@ -60,11 +60,12 @@ typedef struct mhc__model_config {
     mhc__wrap wrap;
     mhc__contract contract;
     int sinkhorn_iterations; /* 0: the preset's own */
-    int constraint;          /* of res: 0 the preset's own, else mhc_constraint_kind + 1 */
-    mhc_finish finish;       /* after it */
-    float leaky;             /* beta; 0: none. leak = beta / (2 sites) */
-    float off_diagonal;      /* mass of res off the diagonal at the start; 0: as the preset starts */
-    bool static_mapping;     /* coefficients from base alone, whatever the preset */
+    /* Of what mixes streams; residual ignores it. */
+    int constraint;      /* of res: 0 the preset's own, else mhc_constraint_kind + 1 */
+    mhc_finish finish;   /* after it */
+    float leaky;         /* beta; 0: none. leak = beta / (2 sites) */
+    float off_diagonal;  /* mass of res off the diagonal at the start; 0: as the preset starts */
+    bool static_mapping; /* coefficients from base alone, whatever the preset */
 } mhc__model_config;
 
 /* A small byte-level GPT with the `paper` connection. */

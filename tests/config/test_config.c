@@ -256,6 +256,11 @@ static void test_constraints_by_name(void **state) {
     config.model.static_mapping = true;
     assert_int_equal(mhc__model_config_spec(&config.model, &spec, &error), MHC_OK);
     assert_true(spec.leak == 0.6f / 24.0f && spec.mapping == MHC_MAPPING_STATIC);
+    snprintf(config.model.connection, sizeof config.model.connection, "residual"); /* mixes nothing: it ignores them */
+    config.model.constraint = MHC_CONSTRAINT_BIRKHOFF + 1;
+    config.model.off_diagonal = 0.1f;
+    assert_int_equal(mhc__model_config_spec(&config.model, &spec, &error), MHC_OK);
+    assert_true(spec.mapping == MHC_MAPPING_NONE && spec.leak == 0.0f && spec.off_diagonal == 0.0f);
 }
 
 static void test_overrides_are_named(void **state) {
