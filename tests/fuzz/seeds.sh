@@ -29,6 +29,10 @@ fuzz_char)
     printf 'h\303\251 \342\202\254 \360\237\230\200 h\303\251 \342\202\254 \360\237\230\200' >points
     printf 'a\300\257\355\240\200\364\220\200\200' >invalid
     ;;
+fuzz_questions)
+    printf '{"question": "is it so", "answer": true}\n\n{"answer": false, "question": "Was it"}\n' >two
+    printf '{"question": "is it so", "answer": 1}' >wrong
+    ;;
 fuzz_gpt2)
     printf "the thing's and 12 34  \n\n the aaaaaaa don't" >text
     printf ' \302\240\343\200\200 \342\204\252 x\314\201 \377\376' >unicode
