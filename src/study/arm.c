@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "data/questions.h"
 #include "file/atomic.h"
 #include "probe/probe_log.h"
 #include "report/events.h"
@@ -18,7 +19,8 @@
 typedef struct arm_run {
     mhc__arm *arm;
     const mhc__study_options *options;
-    mhc__corpus *corpus;
+    mhc__corpus *corpus;       /* of a transformer */
+    mhc__questions *questions; /* of a bag */
     mhc__model *model;
     mhc__trainer *trainer;
     mhc__run_log *log;
@@ -114,6 +116,10 @@ static int64_t first_not_finite(const mhc__series *series) {
     return -1;
 }
 
+static mhc__source source_of(const arm_run *run) {
+    return run->questions ? mhc__questions_train(run->questions) : mhc__corpus_train(run->corpus);
+}
+
 static bool complete(const arm_run *run) {
     const mhc__series *series = &run->arm->series;
     return series->count > 0 &&
@@ -160,21 +166,24 @@ static mhc_status after_step(void *self, mhc__model *model, const mhc__train_rec
 static mhc_status create(arm_run *run, mhc_error *error) {
     mhc__arm *arm = run->arm;
     MHC__TRY(mhc__model_create(&arm->config.model, arm->config.train.seed, &run->model, error));
-    mhc__train_observer observers[2] = {{run, before_update, after_step, NULL}};
+    mhc__train_observer observers[3] = {{run, before_update, after_step, NULL}};
+    const mhc__arm_watch *watch = arm->watch;
     bool progress = run->options->log && !run->options->quiet;
     MHC__TRY(mhc__run_log_open(NULL, NULL, 0, progress ? run->options->log : NULL, arm->label,
                                arm->config.train.log_every, &run->log, error));
     observers[1] = mhc__run_log_observer(run->log);
     observers[1].note = NULL; /* a checkpoint every 100 steps is not news here */
+    if (watch)
+        observers[2] = (mhc__train_observer){watch->self, watch->before_update, watch->after_step, NULL};
     mhc__text json = {0};
     mhc_status status = mhc__config_json(&arm->config, &json, error);
     mhc__trainer_options options = {.model = run->model,
                                     .config = &arm->config.train,
-                                    .train = mhc__corpus_train(run->corpus),
+                                    .train = source_of(run),
                                     .folder = arm->folder,
                                     .config_json = json.data,
                                     .observers = observers,
-                                    .observer_count = 2,
+                                    .observer_count = watch ? 3 : 2,
                                     .stop = run->options->stop};
     if (status == MHC_OK)
         status = mhc__trainer_create(&options, &run->trainer, error);
@@ -199,11 +208,13 @@ static mhc_status go_on(arm_run *run, mhc_error *error) {
     if (done)
         mhc__study_note(run->options, "%s: going on at step %lld", run->arm->label, (long long)done);
     series->count = done;
+    if (run->arm->watch)
+        MHC__TRY(run->arm->watch->take_up(run->arm->watch->self, run->arm, done, error));
     return mhc__series_save(run->metrics_path, series, done, error);
 }
 
 static mhc_status profile(arm_run *run, const char *path, mhc_error *error) {
-    mhc__source source = mhc__corpus_train(run->corpus);
+    mhc__source source = source_of(run);
     mhc__profile measured;
     MHC__TRY(mhc__profile_measure(run->model, &source, &run->arm->config.train, &measured, error));
     mhc_status status = mhc__profile_save(path, &measured, error);
@@ -259,20 +270,38 @@ static mhc_status run_training(arm_run *run, mhc_error *error) {
     return status == MHC_OK ? profile(run, run->after_path, error) : status;
 }
 
+static mhc_status open_data(arm_run *run, mhc_error *error) {
+    mhc__arm *arm = run->arm;
+    const mhc__data_config *data = &arm->config.data;
+    int sequence = arm->config.model.sequence, vocabulary;
+    if (arm->config.model.family == MHC__FAMILY_BAG) {
+        MHC__TRY(mhc__questions_open(data, sequence, arm->config.train.seed, &run->questions, error));
+        arm->train_tokens = mhc__questions_count(run->questions, MHC__QUESTIONS_TRAIN);
+        vocabulary = mhc__questions_vocabulary(run->questions);
+    } else {
+        MHC__TRY(mhc__corpus_open(data, sequence, arm->config.train.seed, NULL, &run->corpus, error));
+        arm->train_tokens = mhc__corpus_train_tokens(run->corpus);
+        vocabulary = mhc__corpus_vocabulary(run->corpus);
+    }
+    if (arm->config.model.vocabulary == 0)
+        arm->config.model.vocabulary = vocabulary;
+    return MHC_OK;
+}
+
+static mhc_status take_up_done(arm_run *run, mhc_error *error) {
+    const mhc__arm *arm = run->arm;
+    int64_t finite = arm->series.count - (first_not_finite(&arm->series) >= 0);
+    mhc__study_note(run->options, "%s: done before, taken from %s", arm->label, arm->folder);
+    return arm->watch ? arm->watch->take_up(arm->watch->self, arm, finite, error) : MHC_OK;
+}
+
 static mhc_status open_and_run(arm_run *run, mhc_error *error) {
     mhc__arm *arm = run->arm;
-    MHC__TRY(mhc__corpus_open(&arm->config.data, arm->config.model.sequence, arm->config.train.seed, NULL, &run->corpus,
-                              error));
-    arm->train_tokens = mhc__corpus_train_tokens(run->corpus);
-    if (arm->config.model.vocabulary == 0)
-        arm->config.model.vocabulary = mhc__corpus_vocabulary(run->corpus);
+    MHC__TRY(open_data(run, error));
     MHC__TRY(mhc__config_check(&arm->config, error));
     MHC__TRY(claim_folder(run, error));
     MHC__TRY(mhc__series_load(run->metrics_path, &arm->series, error));
-    if (complete(run))
-        mhc__study_note(run->options, "%s: done before, taken from %s", arm->label, arm->folder);
-    else
-        MHC__TRY(run_training(run, error));
+    MHC__TRY(complete(run) ? take_up_done(run, error) : run_training(run, error));
     MHC__TRY(mhc__profile_load(run->before_path, &arm->before, error));
     MHC__TRY(mhc__profile_load(run->after_path, &arm->after, error));
     arm->not_finite_at = first_not_finite(&arm->series);
@@ -301,6 +330,7 @@ mhc_status mhc__arm_run(mhc__arm *arm, const mhc__study_options *options, mhc_er
     mhc__trainer_destroy(run.trainer);
     mhc__model_destroy(run.model);
     mhc__corpus_close(run.corpus);
+    mhc__questions_close(run.questions);
     if (run.file)
         fclose(run.file);
     free(run.config_path);

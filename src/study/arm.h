@@ -7,17 +7,33 @@
 #include "study/measurement.h"
 #include "study/profile.h"
 #include "study/study.h"
+#include "train/train.h"
 
-typedef struct mhc__arm {
+typedef struct mhc__arm mhc__arm;
+
+/* What a study measures of an arm beside the series. It keeps what it measured in files of the arm's folder, one record
+ * for each step, so that it can be taken up at any step. */
+typedef struct mhc__arm_watch {
+    void *self;
+    /* Takes up its records of the first `steps` steps and drops others: before training goes on, or, with all finite
+     * steps, where the arm was done before. */
+    mhc_status (*take_up)(void *self, const mhc__arm *arm, int64_t steps, mhc_error *error);
+    /* As mhc__train_observer's: after backward, and after a step. */
+    mhc_status (*before_update)(void *self, mhc__model *model, int64_t step, mhc_error *error);
+    mhc_status (*after_step)(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error);
+} mhc__arm_watch;
+
+struct mhc__arm {
     char folder[1200]; /* OUT/NAME */
     char label[64];    /* in the progress line */
     mhc__config config;
-    mhc__series series;         /* after a run: one measurement per step */
-    mhc__profile before, after; /* training */
-    int64_t not_finite_at;      /* the step at which loss or gradients were NaN or Inf and training ended; -1: none */
-    int64_t train_tokens;       /* of the corpus */
-    double seconds;             /* of all steps, whenever they ran */
-} mhc__arm;
+    mhc__series series;          /* after a run: one measurement per step */
+    mhc__profile before, after;  /* training */
+    int64_t not_finite_at;       /* the step at which loss or gradients were NaN or Inf and training ended; -1: none */
+    int64_t train_tokens;        /* of the corpus; of a bag its questions */
+    double seconds;              /* of all steps, whenever they ran */
+    const mhc__arm_watch *watch; /* may be NULL */
+};
 
 /* Trains what is not trained yet. A run that becomes NaN or Inf is a result, not an error: its last measurement has a
  * loss of NaN, and not_finite_at says when. Errors: MHC_MISMATCH when the folder holds a run with other settings,
