@@ -77,6 +77,14 @@ static const mhc__variant VARIANTS[] = {
      .label = "mHC, no inner residual",
      .connection = "mhc-poc",
      .set = {"model.wrap=branches", "model.norm=layernorm"}},
+    {.name = "mhc-identity",
+     .label = "mHC with H_res = I",
+     .connection = "mhc-poc",
+     .set = {"model.wrap=block", "model.constraint=identity"}},
+    {.name = "mhc-rows",
+     .label = "mHC with rows alone",
+     .connection = "mhc-poc",
+     .set = {"model.wrap=block", "model.constraint=row-stochastic"}},
     {.name = "residual-mlx",
      .label = "baseline, as in MLX",
      .connection = "residual",
@@ -101,6 +109,9 @@ static const char NEXT[] =
     "# why MLX's baseline fails: the embedding, AdamW without bias correction, or both\n"
     "mhc study depth --out runs/depth-mlx --set study.connections=residual,residual-small-embedding,"
     "residual-no-correction,residual-mlx\n"
+    "# does the constraint matter? any other one in its place\n"
+    "mhc study depth --out runs/depth-constraint --set study.depths=48 "
+    "--set study.connections=residual,mhc-poc,mhc-identity,mhc-rows,mhc-no-inner\n"
     "# its \"demo_mhc\"\n"
     "mhc study depth --out runs/depth-demo --steps 50 --set study.depths=24 --set model.channels=128 "
     "--set model.ffn=512 --set model.sequence=64 --set train.lr=1e-3 --set train.weight_decay=0.01 "
@@ -147,8 +158,8 @@ const mhc__study mhc__study_depth = {
     "  --out DIR              runs/depth\n"
     "  --set study.depths=A,B,…         12,24,48; up to 1000\n"
     "  --set study.connections=A,B,…    residual,mhc-poc-hc,mhc-poc,hc-robust-norm,hc-no-inner,mhc-no-inner,\n"
-    "                         residual-mlx; also mhc-robust-norm, hc-mlx, residual-small-embedding,\n"
-    "                         residual-no-correction, and any connection by its name\n"
+    "                         residual-mlx; also mhc-robust-norm, mhc-identity, mhc-rows, hc-mlx,\n"
+    "                         residual-small-embedding, residual-no-correction, and any connection by its name\n"
     "  --set FIELD=VALUE      any other field of `mhc config`, e.g. model.norm=layernorm or train.lr=1e-3\n"
     "\n"
     "A stopped or killed study goes on where it was when the same command is run again.\n"

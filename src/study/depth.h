@@ -14,8 +14,8 @@ typedef struct mhc__depth_published {
 /* NULL when there is nothing. */
 const mhc__depth_published *mhc__depth_published_of(const char *connection, int blocks);
 
-/* The published tables beside ours. */
-void mhc__depth_page(mhc__sweep *study, mhc__html *html);
+/* The claims, and the published tables beside ours. */
+mhc_status mhc__depth_page(mhc__sweep *study, mhc__html *html, mhc_error *error);
 /* The published pictures. */
 mhc_status mhc__depth_figures(mhc__sweep *study, mhc__html *html, mhc_error *error);
 

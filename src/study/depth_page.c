@@ -2,7 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "study/depth.h"
+#include "study/depth_claims.h"
+#include "study/page.h"
 #include "study/summary.h"
 
 const mhc__depth_published *mhc__depth_published_of(const char *connection, int blocks) {
@@ -59,7 +60,10 @@ static void fill_table(mhc__sweep *study, mhc__table *table) {
         }
 }
 
-void mhc__depth_page(mhc__sweep *study, mhc__html *html) {
+mhc_status mhc__depth_page(mhc__sweep *study, mhc__html *html, mhc_error *error) {
+    const mhc__depth_evidence evidence = mhc__depth_evidence_of(study);
+    MHC__TRY(mhc__page_claims(html, mhc__depth_claims, mhc__depth_claim_count, &evidence, study->folder.report,
+                              study->options, error));
     mhc__table table;
     fill_table(study, &table);
     mhc__html_section(html, "Published, and here");
@@ -78,4 +82,5 @@ void mhc__depth_page(mhc__sweep *study, mhc__html *html) {
             study->config.model.channels, study->config.model.sequence);
     else if (steps != 200 && steps != 800)
         mhc__html_note(html, "The published runs have 800 (MLX) and 200 (CUDA) steps; this one has %lld.", steps);
+    return MHC_OK;
 }

@@ -18,7 +18,7 @@ typedef struct mhc__sweep_kind {
     const mhc__variant *variants;
     const char *connections, *depths; /* unless set */
     /* Of the report, after the general part: tables and sentences, then pictures. May be NULL. */
-    void (*own_page)(mhc__sweep *study, mhc__html *html);
+    mhc_status (*own_page)(mhc__sweep *study, mhc__html *html, mhc_error *error);
     mhc_status (*own_figures)(mhc__sweep *study, mhc__html *html, mhc_error *error);
     const char *next; /* commands to try next */
 } mhc__sweep_kind;

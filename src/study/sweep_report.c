@@ -125,12 +125,12 @@ static double seconds_of(const mhc__sweep *study) {
     return seconds;
 }
 
-static void build_page(mhc__sweep *study, const mhc__table *table, mhc__html *html) {
+static mhc_status build_page(mhc__sweep *study, const mhc__table *table, mhc__html *html, mhc_error *error) {
     mhc__html_start(html, study->kind->title, study->kind->subtitle);
     mhc__html_section(html, "What it means");
     mhc__sweep_findings(study, html);
     if (study->kind->own_page)
-        study->kind->own_page(study, html);
+        MHC__TRY(study->kind->own_page(study, html, error));
     mhc__html_section(html, "The numbers");
     mhc__html_table(
         html, table,
@@ -140,6 +140,10 @@ static void build_page(mhc__sweep *study, const mhc__table *table, mhc__html *ht
         "(backward: column sum) of the product of all H_res, the largest of all steps. Gain proxy: log10 of its "
         "largest entry (mhc-poc). Spread: largest distance of a stream from the mean stream over the rms, the largest "
         "of all steps.");
+    mhc__html_section(html, "Pictures");
+    if (study->kind->own_figures)
+        MHC__TRY(study->kind->own_figures(study, html, error));
+    return mhc__sweep_figures(study, html, error);
 }
 
 mhc_status mhc__sweep_report(mhc__sweep *study, mhc_error *error) {
@@ -147,13 +151,7 @@ mhc_status mhc__sweep_report(mhc__sweep *study, mhc_error *error) {
     mhc__table table;
     fill_table(study, &table);
     mhc__html html;
-    build_page(study, &table, &html);
-    mhc__html_section(&html, "Pictures");
-    mhc_status status = MHC_OK;
-    if (study->kind->own_figures)
-        status = study->kind->own_figures(study, &html, error);
-    if (status == MHC_OK)
-        status = mhc__sweep_figures(study, &html, error);
+    mhc_status status = build_page(study, &table, &html, error);
     how_it_was_run(study, &html);
     mhc__html_section(&html, "What to try next");
     mhc__html_code(&html, study->kind->next);
