@@ -256,6 +256,60 @@ static void test_depth_known_answers(void **state) {
         assert_there(out, files[i]);
 }
 
+/* gradient-flow with generated questions: the records of every layer and step, and taken up again after a kill. */
+static void test_gradient_flow(void **state) {
+    (void)state;
+    static const char *const set[] = {"model.channels=16", "model.embedding=8",        "model.sequence=6",
+                                      "model.blocks=5",    "train.checkpoint_every=2", "train.batch=16"};
+    const char *out = scratch_path("flow");
+    mhc__study_options options = mhc__study_options_default();
+    options.out = out;
+    options.steps = 5;
+    options.set = set;
+    options.set_count = 6;
+    options.threads = 1;
+    run_study("gradient-flow", &options);
+    const char *files[] = {"report/index.html",
+                           "report/claims.tsv",
+                           "report/table.tsv",
+                           "report/gradient_flow.tsv",
+                           "report/gradient_heat_map.tsv",
+                           "report/baseline_matrix_evolution.tsv",
+                           "report/mhc_matrix_evolution.tsv",
+                           "report/learning.tsv",
+                           "boolq-100-seed42/evaluations.jsonl",
+                           "residual-norm-seed42/metrics.jsonl"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        assert_there(out, files[i]);
+    assert_says(out, "generated questions");
+    char layers[1200], after[1200], *before, *again;
+    size_t size, size_again;
+    snprintf(layers, sizeof layers, "%s/boolq-100-seed42/layers.jsonl", out);
+    snprintf(after, sizeof after, "%s/boolq-100-seed42/profile-after.json", out);
+    assert_int_equal(mhc__read_file(layers, &before, &size, NULL), MHC_OK);
+    int lines = 0;
+    for (size_t i = 0; i < size; i++)
+        lines += before[i] == '\n';
+    assert_int_equal(lines, 5);
+    assert_non_null(strstr(before, "\"res_raw\":["));
+    assert_int_equal(unlink(after), 0);
+    FILE *file = fopen(layers, "a");
+    assert_non_null(file);
+    fputs("{\"step\":5,\"grad", file);
+    fclose(file);
+    run_study("gradient-flow", &options);
+    assert_int_equal(mhc__read_file(layers, &again, &size_again, NULL), MHC_OK);
+    assert_int_equal(size, size_again);
+    assert_memory_equal(before, again, size);
+    free(before);
+    free(again);
+    /* Without its records the arm can't go on. */
+    assert_int_equal(unlink(layers), 0);
+    mhc_error error = {0};
+    assert_int_equal(mhc__study_find("gradient-flow")->run(&options, &error), MHC_CORRUPT);
+    assert_non_null(strstr(error.message, "remove the folder"));
+}
+
 /* One arm of a finished study, as if it had become NaN in step 3. */
 static void break_arm(const char *out, const char *arm) {
     char path[1200];
@@ -342,7 +396,7 @@ int main(void) {
         cmocka_unit_test(test_stability),           cmocka_unit_test(test_goes_on),
         cmocka_unit_test(test_stop_then_go_on),     cmocka_unit_test(test_not_finite_is_recorded),
         cmocka_unit_test(test_findings_of_seeds),   cmocka_unit_test(test_wrong_use),
-        cmocka_unit_test(test_depth_known_answers),
+        cmocka_unit_test(test_depth_known_answers), cmocka_unit_test(test_gradient_flow),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
