@@ -19,7 +19,7 @@ typedef struct mhc__arm_watch {
      * steps, where the arm was done before. */
     mhc_status (*take_up)(void *self, const mhc__arm *arm, int64_t steps, mhc_error *error);
     /* As mhc__train_observer's: after backward, and after a step. */
-    mhc_status (*before_update)(void *self, mhc__model *model, int64_t step, mhc_error *error);
+    mhc_status (*before_update)(void *self, mhc__model *model, mhc__train_record *record, mhc_error *error);
     mhc_status (*after_step)(void *self, mhc__model *model, const mhc__train_record *record, mhc_error *error);
 } mhc__arm_watch;
 

@@ -130,8 +130,9 @@ static const mhc__parameter *linear_of(const mhc__model *model, int layer) {
     return mhc__model_parameter_find(model, name);
 }
 
-static mhc_status before_update(void *self, mhc__model *model, int64_t step, mhc_error *error) {
+static mhc_status before_update(void *self, mhc__model *model, mhc__train_record *record, mhc_error *error) {
     mhc__layer_log *log = self;
+    const int64_t step = record->step;
     float *values = add_step(log), *value[MHC__LAYER_VALUES];
     if (!values)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for step %lld", log->layers_path, (long long)step);
