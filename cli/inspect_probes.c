@@ -59,6 +59,7 @@ static mhc_status pass_through(inspection *self, mhc_context context, mhc_error 
                       .scale = 1.0f};
     for (int i = 0; i < 2; i++) {
         mhc__model_zero_gradients(self->trained.model, &context);
+        memset(mhc__model_seconds(self->trained.model), 0, MHC__MODEL_PARTS * sizeof(double));
         double start = mhc__clock_seconds();
         MHC__TRY(mhc__model_forward(self->trained.model, &context, &pass, &self->loss, error));
         self->forward = mhc__clock_seconds() - start;
@@ -206,6 +207,7 @@ static void part_row(mhc__table *table, const char *part, double seconds, int64_
 
 static mhc_status print_parts(const inspection *self, mhc_error *error) {
     const mhc__config *config = &self->trained.config;
+    const double *seconds = mhc__model_seconds(self->trained.model);
     mhc__train_memory memory;
     mhc__table table = {0};
     MHC__TRY(mhc__train_plan(&config->model, &config->train, self->held_out, &memory, error));
@@ -215,7 +217,11 @@ static mhc_status print_parts(const inspection *self, mhc_error *error) {
     part_row(&table, "optimizer", NAN, memory.optimizer);
     part_row(&table, "streams", NAN, memory.model.streams);
     part_row(&table, "forward", self->forward, memory.model.activations);
+    part_row(&table, "  its connections", seconds[MHC__FORWARD_CONNECTIONS], -1);
+    part_row(&table, "  its layers", seconds[MHC__FORWARD_LAYERS], -1);
     part_row(&table, "backward", self->backward, memory.model.backward);
+    part_row(&table, "  its connections", seconds[MHC__BACKWARD_CONNECTIONS], -1);
+    part_row(&table, "  its layers", seconds[MHC__BACKWARD_LAYERS], -1);
     part_row(&table, "workspace", NAN, memory.model.workspace);
     part_row(&table, "these probes", self->measuring, -1);
     return print_table(&table, "Time and memory", error);

@@ -136,12 +136,17 @@ mhc_status mhc__model_backward(mhc__model *model, const mhc_context *context, co
         return mhc__bag_backward(&run);
     MHC__TRY(ends_backward(&run));
     mhc__watch_state(&run, model->sites);
+    mhc__start_lap(&run);
     MHC__TRY(enter_sites_backward(&run));
+    mhc__end_lap(&run, MHC__BACKWARD_CONNECTIONS);
     for (int site = model->sites - 1; site >= 0; site--) {
         float *d_u;
         MHC__TRY(wrapped_backward(&run, site, &d_u));
+        mhc__end_lap(&run, MHC__BACKWARD_LAYERS);
         MHC__TRY(leave_site_backward(&run, site, d_u));
+        mhc__end_lap(&run, MHC__BACKWARD_CONNECTIONS);
         mhc__watch_state(&run, site);
+        mhc__start_lap(&run);
     }
     return embed_backward(&run);
 }

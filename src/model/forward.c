@@ -126,14 +126,20 @@ static mhc_status body(mhc__run *run, int stride) {
     MHC__TRY(prepare(run));
     MHC__TRY(take_tokens(run, stride));
     MHC__TRY(embed(run));
+    mhc__start_lap(run);
     MHC__TRY(enter_sites(run));
+    mhc__end_lap(run, MHC__FORWARD_CONNECTIONS);
     for (int site = 0; site < model->sites; site++) {
         MHC__TRY(wrapped_forward(run, site));
+        mhc__end_lap(run, MHC__FORWARD_LAYERS);
         MHC__TRY(leave_site(run, site));
+        mhc__end_lap(run, MHC__FORWARD_CONNECTIONS);
     }
     if (run->at->layout.span > 0)
         run->at->present = (model->sites - 1) / run->at->layout.span;
-    return contract(run);
+    MHC__TRY(contract(run));
+    mhc__end_lap(run, MHC__FORWARD_CONNECTIONS);
+    return MHC_OK;
 }
 
 static mhc_status classify(mhc__run *run, double *loss) {

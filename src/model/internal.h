@@ -114,6 +114,7 @@ struct mhc__model {
     bool backward_ready;
     mhc__gradient_watch *watch;
     void *watch_self;
+    double seconds[MHC__MODEL_PARTS], lap; /* lap: when the last part ended */
 };
 
 /* Which dropout of the model: mhc__dropout.place. */

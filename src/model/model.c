@@ -181,6 +181,10 @@ const float *mhc__model_coefficients(const mhc__model *model, int site) {
     return model->last->sites[site].coefficients;
 }
 
+double *mhc__model_seconds(mhc__model *model) {
+    return model->seconds;
+}
+
 void mhc__model_watch_gradients(mhc__model *model, mhc__gradient_watch *watch, void *self) {
     model->watch = watch;
     model->watch_self = self;

@@ -97,6 +97,18 @@ const float *mhc__model_class_logits(const mhc__model *model);
 mhc_streams mhc__model_streams(mhc__model *model, int site);
 /* Coefficients of a site after a forward: rows of n(n+2), T rows when dynamic, else 1. NULL for residual. */
 const float *mhc__model_coefficients(const mhc__model *model, int site);
+/* Wall seconds that passes of a transformer took, by part: connections (mapping, pre, seam, merge, and forward's
+ * contraction), and the layers between them. Passes add to them; whoever measures sets them to 0. What watches gradients
+ * is not in them. */
+typedef enum mhc__model_part {
+    MHC__FORWARD_CONNECTIONS,
+    MHC__FORWARD_LAYERS,
+    MHC__BACKWARD_CONNECTIONS,
+    MHC__BACKWARD_LAYERS,
+    MHC__MODEL_PARTS
+} mhc__model_part;
+double *mhc__model_seconds(mhc__model *model); /* [MHC__MODEL_PARTS] */
+
 /* Called during backward with the gradient of the streams entering each site, from s = sites down to 0. NULL turns it
  * off. */
 typedef void mhc__gradient_watch(void *self, int site, int64_t tokens, mhc_streams gradient);

@@ -2,6 +2,7 @@
 #ifndef MHC_MODEL_STEPS_H
 #define MHC_MODEL_STEPS_H
 
+#include "base/clock.h"
 #include "mhc/seam.h"
 #include "model/internal.h"
 
@@ -43,6 +44,18 @@ static inline mhc_head_params mhc__head_gradients(const mhc__model *model) {
 static inline const float *mhc__contract_carried(const mhc__run *run) {
     return run->model->spec.contraction == MHC_CONTRACT_CARRIED ? run->at->sites[run->model->sites - 1].coefficients
                                                                 : NULL;
+}
+
+/* The clock of a pass starts, or starts again after what is nobody's. */
+static inline void mhc__start_lap(const mhc__run *run) {
+    run->model->lap = mhc__clock_seconds();
+}
+
+/* The time since the last lap was this part's. */
+static inline void mhc__end_lap(const mhc__run *run, mhc__model_part part) {
+    double now = mhc__clock_seconds();
+    run->model->seconds[part] += now - run->model->lap;
+    run->model->lap = now;
 }
 
 #endif

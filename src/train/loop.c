@@ -202,9 +202,15 @@ static void end_part(mhc__trainer *trainer, mhc__train_part part) {
 
 const char *mhc__train_part_name(mhc__train_part part) {
     static const char *const NAMES[MHC__TRAIN_PARTS] = {
-        [MHC__PART_OF_DATA] = "seconds_data",         [MHC__PART_OF_FORWARD] = "seconds_forward",
-        [MHC__PART_OF_BACKWARD] = "seconds_backward", [MHC__PART_OF_UPDATE] = "seconds_update",
+        [MHC__PART_OF_DATA] = "seconds_data",
+        [MHC__PART_OF_FORWARD] = "seconds_forward",
+        [MHC__PART_OF_BACKWARD] = "seconds_backward",
+        [MHC__PART_OF_UPDATE] = "seconds_update",
         [MHC__PART_OF_PROBES] = "seconds_probes",
+        [MHC__PART_IN_MODEL + MHC__FORWARD_CONNECTIONS] = "seconds_forward_connections",
+        [MHC__PART_IN_MODEL + MHC__FORWARD_LAYERS] = "seconds_forward_layers",
+        [MHC__PART_IN_MODEL + MHC__BACKWARD_CONNECTIONS] = "seconds_backward_connections",
+        [MHC__PART_IN_MODEL + MHC__BACKWARD_LAYERS] = "seconds_backward_layers",
     };
     return NAMES[part];
 }
@@ -265,9 +271,10 @@ static mhc_status accumulate(mhc__trainer *trainer, double *loss, mhc_error *err
 static void finish(mhc__trainer *trainer, mhc__train_record *record) {
     const mhc__train_config *c = &trainer->config;
     int64_t tokens = (int64_t)c->accumulate * c->batch * mhc__model_configuration(trainer->model)->sequence;
-    for (int part = 0; part < MHC__TRAIN_PARTS; part++)
-        if (part != MHC__PART_OF_PROBES)
-            record->seconds += trainer->parts[part];
+    for (int part = 0; part < MHC__PART_OF_PROBES; part++)
+        record->seconds += trainer->parts[part];
+    memcpy(trainer->parts + MHC__PART_IN_MODEL, mhc__model_seconds(trainer->model),
+           MHC__MODEL_PARTS * sizeof *trainer->parts);
     record->tokens = trainer->state.step * tokens;
     record->tokens_per_second = (double)tokens / record->seconds;
     for (int part = 0; part < MHC__TRAIN_PARTS && record->number_count > 0; part++)
@@ -278,6 +285,7 @@ mhc_status mhc__trainer_step(mhc__trainer *trainer, mhc__train_record *record, m
     int64_t step = trainer->state.step;
     double loss;
     memset(trainer->parts, 0, sizeof trainer->parts);
+    memset(mhc__model_seconds(trainer->model), 0, MHC__MODEL_PARTS * sizeof(double));
     trainer->lap = mhc__clock_seconds();
     MHC__TRY(accumulate(trainer, &loss, error));
     double norm =

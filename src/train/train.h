@@ -41,7 +41,8 @@ typedef enum mhc__train_part {
     MHC__PART_OF_BACKWARD,
     MHC__PART_OF_UPDATE, /* norm of the gradient, clipping, AdamW */
     MHC__PART_OF_PROBES, /* observers before the update, which the step's `seconds` leave out */
-    MHC__TRAIN_PARTS
+    MHC__PART_IN_MODEL,  /* from here on what forward and backward are made of: mhc__model_part */
+    MHC__TRAIN_PARTS = MHC__PART_IN_MODEL + MHC__MODEL_PARTS
 } mhc__train_part;
 const char *mhc__train_part_name(mhc__train_part part); /* "seconds_data", … */
 

@@ -9,8 +9,8 @@
 
 /* What one run left behind. */
 typedef struct heard {
-    int64_t steps, measured[64]; /* steps, and the numbers of each */
-    double log_volume[64], seconds[64], forward[64], probes[64];
+    int64_t steps, measured[64];                                             /* steps, and the numbers of each */
+    double log_volume[64], seconds[64], forward[64], probes[64], inside[64]; /* inside: of forward's parts */
     char notes[4][256];
     int note_count;
 } heard;
@@ -28,6 +28,8 @@ static mhc_status after_step(void *self, mhc__model *model, const mhc__train_rec
             h->log_volume[step] = number->value;
         if (!strcmp(number->name, "seconds_forward"))
             h->forward[step] = number->value;
+        if (!strncmp(number->name, "seconds_forward_", 16))
+            h->inside[step] += number->value;
         if (!strcmp(number->name, "seconds_probes"))
             h->probes[step] = number->value;
     }
@@ -94,6 +96,7 @@ static void numbers_when_due(void **state) {
         if (step % 3 == 0) {
             assert_true(h.log_volume[step] > 0 && h.log_volume[step] < 1);
             assert_true(h.forward[step] > 0 && h.forward[step] < h.seconds[step] && h.probes[step] > 0);
+            assert_true(h.inside[step] > 0.1 * h.forward[step] && h.inside[step] < h.forward[step]);
         }
     }
     assert_int_equal(h.note_count, 0);

@@ -249,6 +249,44 @@ static void gradients_by_layer(void **state) {
     check_gradients("residual", MHC__WRAP_BLOCK);
 }
 
+/* A bag's layers are its blocks, with connection or without. */
+static void gradients_of_a_bag(void **state) {
+    (void)state;
+    const char *connections[] = {"boolq-100", "residual"};
+    for (int c = 0; c < 2; c++) {
+        mhc__model_config config = small(connections[c]);
+        config.family = MHC__FAMILY_BAG;
+        config.norm = MHC__NORM_NONE;
+        config.embedding = 5;
+        config.classes = 3;
+        config.blocks = 3;
+        config.streams = c ? 1 : 3;
+        int32_t rows[BATCH * (SEQUENCE + 1)];
+        fill_tokens(rows, BATCH * (SEQUENCE + 1));
+        for (int row = 0; row < BATCH; row++)
+            rows[row * (SEQUENCE + 1) + SEQUENCE] = row;
+        mhc__model *model = make(&config, 1);
+        mhc__pass pass = training(rows);
+        gradients_of(model, &pass, 2);
+        mhc__gradients gradients;
+        mhc__states states;
+        assert_int_equal(mhc__gradients_measure(model, 2, &gradients, NULL), MHC_OK);
+        assert_int_equal(mhc__states_measure(model, 2, 0, &states, NULL), MHC_OK);
+        assert_true(gradients.sites == 3 && gradients.blocks == 3 && states.points == 4 && states.tokens == BATCH);
+        for (int site = 0; site < 3; site++) {
+            char prefix[32];
+            snprintf(prefix, sizeof prefix, "blocks.%d.", site);
+            double layer = sqrt(squares_of(model, prefix, false));
+            assert_near(gradients.layer[site], layer, 1e-12 * layer);
+            assert_true(gradients.block[site] == gradients.layer[site] &&
+                        isnan(gradients.mixer_ratio[site]) == (c == 1));
+        }
+        mhc__gradients_free(&gradients);
+        mhc__states_free(&states);
+        mhc__model_destroy(model);
+    }
+}
+
 static void mixers_that_are_dead(void **state) {
     (void)state;
     mhc__gradients gradients;
@@ -326,6 +364,7 @@ int main(void) {
         cmocka_unit_test(recomputed_streams),
         cmocka_unit_test(copies),
         cmocka_unit_test(gradients_by_layer),
+        cmocka_unit_test(gradients_of_a_bag),
         cmocka_unit_test(mixers_that_are_dead),
         cmocka_unit_test(gradient_split),
         cmocka_unit_test(need_a_pass),

@@ -4,9 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "scratch.h"
 #include "study/settings.h"
 #include "study/stability_table.h"
 #include "study/summary.h"
@@ -45,6 +47,34 @@ static void test_row(void **state) {
 }
 
 /* reproducing-mhc fills the records after a NaN with NaN, and so the whole row. */
+/* What probes measured in a step comes back from the file, where it was measured; a number of every step has one place.
+ */
+static void test_numbers_come_back(void **state) {
+    (void)state;
+    const char *path = scratch_path("metrics.jsonl");
+    mhc__series series = synthetic(), back;
+    mhc__train_record record = {.step = 0};
+    int volume = -1, gain = -1;
+    for (int i = 0; i < MHC__STUDY_NUMBERS; i++) {
+        volume = strcmp(mhc__study_number_name(i), "log_volume") ? volume : i;
+        gain = strcmp(mhc__study_number_name(i), "activation_gain") ? gain : i;
+    }
+    assert_true(volume >= 0 && gain >= 0);
+    mhc__train_record_add(&record, "log_volume", 0.1);
+    mhc__train_record_add(&record, "activation_gain", 8.0);
+    mhc__train_record_add(&record, mhc__study_number_name(MHC__STUDY_NUMBERS - 1), 0.25);
+    mhc__measurement_take(&series.at[3], &record);
+    series.at[3].gains.activation = 8.0;
+    assert_int_equal(mhc__series_save(path, &series, 5, NULL), MHC_OK);
+    assert_int_equal(mhc__series_load(path, &back, NULL), MHC_OK);
+    assert_true(back.count == 5 && back.at[3].probed && !back.at[2].probed && isnan(back.at[2].numbers[volume]));
+    assert_true(back.at[3].numbers[volume] == 0.1 && back.at[3].numbers[MHC__STUDY_NUMBERS - 1] == 0.25);
+    assert_true(back.at[3].numbers[gain] == 8 && back.at[3].gains.activation == 8 &&
+                back.at[2].gains.activation == 2e6);
+    mhc__series_free(&series);
+    mhc__series_free(&back);
+}
+
 static void test_row_of_a_broken_run(void **state) {
     (void)state;
     mhc__series series = synthetic();
@@ -158,10 +188,15 @@ static void test_published(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_row),         cmocka_unit_test(test_row_of_a_broken_run),
-        cmocka_unit_test(test_mean_spread), cmocka_unit_test(test_verdict),
-        cmocka_unit_test(test_failures),    cmocka_unit_test(test_range),
-        cmocka_unit_test(test_choices),     cmocka_unit_test(test_published),
+        cmocka_unit_test(test_row),
+        cmocka_unit_test(test_row_of_a_broken_run),
+        cmocka_unit_test(test_mean_spread),
+        cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_numbers_come_back),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_range),
+        cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_published),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
