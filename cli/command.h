@@ -27,7 +27,7 @@ typedef struct mhc__option {
 } mhc__option;
 
 #define MHC__MAX_OPTIONS  16
-#define MHC__MAX_OPERANDS 4
+#define MHC__MAX_OPERANDS 64
 
 typedef struct mhc__command mhc__command;
 
@@ -82,6 +82,7 @@ int mhc__command_study(const mhc__arguments *arguments);
 int mhc__command_data(const mhc__arguments *arguments);
 int mhc__command_config(const mhc__arguments *arguments);
 int mhc__command_inspect(const mhc__arguments *arguments);
+int mhc__command_report(const mhc__arguments *arguments);
 int mhc__command_check(const mhc__arguments *arguments);
 int mhc__command_doctor(const mhc__arguments *arguments);
 int mhc__command_help(const mhc__arguments *arguments);

@@ -47,6 +47,11 @@ static const mhc__option study_options[] = {
     {"quiet", MHC__OPTION_FLAG, NULL, "notes, but no progress line", 0, 0},
     END};
 
+static const mhc__option report_options[] = {{"out", MHC__OPTION_TEXT, "FOLDER",
+                                              "where the page goes (default: DIR/report; of several runs: runs/report)",
+                                              0, 0},
+                                             END};
+
 static const mhc__option data_options[] = {
     {"out", MHC__OPTION_TEXT, "PATH", "get: the folder (default: data); pack: the file (default: TEXT.tokens)", 0, 0},
     {"mirror", MHC__OPTION_TEXT, "URL", "get: fetch the same file names from this address instead", 0, 0},
@@ -119,6 +124,14 @@ static const mhc__command commands[] = {
     {"study", STUDY, "repeat an experiment, from training to the report", "[list|NAME]", 0, 1, study_options,
      NULL, /* written from the table of studies */
      mhc__command_study},
+    {"report", STUDY, "draw the report of runs, one or several side by side", "DIR...", 1, MHC__MAX_OPERANDS,
+     report_options,
+     "DIR is the folder of a training run or of one arm of a study; of a study's folder all arms\n"
+     "are taken. The page has a table, what differs in the settings, and curves of everything in\n"
+     "metrics.jsonl: loss, gradient norm, speed, gains. It is one file, index.html, that needs\n"
+     "nothing else; report.md, the table and each picture's data and script lie beside it.\n"
+     "A run that still trains can be drawn as far as it is.\n",
+     mhc__command_report},
     {"check", STUDY, "compare with another program's dump, tensor by tensor", "FILE", 1, 1, check_options,
      "FILE is a safetensors file in which another program has stored a model's weights, batches,\n"
      "gradients and losses, or single sites with their inputs, outputs and gradients; docs/tensors.md\n"

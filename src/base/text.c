@@ -53,6 +53,16 @@ void mhc__text_format(mhc__text *text, const char *format, ...) {
     va_end(arguments);
 }
 
+void mhc__shell_word(mhc__text *text, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-=,:+@%";
+    bool quoted = !*word || strspn(word, plain) != strlen(word);
+    mhc__text_format(text, quoted ? " '" : " ");
+    for (const char *c = word; *c; c++)
+        mhc__text_append(text, *c == '\'' ? "'\\''" : c, *c == '\'' ? 4 : 1);
+    if (quoted)
+        mhc__text_append(text, "'", 1);
+}
+
 void mhc__text_free(mhc__text *text) {
     free(text->data);
     *text = (mhc__text){0};

@@ -18,6 +18,8 @@ typedef struct mhc__text {
 void mhc__text_append(mhc__text *text, const char *bytes, size_t count);
 void mhc__text_format(mhc__text *text, const char *format, ...) MHC__PRINTF(2, 3);
 void mhc__text_format_list(mhc__text *text, const char *format, va_list arguments) MHC__PRINTF(2, 0);
+/* A space and the word, in quotes where a shell would take it for something else. */
+void mhc__shell_word(mhc__text *text, const char *word);
 void mhc__text_free(mhc__text *text);
 
 /* A malloc'd formatted string, NULL when memory is out. */

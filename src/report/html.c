@@ -207,10 +207,11 @@ static void links(mhc__html *html, const char *name, bool drawn) {
     }
 }
 
-mhc_status mhc__html_figure(mhc__html *html, const char *folder, const char *name, int columns, int rows,
+mhc_status mhc__html_figure(mhc__html *html, const char *folder, const char *name, int columns, int rows, int count,
                             const char *caption, mhc_error *error) {
     mhc__text picture = {0};
-    mhc_status status = mhc__svg_inline(folder, name, columns, rows, html->pictures == 0, caption, &picture, error);
+    mhc_status status =
+        mhc__svg_inline(folder, name, columns, rows, count, html->pictures == 0, caption, &picture, error);
     if (status == MHC_OK) {
         html->pictures++;
         mhc__text *out = &html->text;

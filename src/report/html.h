@@ -31,10 +31,10 @@ void mhc__html_code(mhc__html *html, const char *text);
 void mhc__html_table(mhc__html *html, const mhc__table *table, const char *caption);
 /* A table of two columns, without a head: names of facts and what they are. */
 void mhc__html_facts(mhc__html *html, const mhc__table *table);
-/* The picture FOLDER/NAME.svg, put into the page as panels of a grid of columns x rows (each at least 1), which stand
+/* The picture FOLDER/NAME.svg, put into the page as the first `count` panels of a grid of columns x rows, which stand
  * below each other where the page is narrow; with links to NAME.png, .svg, .tsv and .gp. MHC_IO and MHC_CORRUPT when
  * the file isn't there or isn't gnuplot's SVG: nothing is written then. */
-mhc_status mhc__html_figure(mhc__html *html, const char *folder, const char *name, int columns, int rows,
+mhc_status mhc__html_figure(mhc__html *html, const char *folder, const char *name, int columns, int rows, int count,
                             const char *caption, mhc_error *error);
 /* In place of a figure that could not be drawn: says why, and links the data and the script. */
 void mhc__html_no_figure(mhc__html *html, const char *name, const char *reason);

@@ -116,9 +116,10 @@ static bool parse(const char *svg, picture *found) {
            !strstr(svg, "<script");
 }
 
-static void panels(const picture *from, const char *name, int columns, int rows, bool symbols, mhc__text *out) {
+static void panels(const picture *from, const char *name, int columns, int rows, int count, bool symbols,
+                   mhc__text *out) {
     double width = from->width / columns, height = from->height / rows;
-    for (int i = 0; i < columns * rows; i++) {
+    for (int i = 0; i < count; i++) {
         mhc__text_format(out, "<svg viewBox=\"%g %g %g %g\">", i % columns * width, i / columns * height, width,
                          height);
         if (i) {
@@ -135,8 +136,8 @@ static void panels(const picture *from, const char *name, int columns, int rows,
     }
 }
 
-mhc_status mhc__svg_inline(const char *folder, const char *name, int columns, int rows, bool symbols, const char *label,
-                           mhc__text *out, mhc_error *error) {
+mhc_status mhc__svg_inline(const char *folder, const char *name, int columns, int rows, int count, bool symbols,
+                           const char *label, mhc__text *out, mhc_error *error) {
     char *path = mhc__format("%s/%s.svg", folder, name), *svg;
     size_t size;
     if (!path)
@@ -152,7 +153,7 @@ mhc_status mhc__svg_inline(const char *folder, const char *name, int columns, in
     mhc__text_format(out, "<div class=\"plot\" style=\"--columns:%d\" role=\"img\" aria-label=\"", columns);
     mhc__html_escape(out, label);
     mhc__text_format(out, "\">\n");
-    panels(&found, name, columns, rows, symbols, out);
+    panels(&found, name, columns, rows, count, symbols, out);
     mhc__text_format(out, "</div>\n");
     free(svg);
     return MHC_OK;

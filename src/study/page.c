@@ -41,21 +41,9 @@ mhc_status mhc__page_table(const mhc__table *table, const char *folder, mhc_erro
     return write_text(folder, "table.md", &markdown, error);
 }
 
-/* One more word, in quotes where a shell would take it for something else. */
 static void word(mhc__text *text, const char *option, const char *value) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-=,:+@%";
-    mhc__text_format(text, " %s%s", option, *option ? " " : "");
-    if (*value && strspn(value, plain) == strlen(value)) {
-        mhc__text_format(text, "%s", value);
-        return;
-    }
-    mhc__text_format(text, "'");
-    for (const char *c = value; *c; c++)
-        if (*c == '\'')
-            mhc__text_format(text, "'\\''");
-        else
-            mhc__text_append(text, c, 1);
-    mhc__text_format(text, "'");
+    mhc__text_format(text, " %s", option);
+    mhc__shell_word(text, value);
 }
 
 void mhc__page_command(const char *study, const mhc__study_options *options, mhc__text *text) {

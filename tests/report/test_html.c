@@ -77,8 +77,8 @@ static void test_page(void **state) {
         "<svg viewBox=\"0 0 10 10\"><g id=\"gnuplot_canvas\"><defs></defs><path d='M1,1'/></g></svg>";
     mhc_error error = {0};
     assert_int_equal(mhc__write_file(scratch_path("gain.svg"), picture, strlen(picture), &error), MHC_OK);
-    assert_int_equal(mhc__html_figure(&html, scratch_folder, "gain", 1, 2, "a \"quoted\" caption", &error), MHC_OK);
-    assert_int_equal(mhc__html_figure(&html, scratch_folder, "absent", 1, 1, "", &error), MHC_IO);
+    assert_int_equal(mhc__html_figure(&html, scratch_folder, "gain", 1, 2, 2, "a \"quoted\" caption", &error), MHC_OK);
+    assert_int_equal(mhc__html_figure(&html, scratch_folder, "absent", 1, 1, 1, "", &error), MHC_IO);
     mhc__html_no_figure(&html, "other", "gnuplot is absent");
     mhc__table facts;
     mhc__table_start(&facts, "What|Value");

@@ -36,7 +36,7 @@ static void test_panels_and_colours(void **state) {
     (void)state;
     write_picture(PICTURE);
     mhc__text out = {0};
-    assert_int_equal(mhc__svg_inline(scratch_folder, "curve", 2, 1, true, "two \"curves\"", &out, NULL), MHC_OK);
+    assert_int_equal(mhc__svg_inline(scratch_folder, "curve", 2, 1, 2, true, "two \"curves\"", &out, NULL), MHC_OK);
     assert_has(out.data, "aria-label=\"two &quot;curves&quot;\"");
     assert_has(out.data, "<svg viewBox=\"0 0 500 440\"><defs>");
     assert_has(out.data, "<svg viewBox=\"500 0 500 440\"><use href=\"#plot-curve\"/></svg>");
@@ -54,8 +54,15 @@ static void test_panels_and_colours(void **state) {
             fail_msg("expected no %s in\n%s", gone[i], out.data);
     mhc__text_free(&out);
     /* of a second picture: the symbols are there already */
-    assert_int_equal(mhc__svg_inline(scratch_folder, "curve", 1, 1, false, "", &out, NULL), MHC_OK);
+    assert_int_equal(mhc__svg_inline(scratch_folder, "curve", 1, 1, 1, false, "", &out, NULL), MHC_OK);
     assert_null(strstr(out.data, "<defs>"));
+    mhc__text_free(&out);
+    /* a grid of four, of which three are drawn */
+    assert_int_equal(mhc__svg_inline(scratch_folder, "curve", 2, 2, 3, false, "", &out, NULL), MHC_OK);
+    assert_has(out.data, "<svg viewBox=\"0 220 500 220\">");
+    assert_null(strstr(out.data, "<svg viewBox=\"500 220 500 220\">"));
+    mhc__text_free(&out);
+    assert_int_equal(mhc__svg_inline(scratch_folder, "curve", 1, 1, 1, false, "", &out, NULL), MHC_OK);
     assert_null(strstr(out.data, "<use"));
     mhc__text_free(&out);
 }
@@ -73,12 +80,12 @@ static void test_not_a_picture(void **state) {
         write_picture(texts[i]);
         mhc__text out = {0};
         mhc_error error = {0};
-        assert_int_equal(mhc__svg_inline(scratch_folder, "curve", 1, 1, true, "", &out, &error), MHC_CORRUPT);
+        assert_int_equal(mhc__svg_inline(scratch_folder, "curve", 1, 1, 1, true, "", &out, &error), MHC_CORRUPT);
         assert_non_null(strstr(error.message, "curve.svg"));
         assert_null(out.data);
     }
     mhc__text out = {0};
-    assert_int_equal(mhc__svg_inline(scratch_folder, "absent", 1, 1, true, "", &out, NULL), MHC_IO);
+    assert_int_equal(mhc__svg_inline(scratch_folder, "absent", 1, 1, 1, true, "", &out, NULL), MHC_IO);
 }
 
 /* What the gnuplot that is here writes is still of the form that is expected. */
@@ -95,7 +102,7 @@ static void test_of_gnuplot(void **state) {
                   640, 400, &error) != MHC_OK)
         fail_msg("%s", error.message);
     mhc__text out = {0};
-    assert_int_equal(mhc__svg_inline(scratch_folder, "drawn", 1, 1, true, "", &out, &error), MHC_OK);
+    assert_int_equal(mhc__svg_inline(scratch_folder, "drawn", 1, 1, 1, true, "", &out, &error), MHC_OK);
     assert_has(out.data, "var(--plot-2)");
     assert_has(out.data, "var(--plot-text)");
     assert_has(out.data, "var(--plot-border)");
