@@ -83,6 +83,7 @@ int mhc__command_data(const mhc__arguments *arguments);
 int mhc__command_config(const mhc__arguments *arguments);
 int mhc__command_inspect(const mhc__arguments *arguments);
 int mhc__command_report(const mhc__arguments *arguments);
+int mhc__command_watch(const mhc__arguments *arguments);
 int mhc__command_check(const mhc__arguments *arguments);
 int mhc__command_doctor(const mhc__arguments *arguments);
 int mhc__command_help(const mhc__arguments *arguments);

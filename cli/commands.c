@@ -47,6 +47,9 @@ static const mhc__option study_options[] = {
     {"quiet", MHC__OPTION_FLAG, NULL, "notes, but no progress line", 0, 0},
     END};
 
+static const mhc__option watch_options[] = {{"once", MHC__OPTION_FLAG, NULL, "show how far it is, and leave", 0, 0},
+                                            END};
+
 static const mhc__option report_options[] = {{"out", MHC__OPTION_TEXT, "FOLDER",
                                               "where the page goes (default: DIR/report; of several runs: runs/report)",
                                               0, 0},
@@ -109,6 +112,11 @@ static const mhc__command commands[] = {
      "Writes to the standard output as it goes. The model sees at most model.sequence tokens:\n"
      "beyond that the window slides, and the beginning is forgotten.\n",
      mhc__command_sample},
+    {"watch", LOOK, "a training run in the terminal, as it goes", "DIR", 1, 1, watch_options,
+     "Curves of loss, gradient norm and gain, speed and time left, redrawn in place as the run in\n"
+     "DIR writes; q or Ctrl-C leaves, and the training goes on. Where the output is no terminal: a\n"
+     "line for what is new, at most one a second, until the last step is there.\n",
+     mhc__command_watch},
     {"inspect", LOOK, "tensors, norms and mixing matrices of a checkpoint", "DIR|FILE.safetensors", 1, 1,
      inspect_options,
      "Lists every tensor with type, shape, L2 norm, smallest and largest value, and the number of\n"

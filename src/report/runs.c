@@ -16,31 +16,33 @@ static mhc_status has(const char *folder, const char *name, bool *there, mhc_err
     return status;
 }
 
-/* config.json of a study's arm, config.yaml of a training run. One that this program can't read, as of another version,
- * is no reason not to draw the run. */
-static void load_config(mhc__run *run) {
-    mhc_error why = {0};
-    char *yaml = mhc__format("%s/config.yaml", run->folder), *json = mhc__format("%s/config.json", run->folder), *text;
-    bool there = false;
+mhc_status mhc__run_config(const char *folder, mhc__config *config, bool *there, mhc_error *error) {
+    char *yaml = mhc__format("%s/config.yaml", folder), *json = mhc__format("%s/config.json", folder), *text;
     size_t size;
-    mhc_status status = MHC_OUT_OF_MEMORY;
-    if (yaml && json) {
-        status = mhc__path_exists(yaml, &there, &why);
-        if (status == MHC_OK && there) {
-            status = mhc__config_load(yaml, NULL, 0, &run->config, &why);
-        } else if (status == MHC_OK && (status = mhc__path_exists(json, &there, &why)) == MHC_OK && there) {
-            status = mhc__read_file(json, &text, &size, &why);
-            if (status == MHC_OK) {
-                status = mhc__config_from_json(text, size, json, &run->config, &why);
-                free(text);
-            }
+    mhc_status status = yaml && json ? mhc__path_exists(yaml, there, error)
+                                     : mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for a path", folder);
+    if (status == MHC_OK && *there) {
+        status = mhc__config_load(yaml, NULL, 0, config, error);
+    } else if (status == MHC_OK && (status = mhc__path_exists(json, there, error)) == MHC_OK && *there) {
+        status = mhc__read_file(json, &text, &size, error);
+        if (status == MHC_OK) {
+            status = mhc__config_from_json(text, size, json, config, error);
+            free(text);
         }
     }
+    free(yaml);
+    free(json);
+    return status;
+}
+
+/* A configuration that this program can't read, as of another version, is no reason not to draw the run. */
+static void load_config(mhc__run *run) {
+    mhc_error why = {0};
+    bool there = false;
+    mhc_status status = mhc__run_config(run->folder, &run->config, &there, &why);
     run->has_config = status == MHC_OK && there;
     if (status != MHC_OK)
         snprintf(run->complaint, sizeof run->complaint, "%.250s", why.message);
-    free(yaml);
-    free(json);
 }
 
 static mhc_status add_run(mhc__runs *runs, const char *folder, mhc_error *error) {

@@ -30,6 +30,9 @@ typedef struct mhc__runs {
 mhc_status mhc__runs_load(const char *const *folders, int count, mhc__runs *runs, mhc_error *error);
 void mhc__runs_free(mhc__runs *runs);
 
+/* The configuration of a run: config.yaml of a training run, else config.json of a study's arm. */
+mhc_status mhc__run_config(const char *folder, mhc__config *config, bool *there, mhc_error *error);
+
 /* Sums of a run's column. NaN where there is nothing. */
 double mhc__run_last(const mhc__run *run, const char *column);               /* the last value there is */
 double mhc__run_tail(const mhc__run *run, const char *column, double share); /* mean over the last share of the rows */
