@@ -222,8 +222,9 @@ static void test_depth_known_answers(void **state) {
         double hc, mhc; /* seeds of the experiment, at step 0 */
     } known[] = {{12, 6.385, -0.598}, {24, 13.372, -0.602}, {48, 27.346, -0.602}};
     const char *out = scratch_path("depth"), *set[TINY_COUNT + 1];
-    mhc__study_options options = tiny_depth(
-        out, set, "study.connections=residual,mhc-poc-hc,mhc-poc,hc-robust-norm,mhc-no-inner", "study.depths=48,12,24");
+    mhc__study_options options =
+        tiny_depth(out, set, "study.connections=residual,mhc-poc-hc,mhc-poc,hc-robust-norm,mhc-no-inner,hc-mlx",
+                   "study.depths=48,12,24");
     options.steps = 2;
     run_study("depth", &options);
     for (int i = 0; i < 3; i++) {
@@ -243,6 +244,11 @@ static void test_depth_known_answers(void **state) {
         assert_true(fabs(series.at[0].gains.proxy - known[i].hc) <= 0.02 && isfinite(series.at[1].loss));
         mhc__series_free(&series);
     }
+    /* With MLX's norm, which gives nothing for such rows, the model guesses: the published 5.54. */
+    mhc__series mlx;
+    read_series(out, "48-hc-mlx-seed42", &mlx);
+    assert_true(fabs(mlx.at[0].loss - log(256)) < 1e-4);
+    mhc__series_free(&mlx);
     /* Without the inner residual the streams of mHC are the baseline's, up to rounding: rows and columns sum to 1. */
     mhc__series base, mhc;
     read_series(out, "24-residual-seed42", &base);
