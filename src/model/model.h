@@ -98,8 +98,8 @@ mhc_streams mhc__model_streams(mhc__model *model, int site);
 /* Coefficients of a site after a forward: rows of n(n+2), T rows when dynamic, else 1. NULL for residual. */
 const float *mhc__model_coefficients(const mhc__model *model, int site);
 /* Wall seconds that passes of a transformer took, by part: connections (mapping, pre, seam, merge, and forward's
- * contraction), and the layers between them. Passes add to them; whoever measures sets them to 0. What watches gradients
- * is not in them. */
+ * contraction), and the layers between them. Passes add to them; whoever measures sets them to 0. What watches
+ * gradients is not in them. */
 typedef enum mhc__model_part {
     MHC__FORWARD_CONNECTIONS,
     MHC__FORWARD_LAYERS,
