@@ -80,6 +80,11 @@ static void fill_tsv(const mhc__runs *runs, const panel *panels, int count, mhc_
     }
 }
 
+/* One run is drawn thin; of several the first lies under the others, and is wider. */
+static int style_of(const mhc__runs *runs, int r) {
+    return runs->count == 1 ? 3 : 1 + r % MHC__PLOT_STYLES;
+}
+
 /* Held-out losses are far apart: points and lines. */
 static void fill_gnuplot(const mhc__runs *runs, const panel *panels, int count, const char *name, mhc__text *gp) {
     int columns = count < 3 ? count : count == 4 ? 2 : 3, rows = (count + columns - 1) / columns;
@@ -100,7 +105,7 @@ static void fill_gnuplot(const mhc__runs *runs, const panel *panels, int count, 
             bool sparse = !strcmp(panels[p].column, "eval_loss");
             mhc__text_format(gp, "%s'%s.tsv' using %d:%d with %s ls %d %s title columnheader(%d)",
                              r ? ", \\\n     " : "", name, step, step + 1 + p, sparse ? "linespoints" : "lines",
-                             1 + r % MHC__PLOT_STYLES, sparse ? "pt 7 ps 0.5" : "", step + 1 + p);
+                             style_of(runs, r), sparse ? "pt 7 ps 0.5" : "", step + 1 + p);
         }
         mhc__text_format(gp, "\n");
     }

@@ -70,6 +70,9 @@ static const mhc__sweep_kind KIND = {
     .title = "What depth does to signals and gradients",
     .subtitle = "Plain residuals, hyper-connections (HC) and manifold-constrained hyper-connections (mHC), measured "
                 "side by side by `mhc study demo`",
+    .question =
+        "As a network gets deeper, what do plain residuals, hyper-connections and mHC do to the signal on its way up "
+        "and to the gradient on its way down, and what do the connection's own matrices multiply to?",
     .config = demo_config,
     .variants = VARIANTS,
     .connections = "residual,hc,paper",

@@ -123,6 +123,10 @@ static const mhc__sweep_kind KIND = {
     .name = "depth",
     .title = "Depth: a plain network, HC and mHC at 12, 24 and 48 blocks",
     .subtitle = "`mhc study depth`: the experiment of mhc-poc, repeated, with the controls that tell its causes apart",
+    .question =
+        "Does unconstrained mixing (HC) explode with depth, and does mHC stay trainable at 48 blocks where a plain "
+        "network struggles, as mhc-poc reports? And what causes what it saw: the connection, its start, the residuals "
+        "inside the wrapped block, the norm, or the way that the models are started and trained?",
     .config = published_config,
     .batch = batch_of,
     .variants = VARIANTS,

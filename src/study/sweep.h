@@ -12,6 +12,7 @@ typedef struct mhc__sweep mhc__sweep;
 /* What tells one of these studies from the other. */
 typedef struct mhc__sweep_kind {
     const char *name, *title, *subtitle;
+    const char *question; /* a paragraph */
     mhc__config (*config)(mhc__study_size size);
     /* Rows of a batch at this depth, where nobody set them; may be NULL. */
     int (*batch)(const mhc__config *config, int blocks);

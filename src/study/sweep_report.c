@@ -127,6 +127,8 @@ static double seconds_of(const mhc__sweep *study) {
 
 static mhc_status build_page(mhc__sweep *study, const mhc__table *table, mhc__html *html, mhc_error *error) {
     mhc__html_start(html, study->kind->title, study->kind->subtitle);
+    mhc__html_section(html, "The question");
+    mhc__html_paragraph(html, "%s", study->kind->question);
     mhc__html_section(html, "What it means");
     mhc__sweep_findings(study, html);
     if (study->kind->own_page)
