@@ -94,6 +94,7 @@ static void test_page(void **state) {
     assert_null(strstr(page, "<script"));
     assert_null(strstr(page, "http"));
     assert_null(strstr(page, "<img"));
+    assert_non_null(strstr(page, ".plot image{image-rendering:pixelated}"));
     assert_null(strstr(page, "url("));
     assert_non_null(strstr(page, "<title>Title &amp; &lt;more&gt;</title>"));
     assert_non_null(strstr(page, "aria-label=\"a &quot;quoted&quot; caption\""));
