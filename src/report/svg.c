@@ -107,7 +107,7 @@ typedef struct picture {
 static bool parse(const char *svg, picture *found) {
     const char *end = svg + strlen(svg), *box = past(svg, end, "viewBox=\"0 0 ");
     found->symbols = strstr(box, "<defs>");
-    found->drawing = past(box, end, "</defs>");
+    found->drawing = found->symbols ? past(found->symbols, end, "</defs>") : end;
     found->end = found->drawing;
     for (const char *c = found->drawing; (c = strstr(c, "</svg>")); c++)
         found->end = c;

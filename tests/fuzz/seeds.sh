@@ -24,6 +24,10 @@ fuzz_config)
     printf '{"model":{"channels":64,"tied":true},"train":{"lr":0.001}}' >json
     printf '=train.steps=100' >override
     ;;
+fuzz_metrics)
+    printf '{"step":0,"loss":1.5,"seconds":1}\n{"step":1,"loss":null}\nno\n{"step":0,"x":2}\n{"st' >lines
+    printf '<svg viewBox="0 0 8 8"><g id="gnuplot_canvas"><defs></defs><path d="" stroke="rgb(1, 2, 3)"/></g></svg>' >picture
+    ;;
 fuzz_char)
     printf 'plain text plain text' >plain
     printf 'h\303\251 \342\202\254 \360\237\230\200 h\303\251 \342\202\254 \360\237\230\200' >points

@@ -24,7 +24,7 @@ static void test_inline_markup(void **state) {
     assert_string_equal(html.text.data,
                         "<p>run <code>mhc &lt;x&gt;</code>, <strong>now</strong>: 2 * 3 and a lone ` and "
                         "** stay, 5%</p>\n");
-    mhc__text_free(&html.text);
+    mhc__html_free(&html);
 }
 
 /* Every element that is opened is closed, in order. Void elements of the pages we build: meta and the doctype; in

@@ -74,6 +74,7 @@ static void test_not_a_picture(void **state) {
         "<svg",
         "<svg viewBox=\"0 0 10 10\"><defs></defs></svg>",
         "<svg viewBox=\"0 0 10 10\"><defs></defs>",
+        "<svg viewBox=\"0 0 10 10\"></defs><g id=\"gnuplot_canvas\"></svg><defs>",
         "<svg viewBox=\"0 0 -1 10\"><defs></defs></svg>",
         "<svg viewBox=\"0 0 10 10\"><g id=\"gnuplot_canvas\"><defs></defs><script>1</script></svg>"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
