@@ -1,0 +1,138 @@
+#include <math.h>
+
+#include "study/sinkhorn.h"
+
+typedef mhc__sinkhorn_evidence evidence;
+
+enum { TWENTY = 4 }; /* of mhc__sinkhorn_times */
+
+/* Shares of the draws whose sums are off by more than a thousandth. */
+static void twenty_suffice(const void *data, mhc__finding *finding) {
+    const evidence *e = data;
+    int least = 0, most = 0;
+    for (int c = 1; c < MHC__SINKHORN_CASES; c++) {
+        if (e->cases[c].above[TWENTY] < e->cases[least].above[TWENTY])
+            least = c;
+        if (e->cases[c].above[TWENTY] > e->cases[most].above[TWENTY])
+            most = c;
+    }
+    double low = e->cases[least].above[TWENTY], high = e->cases[most].above[TWENTY];
+    mhc__measured(finding, "sums off by more than 1e-3 after 20 cycles: %.3g %% of the matrices with logits %s",
+                  100 * low, mhc__sinkhorn_cases[least].name);
+    mhc__measured(finding, "%.3g %% with %s", 100 * high, mhc__sinkhorn_cases[most].name);
+    if (high <= 0.01)
+        mhc__ruled(finding, MHC__REPRODUCED, "For all kinds of logits tried.");
+    else if (low <= 0.01)
+        mhc__ruled(
+            finding, MHC__NOT_REPRODUCED,
+            "It depends on the logits: it holds where they are about 1 apart, and not where they are wide or the "
+            "matrix is near the identity, as those of trained models are.");
+    else
+        mhc__ruled(finding, MHC__NOT_REPRODUCED, "For none of the kinds of logits tried.");
+}
+
+static void rate_is_sigma(const void *data, mhc__finding *finding) {
+    const evidence *e = data;
+    double worst = 0;
+    int decided = 0;
+    for (int c = 0; c < MHC__SINKHORN_CASES; c++)
+        if (isfinite(e->cases[c].rate_off)) {
+            worst = fmax(worst, e->cases[c].rate_off);
+            decided++;
+        }
+    mhc__measured(finding, "median distance of the ratio of two errors from σ²: at most %.2g over %d kinds of logits",
+                  worst, decided);
+    if (decided == 0)
+        mhc__ruled(finding, MHC__NOT_DECIDED, "No matrix came near enough to its limit; it takes more cycles.");
+    else if (worst <= 1e-3)
+        mhc__ruled(finding, MHC__REPRODUCED, "Wherever the iteration came near its limit.");
+    else
+        mhc__ruled(finding, MHC__NOT_REPRODUCED, "The ratio is another for at least one kind of logits.");
+}
+
+/* The largest of products as deep as the published ones: 24 and 60. */
+static void stacks_of(const evidence *e, bool shared, double *most) {
+    *most = 0;
+    for (int k = 0; k < MHC__SINKHORN_STACKS; k++)
+        if (e->stacks[k].shared == shared)
+            for (int depth = 1; depth < MHC__SINKHORN_DEPTHS; depth++)
+                *most = fmax(*most, e->stacks[k].p95[depth]);
+}
+
+static void reaches(const evidence *e, double gain, mhc__finding *finding) {
+    double apart, alike;
+    stacks_of(e, false, &apart);
+    stacks_of(e, true, &alike);
+    mhc__measured(finding, "largest column sum of a product, 95 of 100: %.3g where layers are independent", apart);
+    mhc__measured(finding, "%.3g where all layers have the same matrix", alike);
+    if (apart >= gain)
+        mhc__ruled(finding, MHC__REPRODUCED, "Independent random layers reach it.");
+    else if (alike >= gain)
+        mhc__ruled(finding, MHC__OTHER_REASON,
+                   "Errors of independent layers average out; it takes layers whose errors agree, not depth alone.");
+    else
+        mhc__ruled(finding, MHC__NOT_REPRODUCED, "Neither independent nor equal random layers reach it.");
+}
+
+static void paper_gain(const void *data, mhc__finding *finding) {
+    reaches(data, 1.6, finding);
+}
+
+static void lite_gain(const void *data, mhc__finding *finding) {
+    reaches(data, 3.2, finding);
+}
+
+static void boolq_twenty(const void *data, mhc__finding *finding) {
+    const evidence *e = data;
+    mhc__measured(finding, "largest residual at its own start after 10, 20, 40 iterations: %.2g, %.2g, %.2g",
+                  e->boolq_residual[0], e->boolq_residual[1], e->boolq_residual[2]);
+    mhc__measured(finding, "its code does %d", e->boolq_iterations);
+    bool suffice = e->boolq_residual[1] <= 1e-6;
+    if (e->boolq_iterations != 20)
+        mhc__ruled(finding, MHC__CONTRADICTED, "Its own code uses %d. At its start 20 %s.", e->boolq_iterations,
+                   e->boolq_residual[0] <= 1e-6 ? "would do, and so would 10"
+                   : suffice                    ? "would do"
+                                                : "would not do");
+    else
+        mhc__ruled(finding, suffice ? MHC__REPRODUCED : MHC__NOT_REPRODUCED, "At its own start.");
+}
+
+const mhc__claim mhc__sinkhorn_claims[MHC__SINKHORN_CLAIMS] = {
+    {.id = "sinkhorn-20",
+     .text = "Twenty iterations are enough for a doubly stochastic matrix in practice.",
+     .source = "arXiv 2512.24880, section 4.2 (t_max = 20)",
+     .published = "t_max = 20",
+     .rule =
+         "Reproduced where at most 1 % of the matrices have a sum off by more than 1e-3 after 20 cycles, for all kinds "
+         "of logits.",
+     .decide = twenty_suffice},
+    {.id = "sinkhorn-rate",
+     .text = "Near the limit each cycle makes the error σ² times smaller, σ being the limit's second singular value.",
+     .source = "Knight, SIAM J. Matrix Anal. Appl. 30, 2008",
+     .published = NULL,
+     .rule =
+         "Reproduced where the median distance of the observed ratio from σ² is at most 1e-3 for all kinds of logits.",
+     .decide = rate_is_sigma},
+    {.id = "sinkhorn-composite-paper",
+     .text = "The backward gain of the composite map reaches 1.6 because 20 iterations leave an error.",
+     .source = "arXiv 2512.24880, figure 7 (60 layers)",
+     .published = "about 1.6",
+     .rule = "Reproduced where products of independent random layers, 24 to 120 deep, reach it in 5 of 100; true for "
+             "another "
+             "reason where only products of one matrix with itself do.",
+     .decide = paper_gain},
+    {.id = "sinkhorn-composite-lite",
+     .text = "Over 24 layers the column sums are off by as much as 220 %.",
+     .source = "arXiv 2601.05732",
+     .published = "column sum 3.2",
+     .rule = "As above, for a column sum of 3.2.",
+     .decide = lite_gain},
+    {.id = "boolq-100-44",
+     .text = "Twenty Sinkhorn iterations are used and suffice.",
+     .source = "README of github.com/ApurvPujari/mHC-implementation",
+     .published = "20",
+     .rule = "Contradicted where its code does another number; else reproduced where the largest residual over its own "
+             "start "
+             "is at most 1e-6.",
+     .decide = boolq_twenty},
+};
