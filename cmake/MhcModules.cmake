@@ -84,6 +84,10 @@ function(mhc_isa_object stem source isa variant)
   target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/src)
   target_link_libraries(${target} PRIVATE mhc_flags)
   target_compile_definitions(${target} PRIVATE MHC__ISA_IS_${upper} MHC__KERNELS=mhc__${stem}_kernels_${variant} ${ARGN})
+  if(MHC_SANITIZE) # as little as possible of what takes the compiler minutes
+    target_compile_definitions(${target} PRIVATE MHC__ONE_SIZE)
+    target_compile_options(${target} PRIVATE $<$<NOT:$<BOOL:${MHC_FUZZ}>>:-O1>)
+  endif()
   # -O3 takes twice as long over the unrolled tiles and makes them no faster
   target_compile_options(${target} PRIVATE ${flags_${isa}}
     $<$<AND:$<CONFIG:Release>,$<C_COMPILER_ID:GNU>>:-O2$<SEMICOLON>-fvect-cost-model=dynamic>)

@@ -15,7 +15,7 @@ typedef struct findings {
 /* How far D, the part of res on differences, is from an isometry, and its norm by power iteration from below, on the
  * differences of streams: |D| <= 1 shows in every vector. */
 static void look_at_differences(const float *res, int n, bool whole, findings *f) {
-    double product[64];
+    double product[64] = {0.0}; /* n >= 1, which the compiler cannot see */
     for (int j = 0; j < n; j++)
         for (int k = 0; k < n; k++) {
             product[j * n + k] = 0.0;

@@ -35,6 +35,11 @@ MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
     return axis == MHC_AXIS_SRC ? MHC_AXIS_DST : MHC_AXIS_SRC;
 }
 
+#if defined(MHC__ONE_SIZE)
+/* One copy for all sizes: under sanitizers the compiler takes minutes over the others, which are the same text. */
+#define MHC__LANE_SIZES(RUN)     RUN(n, w)
+#define MHC__LANE_SIZES_FEW(RUN) RUN(n, w)
+#else
 /* The sizes that people use, each with loops of known length, and any other; w as mhc__lanes_for. */
 #define MHC__LANE_SIZES(RUN)                                                                                           \
     do {                                                                                                               \
@@ -66,6 +71,7 @@ MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
         else                                                                                                           \
             RUN(n, MHC__LANES);                                                                                        \
     } while (0)
+#endif
 
 /* One constraint. x: the logits, turned to [dst, src] where they are a matrix. d_x is written. */
 typedef struct mhc__constraint_kernel {

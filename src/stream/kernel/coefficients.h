@@ -160,32 +160,21 @@ MHC__INLINE void mhc__backward_lanes(const mhc_spec *spec, const mhc__shape *s, 
 static void mhc__coefficients_run(const mhc_spec *spec, const mhc__shape *shape, int tokens, const float *mix,
                                   int64_t mix_stride, const float *scale, const float *base, float *coefficients) {
     int n = shape->n, w = mhc__lanes_for(n, tokens);
-    if (n == 4 && w == MHC__FEW_LANES)
-        mhc__forward_lanes(spec, shape, 4, MHC__FEW_LANES, tokens, mix, mix_stride, scale, base, coefficients);
-    else if (n == 4)
-        mhc__forward_lanes(spec, shape, 4, MHC__LANES, tokens, mix, mix_stride, scale, base, coefficients);
-    else if (w == MHC__LANES)
-        mhc__forward_lanes(spec, shape, n, MHC__LANES, tokens, mix, mix_stride, scale, base, coefficients);
-    else
-        mhc__forward_lanes(spec, shape, n, 1, tokens, mix, mix_stride, scale, base, coefficients);
+#define RUN(streams, lanes)                                                                                            \
+    mhc__forward_lanes(spec, shape, streams, lanes, tokens, mix, mix_stride, scale, base, coefficients)
+    MHC__LANE_SIZES_FEW(RUN);
+#undef RUN
 }
 
 static void mhc__coefficients_back_run(const mhc_spec *spec, const mhc__shape *shape, int tokens, const float *mix,
                                        int64_t mix_stride, const float *scale, const float *base,
                                        const float *d_coefficients, float *d_mix, int64_t d_mix_stride, double *sums) {
     int n = shape->n, w = mhc__lanes_for(n, tokens);
-    if (n == 4 && w == MHC__FEW_LANES)
-        mhc__backward_lanes(spec, shape, 4, MHC__FEW_LANES, tokens, mix, mix_stride, scale, base, d_coefficients, d_mix,
-                            d_mix_stride, sums);
-    else if (n == 4)
-        mhc__backward_lanes(spec, shape, 4, MHC__LANES, tokens, mix, mix_stride, scale, base, d_coefficients, d_mix,
-                            d_mix_stride, sums);
-    else if (w == MHC__LANES)
-        mhc__backward_lanes(spec, shape, n, MHC__LANES, tokens, mix, mix_stride, scale, base, d_coefficients, d_mix,
-                            d_mix_stride, sums);
-    else
-        mhc__backward_lanes(spec, shape, n, 1, tokens, mix, mix_stride, scale, base, d_coefficients, d_mix,
-                            d_mix_stride, sums);
+#define RUN(streams, lanes)                                                                                            \
+    mhc__backward_lanes(spec, shape, streams, lanes, tokens, mix, mix_stride, scale, base, d_coefficients, d_mix,      \
+                        d_mix_stride, sums)
+    MHC__LANE_SIZES_FEW(RUN);
+#undef RUN
 }
 
 #endif
