@@ -23,10 +23,10 @@ static void twenty_suffice(const void *data, mhc__finding *finding) {
     if (high <= 0.01)
         mhc__ruled(finding, MHC__REPRODUCED, "For all kinds of logits tried.");
     else if (low <= 0.01)
-        mhc__ruled(
-            finding, MHC__NOT_REPRODUCED,
-            "It depends on the logits: it holds where they are about 1 apart, and not where they are wide or the "
-            "matrix is near the identity, as those of trained models are.");
+        mhc__ruled(finding, MHC__NOT_REPRODUCED,
+                   "It depends on the logits: it holds where they are about 1 apart, and not where they are wide or "
+                   "the matrix "
+                   "is near the identity.");
     else
         mhc__ruled(finding, MHC__NOT_REPRODUCED, "For none of the kinds of logits tried.");
 }

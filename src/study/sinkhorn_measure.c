@@ -216,7 +216,8 @@ static mhc_status measure_case(const mhc__study_options *options, int which, int
         double logits[ENTRIES];
         mhc_error own;
         draw(options->seed, PLACE_CASE + (uint32_t)which, i, kind, logits);
-        note(take(logits, cap, &samples[i], &own), &own, &first, error);
+        mhc_status status = mhc__study_stopped(options, &own);
+        note(status == MHC_OK ? take(logits, cap, &samples[i], &own) : status, &own, &first, error);
     }
     MHC__TRY(first);
     summarise(samples, draws, cap, values, c);

@@ -39,8 +39,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     need(mhc__model_create(&config, 1, &model, &error), &error);
     bytes = (size_t)mhc__model_size(model) * sizeof(float);
     first = calloc(1, bytes), second = calloc(1, bytes), before = malloc(bytes);
-    const char *parent = getenv("TMPDIR");
-    folder = mhc__format("%s/mhc-fuzz-checkpoint-%ld", parent ? parent : P_tmpdir, (long)getpid());
+    char name[256];
+    scratch_name("mhc-fuzz-checkpoint", name, sizeof name);
+    folder = mhc__format("%s", name);
     state_path = mhc__format("%s/state.json", folder);
     weights_path = mhc__format("%s/model.safetensors", folder);
     atexit(clean_up);

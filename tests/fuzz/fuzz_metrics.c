@@ -4,15 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "file/atomic.h"
 #include "report/metrics.h"
 #include "report/screen.h"
 #include "report/svg.h"
+#include "scratch_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char folder[64];
+static char folder[256];
+
+static void clean_up(void) {
+    mhc__remove_tree(folder, NULL);
+}
 
 static void put(const char *path, const char *mode, const uint8_t *bytes, size_t size) {
     FILE *file = fopen(path, mode);
@@ -29,11 +34,12 @@ static void draw(const mhc__metrics *metrics) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char path[128], picture[128];
+    char path[300], picture[300];
     if (!*folder) {
-        snprintf(folder, sizeof folder, "%s", "/tmp/fuzz-metrics-XXXXXX");
-        if (!mkdtemp(folder))
+        scratch_name("mhc-fuzz-metrics", folder, sizeof folder);
+        if (mhc__make_folders(folder, NULL) != MHC_OK)
             abort();
+        atexit(clean_up);
     }
     snprintf(path, sizeof path, "%s/metrics.jsonl", folder);
     snprintf(picture, sizeof picture, "%s/picture.svg", folder);

@@ -11,7 +11,7 @@ sources=$(echo "$files" | grep -E '\.(c|h|sh|awk|md|cmake|in|txt|json|ya?ml)$|^r
 
 for file in $sources; do
     [ -f "$file" ] || continue
-    if grep -nE '(^|[^A-Za-z0-9_.~-])/(root|home/[a-z]+|work|Users/[A-Za-z]+)/' "$file" /dev/null; then
+    if grep -nE '(^|[^A-Za-z0-9_.~-])/(root|home/[a-z]+|work|Users/[A-Za-z]+)/|"/tmp/' "$file" /dev/null; then
         echo "$file: a path of one machine"
         status=1
     fi

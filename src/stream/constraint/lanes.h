@@ -40,26 +40,7 @@ MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
 #define MHC__LANE_SIZES(RUN)     RUN(n, w)
 #define MHC__LANE_SIZES_FEW(RUN) RUN(n, w)
 #else
-/* The sizes that people use, each with loops of known length, and any other; w as mhc__lanes_for. */
-#define MHC__LANE_SIZES(RUN)                                                                                           \
-    do {                                                                                                               \
-        if (w == 1)                                                                                                    \
-            RUN(n, 1);                                                                                                 \
-        else if (w == MHC__FEW_LANES)                                                                                  \
-            RUN(4, MHC__FEW_LANES);                                                                                    \
-        else if (n == 4)                                                                                               \
-            RUN(4, MHC__LANES);                                                                                        \
-        else if (n == 2)                                                                                               \
-            RUN(2, MHC__LANES);                                                                                        \
-        else if (n == 3)                                                                                               \
-            RUN(3, MHC__LANES);                                                                                        \
-        else if (n == 8)                                                                                               \
-            RUN(8, MHC__LANES);                                                                                        \
-        else                                                                                                           \
-            RUN(n, MHC__LANES);                                                                                        \
-    } while (0)
-
-/* The same with fewer copies, for constraints that are not on the way of every preset. */
+/* The sizes that people use most, each with loops of known length, and any other; w as mhc__lanes_for. */
 #define MHC__LANE_SIZES_FEW(RUN)                                                                                       \
     do {                                                                                                               \
         if (w == 1)                                                                                                    \
@@ -70,6 +51,19 @@ MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
             RUN(4, MHC__LANES);                                                                                        \
         else                                                                                                           \
             RUN(n, MHC__LANES);                                                                                        \
+    } while (0)
+
+/* The same with more copies, for the constraint that is on the way of most presets. */
+#define MHC__LANE_SIZES(RUN)                                                                                           \
+    do {                                                                                                               \
+        if (w == MHC__LANES && n == 2)                                                                                 \
+            RUN(2, MHC__LANES);                                                                                        \
+        else if (w == MHC__LANES && n == 3)                                                                            \
+            RUN(3, MHC__LANES);                                                                                        \
+        else if (w == MHC__LANES && n == 8)                                                                            \
+            RUN(8, MHC__LANES);                                                                                        \
+        else                                                                                                           \
+            MHC__LANE_SIZES_FEW(RUN);                                                                                  \
     } while (0)
 #endif
 

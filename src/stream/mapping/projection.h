@@ -36,18 +36,25 @@ static inline int64_t mhc__projection_columns(const mhc__projection *p) {
     return (p->groups == 1 ? p->n : 1) * p->channels;
 }
 
-/* From how many tokens on fn is packed first: it costs about as much as the products of four. */
-#define MHC__PACK_TOKENS 64
-static inline int64_t mhc__projection_packed_floats(const mhc__projection *p) {
-    return mhc__packed_floats(p->width, p->groups == 1 ? p->n : 1, p->channels);
-}
-void mhc__projection_pack(const mhc__stream_kernels *kernels, int threads, mhc__projection *p, const float *fn,
-                          float *packed);
-
 /* Tokens of x that one thread projects, and reads again while they are in its cache. */
 static inline int64_t mhc__projection_block(const mhc__projection *p) {
     return mhc__lanes_of(p->n);
 }
+
+/* Whether fn is packed for so many tokens: it costs about as much as the products of four, and saves nothing where they
+ * are projected one by one. */
+#define MHC__PACK_TOKENS 64
+static inline bool mhc__projection_packs(const mhc__projection *p, int64_t tokens) {
+    return tokens >= MHC__PACK_TOKENS && mhc__projection_block(p) > 1;
+}
+/* Floats of packed fn, in the order in which the tiles of the products read it. */
+static inline int64_t mhc__projection_packed_floats(const mhc__projection *p) {
+    return mhc__packed_floats(p->width, p->groups == 1 ? p->n : 1, p->channels);
+}
+/* Packs fn, by all threads, and leaves it in p. */
+void mhc__projection_pack(const mhc__stream_kernels *kernels, int threads, mhc__projection *p, const float *fn,
+                          float *packed);
+
 /* x, and what out points to, begin at the first of these tokens. */
 void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
                              mhc_streams x, const float *fn, mhc__mixes out);

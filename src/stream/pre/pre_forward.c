@@ -49,7 +49,7 @@ int64_t mhc__pre_forward_floats(const mhc__pre *pre, int64_t tokens) {
     if (!pre->shape->dynamic)
         return 0;
     return saved_floats(pre, tokens) +
-           (tokens >= MHC__PACK_TOKENS ? mhc__projection_packed_floats(&pre->projection) : 0);
+           (mhc__projection_packs(&pre->projection, tokens) ? mhc__projection_packed_floats(&pre->projection) : 0);
 }
 
 mhc_status mhc__pre_begin(mhc__pre *pre, int threads, int64_t tokens, float *coefficients, void *workspace,
@@ -57,7 +57,7 @@ mhc_status mhc__pre_begin(mhc__pre *pre, int threads, int64_t tokens, float *coe
     const mhc__shape *s = pre->shape;
     size_t needed = (size_t)mhc__pre_forward_floats(pre, tokens) * sizeof(float);
     MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
-    if (s->dynamic && tokens >= MHC__PACK_TOKENS)
+    if (s->dynamic && mhc__projection_packs(&pre->projection, tokens))
         mhc__projection_pack(pre->streams, threads, &pre->projection, pre->params->fn,
                              (float *)workspace + saved_floats(pre, tokens));
     if (s->dynamic && !pre->saved)
