@@ -310,6 +310,14 @@ static mhc_status open_and_run(arm_run *run, mhc_error *error) {
     return MHC_OK;
 }
 
+mhc_status mhc__arm_choose(mhc__arm *arm, const mhc__choice *choice, const mhc__config *config, uint64_t seed,
+                           const char *out, const char *prefix, mhc_error *error) {
+    arm->config = *config;
+    arm->config.train.seed = seed;
+    snprintf(arm->folder, sizeof arm->folder, "%s/%s%s-seed%llu", out, prefix, choice->name, (unsigned long long)seed);
+    return mhc__choice_apply(choice, &arm->config, error);
+}
+
 mhc_status mhc__arm_run(mhc__arm *arm, const mhc__study_options *options, mhc_error *error) {
     arm_run run = {.arm = arm, .options = options};
     arm->not_finite_at = -1;

@@ -7,6 +7,7 @@
 #include "study/measurement.h"
 #include "study/profile.h"
 #include "study/study.h"
+#include "study/variant.h"
 #include "train/train.h"
 
 typedef struct mhc__arm mhc__arm;
@@ -35,6 +36,9 @@ struct mhc__arm {
     const mhc__arm_watch *watch; /* may be NULL */
 };
 
+/* Makes arm the model of a choice, of `config` and this seed, in the folder OUT/PREFIX<choice>-seed<seed>. */
+mhc_status mhc__arm_choose(mhc__arm *arm, const mhc__choice *choice, const mhc__config *config, uint64_t seed,
+                           const char *out, const char *prefix, mhc_error *error);
 /* Trains what is not trained yet. A run that becomes NaN or Inf is a result, not an error: its last measurement has a
  * loss of NaN, and not_finite_at says when. Errors: MHC_MISMATCH when the folder holds a run with other settings,
  * MHC_INTERRUPTED, and what the trainer and the data say. */

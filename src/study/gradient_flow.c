@@ -87,12 +87,9 @@ static mhc_status run_arm(mhc__flow *study, int c, int seed, mhc_error *error) {
     mhc__flow_arm *flow = &study->arms[c * study->seeds + seed];
     mhc__arm *arm = &flow->arm;
     const mhc__choice *choice = &study->choices[c];
-    arm->config = study->config;
-    arm->config.train.seed = study->options->seed + (uint64_t)seed;
-    MHC__TRY(mhc__choice_apply(choice, &arm->config, error));
-    unsigned long long number = arm->config.train.seed;
-    snprintf(arm->folder, sizeof arm->folder, "%s/%s-seed%llu", study->folder.out, choice->name, number);
-    snprintf(arm->label, sizeof arm->label, "%-20s seed %llu", choice->label, number);
+    uint64_t number = study->options->seed + (uint64_t)seed;
+    MHC__TRY(mhc__arm_choose(arm, choice, &study->config, number, study->folder.out, "", error));
+    snprintf(arm->label, sizeof arm->label, "%-20s seed %llu", choice->label, (unsigned long long)number);
     flow->log.questions = study->questions;
     flow->log.every = mhc__questions_batches(study->questions, MHC__QUESTIONS_TRAIN, study->config.train.batch);
     mhc__arm_watch watch = mhc__layer_log_watch(&flow->log);

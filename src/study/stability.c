@@ -78,13 +78,10 @@ static mhc_status run_arms(mhc__stability *study, mhc_error *error) {
         for (int c = 0; c < study->choice_count; c++) {
             MHC__TRY(mhc__study_stopped(study->options, error));
             mhc__arm *arm = &study->arms[c * study->seeds + seed];
-            arm->config = study->config;
-            arm->config.train.seed = study->options->seed + (uint64_t)seed;
-            MHC__TRY(mhc__choice_apply(&study->choices[c], &arm->config, error));
-            unsigned long long number = arm->config.train.seed;
-            snprintf(arm->folder, sizeof arm->folder, "%s/%s-seed%llu", study->folder.out, study->choices[c].name,
-                     number);
-            snprintf(arm->label, sizeof arm->label, "%-8s seed %llu", study->choices[c].label, number);
+            uint64_t number = study->options->seed + (uint64_t)seed;
+            MHC__TRY(mhc__arm_choose(arm, &study->choices[c], &study->config, number, study->folder.out, "", error));
+            snprintf(arm->label, sizeof arm->label, "%-8s seed %llu", study->choices[c].label,
+                     (unsigned long long)number);
             MHC__TRY(mhc__arm_run(arm, study->options, error));
         }
     return MHC_OK;

@@ -99,18 +99,17 @@ static mhc_status read_options(mhc__sweep *study, mhc_error *error) {
 
 static mhc_status describe_arm(mhc__sweep *study, int depth, int c, int seed, mhc__arm *arm, mhc_error *error) {
     const mhc__choice *choice = &study->choices[c];
-    arm->config = study->config;
-    arm->config.train.seed = study->options->seed + (uint64_t)seed;
-    arm->config.model.blocks = study->depths[depth];
+    char prefix[32];
+    mhc__config config = study->config;
+    uint64_t number = study->options->seed + (uint64_t)seed;
+    config.model.blocks = study->depths[depth];
     if (study->kind->batch && !mhc__study_is_set(study->options, "train.batch"))
-        arm->config.train.batch = study->kind->batch(&study->config, study->depths[depth]);
-    MHC__TRY(mhc__choice_apply(choice, &arm->config, error));
-    unsigned long long number = arm->config.train.seed;
-    snprintf(arm->folder, sizeof arm->folder, "%s/%d-%s-seed%llu", study->folder.out, study->depths[depth],
-             choice->name, number);
+        config.train.batch = study->kind->batch(&study->config, study->depths[depth]);
+    snprintf(prefix, sizeof prefix, "%d-", study->depths[depth]);
+    MHC__TRY(mhc__arm_choose(arm, choice, &config, number, study->folder.out, prefix, error));
     int length = snprintf(arm->label, sizeof arm->label, "%2d blocks  %-8s", study->depths[depth], choice->label);
     if (study->seeds > 1)
-        snprintf(arm->label + length, sizeof arm->label - (size_t)length, "  seed %llu", number);
+        snprintf(arm->label + length, sizeof arm->label - (size_t)length, "  seed %llu", (unsigned long long)number);
     return MHC_OK;
 }
 

@@ -147,6 +147,7 @@ static void what_is_not_there(void **state) {
     brief.hc.bursts = 0;
     brief.hc.burst = -1;
     brief.hc.steps = 1500;
+    assert_verdict("boolq-100-39", &brief, MHC__NOT_DECIDED);
     assert_verdict("boolq-100-38", &brief, MHC__NOT_DECIDED);
     brief.hc.steps = 5900;
     assert_verdict("boolq-100-38", &brief, MHC__NOT_REPRODUCED);

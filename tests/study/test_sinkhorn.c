@@ -84,7 +84,8 @@ static void test_verdicts_turn(void **state) {
     assert_int_equal(verdict_of(4, e), MHC__REPRODUCED);
     e->cases[3].above[4] = 0.5;
     e->cases[3].rate_off = 0.1;
-    e->stacks[2].p95[2] = 3.3;
+    e->stacks[2].p95[2] = 1.7;
+    e->stacks[2].most[1] = 3.3;
     e->boolq_residual[1] = 1e-3;
     assert_int_equal(verdict_of(0, e), MHC__NOT_REPRODUCED);
     assert_int_equal(verdict_of(1, e), MHC__NOT_REPRODUCED);
@@ -93,7 +94,8 @@ static void test_verdicts_turn(void **state) {
     assert_int_equal(verdict_of(4, e), MHC__NOT_REPRODUCED);
     for (int c = 0; c < MHC__SINKHORN_CASES; c++)
         e->cases[c].rate_off = NAN;
-    e->stacks[0].p95[1] = 3.3;
+    e->stacks[0].p95[1] = 1.7;
+    e->stacks[0].most[1] = 3.3;
     e->boolq_iterations = 40;
     assert_int_equal(verdict_of(1, e), MHC__NOT_DECIDED);
     assert_int_equal(verdict_of(2, e), MHC__REPRODUCED);
