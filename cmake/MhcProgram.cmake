@@ -27,7 +27,7 @@ endif()
 
 # bench/NAME.c of these names: a program bench_NAME; the other files there are what they share. `./run bench` builds and
 # runs them; ctest only compares what bench_count counts.
-set(bench_programs step nn ops site count)
+set(bench_programs step nn ops site count versions)
 file(GLOB bench_shared CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/*.c)
 foreach(bench IN LISTS bench_programs)
   list(REMOVE_ITEM bench_shared ${CMAKE_CURRENT_SOURCE_DIR}/bench/${bench}.c)
@@ -42,6 +42,7 @@ if(MHC_PROGRAM AND TARGET mhc_train)
   endforeach()
   target_link_libraries(bench_step PRIVATE mhc_train)
   target_link_libraries(bench_nn PRIVATE mhc_nn)
+  target_link_libraries(bench_versions PRIVATE ${CMAKE_DL_LIBS})
   if(MHC_TESTS)
     mhc_test(bench_bench ${CMAKE_CURRENT_SOURCE_DIR}/tests/bench/test_bench.c mhc_bench)
   endif()
