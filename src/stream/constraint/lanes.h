@@ -40,8 +40,8 @@ MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
 #define MHC__LANE_SIZES(RUN)     RUN(n, w)
 #define MHC__LANE_SIZES_FEW(RUN) RUN(n, w)
 #else
-/* The sizes that people use most, each with loops of known length, and any other; w as mhc__lanes_for. */
-#define MHC__LANE_SIZES_FEW(RUN)                                                                                       \
+/* The sizes that people use most, each with loops of known length, then `others`; w as mhc__lanes_for. */
+#define MHC__LANE_SIZES_OR(RUN, others)                                                                                \
     do {                                                                                                               \
         if (w == 1)                                                                                                    \
             RUN(n, 1);                                                                                                 \
@@ -50,21 +50,14 @@ MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
         else if (n == 4)                                                                                               \
             RUN(4, MHC__LANES);                                                                                        \
         else                                                                                                           \
-            RUN(n, MHC__LANES);                                                                                        \
+            others;                                                                                                    \
     } while (0)
+#define MHC__LANE_SIZES_FEW(RUN) MHC__LANE_SIZES_OR(RUN, RUN(n, MHC__LANES))
 
 /* The same with more copies, for the constraint that is on the way of most presets. */
 #define MHC__LANE_SIZES(RUN)                                                                                           \
-    do {                                                                                                               \
-        if (w == MHC__LANES && n == 2)                                                                                 \
-            RUN(2, MHC__LANES);                                                                                        \
-        else if (w == MHC__LANES && n == 3)                                                                            \
-            RUN(3, MHC__LANES);                                                                                        \
-        else if (w == MHC__LANES && n == 8)                                                                            \
-            RUN(8, MHC__LANES);                                                                                        \
-        else                                                                                                           \
-            MHC__LANE_SIZES_FEW(RUN);                                                                                  \
-    } while (0)
+    MHC__LANE_SIZES_OR(RUN, if (n == 2) RUN(2, MHC__LANES); else if (n == 3) RUN(3, MHC__LANES);                       \
+                       else if (n == 8) RUN(8, MHC__LANES); else RUN(n, MHC__LANES))
 #endif
 
 /* One constraint. x: the logits, turned to [dst, src] where they are a matrix. d_x is written. */
