@@ -5,66 +5,32 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
-#include "data/corpus.h"
 #include "file/atomic.h"
 #include "inspect.h"
 #include "mhc/context.h"
 #include "probe/copies.h"
+#include "probe/look.h"
 #include "probe/probe.h"
 #include "report/table.h"
-#include "run_folder.h"
 #include "train/plan.h"
 
 typedef struct inspection {
-    mhc__trained trained;
-    mhc__corpus *corpus;
-    bool held_out;
-    int32_t *tokens;
+    mhc__look look;
     double loss, forward, backward, measuring; /* seconds */
     mhc__probe probe;
 } inspection;
 
-static mhc_status open_text(inspection *self, const char *text, mhc_error *error) {
-    mhc__data_config data = self->trained.config.data;
-    if (text) {
-        MHC__TRY(mhc__check_data_option(text, error));
-        memset(data.path, 0, sizeof data.path);
-        memcpy(data.path, text, strlen(text));
-        memcpy(data.eval_path, data.path, sizeof data.eval_path);
-    }
-    MHC__TRY(mhc__corpus_open(&data, self->trained.config.model.sequence, self->trained.config.train.seed,
-                              self->trained.tokenizer, &self->corpus, error));
-    self->held_out = mhc__corpus_eval(self->corpus).fill != NULL;
-    return MHC_OK;
-}
-
-static mhc_status fill(inspection *self, mhc_error *error) {
-    const mhc__config *config = &self->trained.config;
-    int batch = config->train.batch, sequence = config->model.sequence;
-    mhc__source source = self->held_out ? mhc__corpus_eval(self->corpus) : mhc__corpus_train(self->corpus);
-    MHC__TRY(MHC__ALLOCATE(self->tokens, (int64_t)batch * (sequence + 1), "a batch", error));
-    return source.fill(source.self, 0, batch, sequence, self->tokens, error);
-}
-
 /* The first pass finds its memory, and the second is timed. */
 static mhc_status pass_through(inspection *self, mhc_context context, mhc_error *error) {
-    const mhc__config *config = &self->trained.config;
-    mhc__pass pass = {.batch = config->train.batch,
-                      .sequence = config->model.sequence,
-                      .tokens = self->tokens,
-                      .train = true,
-                      .precision = config->train.precision,
-                      .recompute = mhc__train_recompute(&config->train),
-                      .scale = 1.0f};
+    mhc__model *model = self->look.trained.model;
     for (int i = 0; i < 2; i++) {
-        mhc__model_zero_gradients(self->trained.model, &context);
-        memset(mhc__model_seconds(self->trained.model), 0, MHC__MODEL_PARTS * sizeof(double));
+        mhc__model_zero_gradients(model, &context);
+        memset(mhc__model_seconds(model), 0, MHC__MODEL_PARTS * sizeof(double));
         double start = mhc__clock_seconds();
-        MHC__TRY(mhc__model_forward(self->trained.model, &context, &pass, &self->loss, error));
+        MHC__TRY(mhc__model_forward(model, &context, &self->look.pass, &self->loss, error));
         self->forward = mhc__clock_seconds() - start;
         start = mhc__clock_seconds();
-        MHC__TRY(mhc__model_backward(self->trained.model, &context, &pass, error));
+        MHC__TRY(mhc__model_backward(model, &context, &self->look.pass, error));
         self->backward = mhc__clock_seconds() - start;
     }
     return MHC_OK;
@@ -74,14 +40,12 @@ static mhc_status measure(inspection *self, const mhc__arguments *arguments, mhc
     mhc_context context = mhc_context_cpu((int)mhc__option_integer(arguments, "threads", 0));
     mhc__mixing_options options = {context.threads, mhc__option_integer(arguments, "tokens", 0), true};
     mhc__gradient_flow flow;
-    MHC__TRY(open_text(self, mhc__option_text(arguments, "data"), error));
-    MHC__TRY(fill(self, error));
-    MHC__TRY(mhc__gradient_flow_start(&flow, self->trained.model, context.threads, error));
+    MHC__TRY(mhc__gradient_flow_start(&flow, self->look.trained.model, context.threads, error));
     flow.tokens = options.tokens;
     mhc_status status = pass_through(self, context, error);
     double start = mhc__clock_seconds();
     if (status == MHC_OK)
-        status = mhc__probe_measure(self->trained.model, &flow, &options, &self->probe, error);
+        status = mhc__probe_measure(self->look.trained.model, &flow, &options, &self->probe, error);
     self->measuring = mhc__clock_seconds() - start;
     mhc__gradient_flow_stop(&flow);
     return status;
@@ -206,11 +170,11 @@ static void part_row(mhc__table *table, const char *part, double seconds, int64_
 }
 
 static mhc_status print_parts(const inspection *self, mhc_error *error) {
-    const mhc__config *config = &self->trained.config;
-    const double *seconds = mhc__model_seconds(self->trained.model);
+    const mhc__config *config = &self->look.trained.config;
+    const double *seconds = mhc__model_seconds(self->look.trained.model);
     mhc__train_memory memory;
     mhc__table table = {0};
-    MHC__TRY(mhc__train_plan(&config->model, &config->train, self->held_out, &memory, error));
+    MHC__TRY(mhc__train_plan(&config->model, &config->train, self->look.held_out, &memory, error));
     mhc__table_start(&table, "Part of a training step|Seconds|MiB");
     part_row(&table, "weights", NAN, memory.model.weights);
     part_row(&table, "gradients", NAN, memory.model.gradients);
@@ -228,12 +192,13 @@ static mhc_status print_parts(const inspection *self, mhc_error *error) {
 }
 
 static mhc_status print_all(const inspection *self, int64_t asked, mhc_error *error) {
-    const mhc__model *model = self->trained.model;
+    const mhc__model *model = self->look.trained.model;
     const mhc_spec *spec = mhc__model_spec(model);
     mhc__text text = {0};
-    printf("%s: %s, %d sites, %d streams of %lld channels; %lld %s tokens, loss %.4f\n", self->trained.checkpoint,
-           self->trained.config.model.connection, mhc__model_sites(model), spec->streams, (long long)spec->channels,
-           (long long)mhc__model_tokens(model), self->held_out ? "held-out" : "training", self->loss);
+    printf("%s: %s, %d sites, %d streams of %lld channels; %lld %s tokens, loss %.4f\n", self->look.trained.checkpoint,
+           self->look.trained.config.model.connection, mhc__model_sites(model), spec->streams,
+           (long long)spec->channels, (long long)mhc__model_tokens(model),
+           self->look.held_out ? "held-out" : "training", self->loss);
     if (mhc__copies_explain(model, mhc__states_spread(&self->probe.states), asked, &text) != MHC__NO_COPIES &&
         text.data)
         printf("\nNote: %s.\n", text.data);
@@ -251,7 +216,7 @@ static mhc_status write_lines(const inspection *self, const char *path, mhc_erro
     mhc__text text = {0};
     if (!path)
         return MHC_OK;
-    mhc__probe_lines(&self->probe, self->trained.state.step, &text);
+    mhc__probe_lines(&self->probe, self->look.trained.state.step, &text);
     mhc_status status = text.failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory to write it", path)
                                     : mhc__write_file(path, text.data, text.length, error);
     mhc__text_free(&text);
@@ -260,7 +225,7 @@ static mhc_status write_lines(const inspection *self, const char *path, mhc_erro
 
 mhc_status mhc__print_probes(const char *path, const mhc__arguments *arguments, mhc_error *error) {
     inspection self = {0};
-    mhc_status status = mhc__trained_open_to_measure(path, &self.trained, error);
+    mhc_status status = mhc__look_open(path, mhc__option_text(arguments, "data"), &self.look, error);
     if (status == MHC_OK)
         status = measure(&self, arguments, error);
     if (status == MHC_OK)
@@ -268,8 +233,6 @@ mhc_status mhc__print_probes(const char *path, const mhc__arguments *arguments, 
     if (status == MHC_OK)
         status = print_all(&self, mhc__option_integer(arguments, "tokens", 0), error);
     mhc__probe_free(&self.probe);
-    mhc__release(self.tokens);
-    mhc__corpus_close(self.corpus);
-    mhc__trained_close(&self.trained);
+    mhc__look_close(&self.look);
     return status;
 }

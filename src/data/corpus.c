@@ -50,6 +50,15 @@ mhc_status mhc__data_config_check(const mhc__data_config *config, mhc_error *err
     return MHC_OK;
 }
 
+mhc_status mhc__check_data_option(const char *text, mhc_error *error) {
+    mhc__data_config data;
+    if (!text || (*text && strlen(text) < sizeof data.path))
+        return MHC_OK;
+    return *text ? mhc__fail(error, MHC_INVALID_ARGUMENT, "--data: the path is longer than %zu bytes",
+                             sizeof data.path - 1)
+                 : mhc__fail(error, MHC_INVALID_ARGUMENT, "--data: expected a text file or a folder, found nothing");
+}
+
 /* ---- sources ---- */
 
 static mhc_status fail_short(const part *p, int sequence, mhc_error *error) {

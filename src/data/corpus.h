@@ -23,6 +23,8 @@ typedef struct mhc__data_config {
 
 mhc__data_config mhc__data_config_default(void);
 mhc_status mhc__data_config_check(const mhc__data_config *config, mhc_error *error); /* messages name "data.FIELD" */
+/* What --data may be; NULL, when it isn't given, as well. Messages name the option. */
+mhc_status mhc__check_data_option(const char *text, mhc_error *error);
 
 typedef struct mhc__corpus mhc__corpus;
 
