@@ -49,9 +49,10 @@ static inline mhc_rows mhc_rows_of(void *data, int64_t channels) {
 }
 
 /* Parameters of a site, fp32, contiguous. Shapes by mhc_site_sizes. Order of rows: pre | post | res.
- *   dynamic, flat norm        fn [rows, nC], base [rows], scale [3]    rows = n + n + mhc_constraint_logits (n n for
- * most) dynamic, per-stream norm  fn [n + 2, C], base [n + n + n*n], scale [3] static                    base [logits]
- * fn and scale are NULL residual                  all NULL */
+ *   dynamic, flat norm         fn [rows, nC], base [rows], scale [3]; rows = n + n + mhc_constraint_logits (n n for
+ * most) dynamic, per-stream norm   fn [n + 2, C], base [n + n + n n], scale [3] static                     base
+ * [logits]; fn and scale are NULL residual                   all NULL A fixed gate has no rows and no logits; scale
+ * keeps its three places. */
 typedef struct mhc_site_params {
     float *fn, *base, *scale;
 } mhc_site_params;

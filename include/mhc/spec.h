@@ -58,7 +58,8 @@ typedef enum mhc_gate_kind {
     MHC_GATE_SIGMOID,     /* f = 1 / (1 + exp(-x)), each by itself */
     MHC_GATE_SOFTMAX,     /* f = softmax over the n streams */
     MHC_GATE_MATRIX_MEAN, /* n x n logits, softmax of each row, mean of each column (mhc-poc's pre) */
-    MHC_GATE_MATRIX_SUM   /* n x n logits, softmax of each row, sum of each column  (mhc-poc's post) */
+    MHC_GATE_MATRIX_SUM,  /* n x n logits, softmax of each row, sum of each column  (mhc-poc's post) */
+    MHC_GATE_FIXED        /* f = 1, no logits: the ablations of arXiv 2512.24880 table 1 */
 } mhc_gate_kind;
 
 typedef struct mhc_gate {
@@ -66,6 +67,9 @@ typedef struct mhc_gate {
     float multiplier;
     float eps;
 } mhc_gate;
+
+/* Logits of a gate of n streams: n, n n or 0. */
+MHC_API int mhc_gate_logits(const mhc_gate *gate, int streams);
 
 /* How logits become res; mhc/constraint.h says what each promises, src/stream/constraint/README.md how it is computed.
  * Names: mhc_constraint_name(kind). */

@@ -69,6 +69,9 @@ const mhc__field mhc__fields[] = {
     FIELD(model, leaky, FLOAT, NULL, "beta: mix by a share of beta / (2 sites) at each site; 0: off"),
     FIELD(model, off_diagonal, FLOAT, NULL, "of the mixing matrix at the start; 0: as the connection starts"),
     FIELD(model, static_mapping, BOOL, NULL, "coefficients are parameters alone, not computed from the streams"),
+    FIELD(model, fixed_pre, BOOL, NULL,
+          "pre is 1/n for each stream, not learned; res is fixed by constraint: identity"),
+    FIELD(model, fixed_post, BOOL, NULL, "post is 1 for each stream, not learned"),
 
     FIELD(train, steps, INT64, NULL, "updates of the whole run"),
     FIELD(train, batch, INT, NULL, "rows of one micro-batch"),

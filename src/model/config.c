@@ -179,6 +179,10 @@ static mhc_status override_constraint(const mhc__model_config *config, mhc_spec 
         spec->norm = MHC_NORM_NONE;
         spec->activation = MHC_ACTIVATION_NONE;
     }
+    if (config->fixed_pre)
+        spec->pre = (mhc_gate){MHC_GATE_FIXED, 1.0f / (float)spec->streams, 0.0f};
+    if (config->fixed_post)
+        spec->post = (mhc_gate){MHC_GATE_FIXED, 1.0f, 0.0f};
     int sites = mhc__model_config_sites(config);
     if (!(config->leaky >= 0.0f && config->leaky <= 2.0f * (float)sites))
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
@@ -195,6 +199,8 @@ static const char *to_blame(const mhc__model_config *config) {
     return config->off_diagonal != 0.0f ? "model.off_diagonal"
            : config->finish             ? "model.finish"
            : config->constraint         ? "model.constraint"
+           : config->fixed_pre          ? "model.fixed_pre"
+           : config->fixed_post         ? "model.fixed_post"
                                         : "model.connection";
 }
 

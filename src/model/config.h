@@ -66,6 +66,8 @@ typedef struct mhc__model_config {
     float leaky;         /* beta; 0: none. leak = beta / (2 sites) */
     float off_diagonal;  /* mass of res off the diagonal at the start; 0: as the preset starts */
     bool static_mapping; /* coefficients from base alone, whatever the preset */
+    bool fixed_pre;      /* pre = 1/n for each stream, without parameters */
+    bool fixed_post;     /* post = 1; and res = I is constraint identity: arXiv 2512.24880 table 1 */
 } mhc__model_config;
 
 /* A small byte-level GPT with the `paper` connection. */

@@ -31,7 +31,6 @@ const mhc__parameter *mhc__site_base(const mhc__model *model, int site) {
 
 void mhc__base_parts(const mhc__model *model, int64_t *pre, int64_t *post) {
     const mhc_spec *spec = mhc__model_spec(model);
-    int64_t n = spec->streams;
-    *pre = spec->pre.kind >= MHC_GATE_MATRIX_MEAN ? n * n : n;
-    *post = spec->post.kind >= MHC_GATE_MATRIX_MEAN ? n * n : n;
+    *pre = mhc_gate_logits(&spec->pre, spec->streams);
+    *post = mhc_gate_logits(&spec->post, spec->streams);
 }

@@ -43,7 +43,7 @@ static double activation(const mhc_spec *spec, double mix) {
 static void map_token(const mhc_spec *spec, const mhc__shape *s, const mhc_oracle_params *params, const double *x,
                       scratch *work, double *row) {
     int n = s->n;
-    if (s->logits == 0) {
+    if (s->plain) {
         row[0] = row[1] = row[2] = 1.0;
         return;
     }

@@ -21,7 +21,8 @@ typedef struct mhc__shape {
     int n;
     int64_t channels;
     mhc_type type;         /* of the elements of streams and rows */
-    int pre, post, res;    /* logits of each part; all 0 for residual */
+    bool plain;            /* the residual: all coefficients are 1 and nobody keeps them */
+    int pre, post, res;    /* logits of each part; all 0 for residual, and where all is fixed */
     int logits;            /* their sum = floats of base */
     int coefficients;      /* n (n + 2): floats of one row of coefficients */
     bool dynamic, shifted; /* per token; collapse by the carried pre */

@@ -21,17 +21,19 @@ int mhc__factorial(int n) {
     return product;
 }
 
-static int gate_logits(const mhc_gate *gate, int n) {
-    return gate->kind == MHC_GATE_MATRIX_MEAN || gate->kind == MHC_GATE_MATRIX_SUM ? n * n : n;
+int mhc_gate_logits(const mhc_gate *gate, int streams) {
+    bool matrix = gate->kind == MHC_GATE_MATRIX_MEAN || gate->kind == MHC_GATE_MATRIX_SUM;
+    return gate->kind == MHC_GATE_FIXED ? 0 : matrix ? streams * streams : streams;
 }
 
 mhc__shape mhc__shape_of(const mhc_spec *spec) {
     int n = spec->streams;
     mhc__shape shape = {.n = n, .channels = spec->channels, .type = spec->type, .coefficients = n * (n + 2)};
-    if (spec->mapping == MHC_MAPPING_NONE)
+    shape.plain = spec->mapping == MHC_MAPPING_NONE;
+    if (shape.plain)
         return shape;
-    shape.pre = gate_logits(&spec->pre, n);
-    shape.post = gate_logits(&spec->post, n);
+    shape.pre = mhc_gate_logits(&spec->pre, n);
+    shape.post = mhc_gate_logits(&spec->post, n);
     shape.res = mhc__constraint_count(spec);
     shape.logits = shape.pre + shape.post + shape.res;
     shape.shifted = spec->schedule == MHC_SCHEDULE_SHIFTED;
@@ -48,14 +50,14 @@ mhc__shape mhc__shape_of(const mhc_spec *spec) {
 int mhc__mix_place(const mhc__shape *shape, bool transposed, int logit) {
     if (!shape->per_stream)
         return logit;
-    int n = shape->n;
-    if (logit < n)
+    int n = shape->n, pre = shape->pre > 0, gates = pre + (shape->post > 0), of_post = logit - shape->pre;
+    if (of_post < 0)
         return logit * shape->width;
-    if (logit < 2 * n)
-        return (logit - n) * shape->width + 1;
-    int row = (logit - 2 * n) / n, column = (logit - 2 * n) % n;
+    if (of_post < shape->post)
+        return of_post * shape->width + pre;
+    int row = (of_post - shape->post) / n, column = (of_post - shape->post) % n;
     int source = transposed ? row : column, destination = transposed ? column : row;
-    return source * shape->width + 2 + destination;
+    return source * shape->width + gates + destination;
 }
 
 mhc_status mhc__site_enter(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc__shape *shape,
@@ -122,13 +124,14 @@ mhc_status mhc_site_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_site_s
     return MHC_OK;
 }
 
-static void start_matrix(float *logits, int n, float diagonal, float off) {
-    for (int i = 0; i < n * n; i++)
+/* count: logits of a gate, none of a fixed one. */
+static void start_matrix(float *logits, int count, int n, float diagonal, float off) {
+    for (int i = 0; i < count; i++)
         logits[i] = i / n == i % n ? diagonal : off;
 }
 
-static void start_vector(float *logits, int n, int home, float at_home, float off) {
-    for (int i = 0; i < n; i++)
+static void start_vector(float *logits, int count, int home, float at_home, float off) {
+    for (int i = 0; i < count; i++)
         logits[i] = i == home ? at_home : off;
 }
 
@@ -149,23 +152,23 @@ static void start_base(const mhc_spec *spec, const mhc__shape *s, int site, uint
     case MHC_INIT_ZEROS:
         break;
     case MHC_INIT_HOME:
-        start_vector(pre, n, home, 3.0f, -3.0f);
+        start_vector(pre, s->pre, home, 3.0f, -3.0f);
         break;
     case MHC_INIT_HC:
     case MHC_INIT_HC_MEAN:
         if (spec->start == MHC_INIT_HC)
-            start_vector(pre, n, home, 1.0f, 0.0f);
+            start_vector(pre, s->pre, home, 1.0f, 0.0f);
         else
-            start_vector(pre, n, -1, 0.0f, 1.0f / (float)n);
-        start_vector(post, n, -1, 0.0f, 1.0f);
+            start_vector(pre, s->pre, -1, 0.0f, 1.0f / (float)n);
+        start_vector(post, s->post, -1, 0.0f, 1.0f);
         break;
     case MHC_INIT_LITE:
-        start_vector(pre, n, home, 1.0f, -1.0f);
-        start_vector(post, n, home, 1.0f, -1.0f);
+        start_vector(pre, s->pre, home, 1.0f, -1.0f);
+        start_vector(post, s->post, home, 1.0f, -1.0f);
         break;
     case MHC_INIT_2I_J:
-        start_matrix(pre, n, 1.0f, -1.0f);
-        start_matrix(post, n, 1.0f, -1.0f);
+        start_matrix(pre, s->pre, n, 1.0f, -1.0f);
+        start_matrix(post, s->post, n, 1.0f, -1.0f);
         break;
     case MHC_INIT_XAVIER:
         start_xavier(base, s, site, seed);

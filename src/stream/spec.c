@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "stream/constraint/properties.h"
+#include "stream/shape.h"
 
 /* What most conventions share: dynamic, one norm over nC, 2 sigmoid for post, 20 Sinkhorn iterations. */
 static mhc_spec dynamic_spec(void) {
@@ -205,6 +206,10 @@ static bool is_matrix(const mhc_gate *gate) {
     return gate->kind == MHC_GATE_MATRIX_MEAN || gate->kind == MHC_GATE_MATRIX_SUM;
 }
 
+static bool is_vector(const mhc_gate *gate) {
+    return !is_matrix(gate) && gate->kind != MHC_GATE_FIXED;
+}
+
 static mhc_status check_ranges(const mhc_spec *spec, mhc_error *error) {
     const float any = -3.0e38f;
     MHC__TRY(in_range("streams", spec->streams, 1, MHC_MAX_STREAMS, error));
@@ -213,8 +218,8 @@ static mhc_status check_ranges(const mhc_spec *spec, mhc_error *error) {
     MHC__TRY(in_range("norm", (int)spec->norm, 0, MHC_NORM_PER_STREAM, error));
     MHC__TRY(in_range("norm_eps_place", (int)spec->norm_eps_place, 0, MHC_EPS_OUTSIDE, error));
     MHC__TRY(in_range("activation", (int)spec->activation, 0, MHC_ACTIVATION_TANH, error));
-    MHC__TRY(in_range("pre.kind", (int)spec->pre.kind, 0, MHC_GATE_MATRIX_SUM, error));
-    MHC__TRY(in_range("post.kind", (int)spec->post.kind, 0, MHC_GATE_MATRIX_SUM, error));
+    MHC__TRY(in_range("pre.kind", (int)spec->pre.kind, 0, MHC_GATE_FIXED, error));
+    MHC__TRY(in_range("post.kind", (int)spec->post.kind, 0, MHC_GATE_FIXED, error));
     MHC__TRY(in_range("constraint", (int)spec->constraint, 0, MHC__CONSTRAINTS - 1, error));
     MHC__TRY(in_range("finish", (int)spec->finish, 0, MHC_FINISH_AFFINE, error));
     MHC__TRY(in_range("sinkhorn.start", (int)spec->sinkhorn.start, 0, MHC_START_SOFTMAX_EPS, error));
@@ -250,8 +255,8 @@ static mhc_status check_start(const mhc_spec *spec, mhc_error *error) {
                     "spec.start: matrix gates start with MHC_INIT_ZEROS, MHC_INIT_2I_J or MHC_INIT_XAVIER, found "
                     "another",
                     error));
-    MHC__TRY(refuse(spec->start == MHC_INIT_2I_J && !(is_matrix(&spec->pre) && is_matrix(&spec->post)),
-                    "spec.start: MHC_INIT_2I_J needs matrix gates for pre and post", error));
+    MHC__TRY(refuse(spec->start == MHC_INIT_2I_J && (is_vector(&spec->pre) || is_vector(&spec->post)),
+                    "spec.start: MHC_INIT_2I_J needs matrix gates for pre and post, or fixed ones", error));
     return spec->off_diagonal > 0.0f ? mhc__start_check(spec, (double)spec->off_diagonal, "spec.off_diagonal", error)
                                      : MHC_OK;
 }
@@ -296,5 +301,10 @@ mhc_status mhc_spec_check(const mhc_spec *spec, mhc_error *error) {
     MHC__TRY(refuse(!dynamic && spec->activation != MHC_ACTIVATION_NONE,
                     "spec.activation: a static mapping has no activation: expected MHC_ACTIVATION_NONE", error));
     MHC__TRY(check_constraint(spec, error));
+    MHC__TRY(
+        refuse(dynamic && mhc__shape_of(spec).logits == 0,
+               "spec.mapping: fixed gates and no logits of res leave nothing to compute from the streams: expected "
+               "MHC_MAPPING_STATIC",
+               error));
     return check_start(spec, error);
 }

@@ -91,6 +91,8 @@ static mhc__config everything_changed(void) {
         "model.leaky=0.125",
         "model.off_diagonal=0.0087",
         "model.static_mapping=true",
+        "model.fixed_pre=true",
+        "model.fixed_post=true",
         "train.seed=9223372036854775807",
         "train.lr=1.17549435e-38",
         "train.decay=all",
@@ -256,11 +258,17 @@ static void test_constraints_by_name(void **state) {
     config.model.static_mapping = true;
     assert_int_equal(mhc__model_config_spec(&config.model, &spec, &error), MHC_OK);
     assert_true(spec.leak == 0.6f / 24.0f && spec.mapping == MHC_MAPPING_STATIC);
+    config.model.fixed_pre = config.model.fixed_post = true;
+    config.model.constraint = MHC_CONSTRAINT_IDENTITY + 1;
+    assert_int_equal(mhc__model_config_spec(&config.model, &spec, &error), MHC_OK);
+    assert_true(spec.pre.kind == MHC_GATE_FIXED && spec.pre.multiplier == 0.25f && spec.pre.eps == 0.0f);
+    assert_true(spec.post.kind == MHC_GATE_FIXED && spec.post.multiplier == 1.0f && spec.post.eps == 0.0f);
     snprintf(config.model.connection, sizeof config.model.connection, "residual"); /* mixes nothing: it ignores them */
     config.model.constraint = MHC_CONSTRAINT_BIRKHOFF + 1;
     config.model.off_diagonal = 0.1f;
     assert_int_equal(mhc__model_config_spec(&config.model, &spec, &error), MHC_OK);
     assert_true(spec.mapping == MHC_MAPPING_NONE && spec.leak == 0.0f && spec.off_diagonal == 0.0f);
+    assert_true(spec.pre.kind == MHC_GATE_FREE && spec.post.kind == MHC_GATE_FREE);
 }
 
 static void test_overrides_are_named(void **state) {

@@ -443,6 +443,31 @@ static void recomputation_changes_no_bit(void **state) {
     }
 }
 
+/* Fixed pre, post and res make of equal streams what the residual is, to the last bit where n is a power of two: the
+ * weights 1/n and their sum are exact then. */
+static void all_fixed_is_the_residual(void **state) {
+    (void)state;
+    int32_t tokens[BATCH * (SEQUENCE + 1)];
+    fill_tokens(tokens, BATCH * (SEQUENCE + 1));
+    const char *connections[] = {"hc", "paper", "reproducing-mhc"};
+    for (int i = 0; i < 3; i++) {
+        mhc__model_config plain = small("residual"), fixed = small(connections[i]);
+        fixed.streams = 4;
+        fixed.constraint = MHC_CONSTRAINT_IDENTITY + 1;
+        fixed.fixed_pre = fixed.fixed_post = fixed.static_mapping = true;
+        fixed.contract = MHC__CONTRACT_MEAN;
+        mhc__model *a = make(&plain, 3), *b = make(&fixed, 3);
+        assert_int_equal(mhc__model_parameters_total(a), mhc__model_parameters_total(b));
+        mhc__pass pass = training(tokens);
+        assert_true(gradients_of(a, &pass, 2) == gradients_of(b, &pass, 2));
+        assert_int_equal(mhc__model_size(a), mhc__model_size(b));
+        for (int64_t k = 0; k < mhc__model_size(a); k++)
+            assert_float_equal(mhc__model_gradients(a)[k], mhc__model_gradients(b)[k], 1e-6);
+        mhc__model_destroy(a);
+        mhc__model_destroy(b);
+    }
+}
+
 /* Operands rounded to eight bits: near fp32, not equal to it, in every part of the model, and on any number of threads.
  */
 static void bf16_products(void **state) {
@@ -482,12 +507,18 @@ static void bf16_products(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paired_start),     cmocka_unit_test(names_and_shapes),
-        cmocka_unit_test(any_thread_count), cmocka_unit_test(logits_agree_with_loss),
-        cmocka_unit_test(micro_batches),    cmocka_unit_test(bad_configurations),
-        cmocka_unit_test(bad_passes),       cmocka_unit_test(not_a_number),
-        cmocka_unit_test(watching),         cmocka_unit_test(recomputation_changes_no_bit),
-        cmocka_unit_test(bf16_products),    cmocka_unit_test(starts_as_pytorch_does)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(paired_start),
+                                       cmocka_unit_test(names_and_shapes),
+                                       cmocka_unit_test(any_thread_count),
+                                       cmocka_unit_test(logits_agree_with_loss),
+                                       cmocka_unit_test(micro_batches),
+                                       cmocka_unit_test(bad_configurations),
+                                       cmocka_unit_test(bad_passes),
+                                       cmocka_unit_test(not_a_number),
+                                       cmocka_unit_test(watching),
+                                       cmocka_unit_test(recomputation_changes_no_bit),
+                                       cmocka_unit_test(all_fixed_is_the_residual),
+                                       cmocka_unit_test(bf16_products),
+                                       cmocka_unit_test(starts_as_pytorch_does)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,26 @@ static inline mhc_spec combination(int bits, int streams, int64_t channels) {
     return spec;
 }
 
+/* Number `bits` of the specs that fix parts of a connection: 1 pre, 2 post, 4 res; 8 of hc, else of paper; 16 static,
+ * as it is in any case with nothing left to map. */
+enum { ABLATIONS = 32 };
+static inline mhc_spec ablation(int bits, int streams, int64_t channels) {
+    mhc_spec spec;
+    OK(mhc_spec_preset(&spec, bits & 8 ? "hc" : "paper", streams, channels, error));
+    if (bits & 1)
+        spec.pre = (mhc_gate){MHC_GATE_FIXED, 1.0f / (float)streams, 0.0f};
+    if (bits & 2)
+        spec.post = (mhc_gate){MHC_GATE_FIXED, 1.0f, 0.125f};
+    if (bits & 4)
+        spec.constraint = MHC_CONSTRAINT_IDENTITY;
+    if (bits & 16 || (bits & 7) == 7) {
+        spec.mapping = MHC_MAPPING_STATIC;
+        spec.norm = MHC_NORM_NONE;
+        spec.activation = MHC_ACTIVATION_NONE;
+    }
+    return spec;
+}
+
 /* The tensors of a site; those of one precision lie in one structure. Gradients are named d_. */
 /* clang-format off */
 #define SITE_TENSORS(T) \

@@ -73,6 +73,10 @@ static void test_combinations(void **state) {
         mhc_spec spec = combination(bits, 3, 7);
         check_spec(&spec, 2);
     }
+    for (int bits = 0; bits < ABLATIONS; bits++) {
+        mhc_spec spec = ablation(bits, 3, 7);
+        check_spec(&spec, 2);
+    }
 }
 
 static double contract_loss(const mhc_spec *spec, const mhc_oracle_params *head, int64_t tokens, const double *x,

@@ -68,6 +68,33 @@ static void test_combinations(void **state) {
     combination_case(&spec, COMBINATIONS);
 }
 
+/* What is fixed has no logits, and its values are what the spec says, to the last bit. */
+static void test_fixed(void **state) {
+    (void)state;
+    const int streams[] = {1, 3, 4, 9};
+    for (int bits = 0; bits < ABLATIONS; bits++)
+        for (int k = 0; k < 4; k++) {
+            int n = streams[k], learned = (bits & 1 ? 0 : n) + (bits & 2 ? 0 : n) + (bits & 4 ? 0 : n * n);
+            mhc_spec spec = ablation(bits, n, 21);
+            combination_case(&spec, bits);
+            spec.transposed = true;
+            spec.schedule = n > 1 ? MHC_SCHEDULE_SHIFTED : MHC_SCHEDULE_SAME_SITE; /* d_carried of 1: one sum */
+            combination_case(&spec, bits);
+            site s = site_open(&spec, 5, 1, 1.0f);
+            assert_int_equal(s.sizes.base, learned);
+            site_forward(&s, 1);
+            for (int64_t row = 0; row < s.coefficients_count; row += n * (n + 2))
+                for (int i = 0; i < n; i++) {
+                    const float *pre = s.coefficients + row, *post = pre + n, *res = post + n;
+                    assert_true(!(bits & 1) || pre[i] == 1.0f / (float)n);
+                    assert_true(!(bits & 2) || post[i] == 1.125f);
+                    for (int j = 0; j < n; j++)
+                        assert_true(!(bits & 4) || res[i * n + j] == (i == j ? 1.0f : 0.0f));
+                }
+            site_close(&s);
+        }
+}
+
 /* The largest sizes: 32 streams, 1000 iterations, which replay from checkpoints. */
 static void test_large(void **state) {
     (void)state;
@@ -440,6 +467,7 @@ int main(void) {
         cmocka_unit_test(test_threads),        cmocka_unit_test(test_ranges),     cmocka_unit_test(test_strides),
         cmocka_unit_test(test_in_place),       cmocka_unit_test(test_inference),  cmocka_unit_test(test_symmetry),
         cmocka_unit_test(test_large_merge),    cmocka_unit_test(test_large_back), cmocka_unit_test(test_combinations),
+        cmocka_unit_test(test_fixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,10 @@ static void test_checks(void **state) {
     BAD(spec.post.multiplier = INFINITY, "spec.post.multiplier")
     BAD(spec.mapping = MHC_MAPPING_NONE, "spec.streams: the plain residual has 1 stream, found 4")
     BAD(spec.mapping = MHC_MAPPING_STATIC, "spec.norm: a static mapping has no norm")
+    BAD((spec.pre.kind = spec.post.kind = MHC_GATE_FIXED, spec.constraint = MHC_CONSTRAINT_IDENTITY),
+        "spec.mapping: fixed gates and no logits of res leave nothing to compute")
+    BAD((spec.pre.kind = MHC_GATE_FIXED, spec.start = MHC_INIT_2I_J), "spec.start: MHC_INIT_2I_J needs matrix gates")
+    BAD(spec.post.kind = (mhc_gate_kind)6, "spec.post.kind: 6 is not in 0..5")
     OK(mhc_spec_preset(&good, "mhc-lite", 5, 8, error));
     BAD(spec.streams = 6, "6 is not in 1..5")
     BAD(spec.norm = MHC_NORM_PER_STREAM, "MHC_NORM_PER_STREAM")

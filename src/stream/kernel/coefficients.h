@@ -40,6 +40,10 @@ MHC__INLINE void mhc__gate_forward(const mhc_gate *gate, int n, int w, const flo
         }
         break;
     }
+    case MHC_GATE_FIXED:
+        for (int e = 0; e < n * w; e++)
+            value[e] = m + eps;
+        break;
     }
 }
 
@@ -73,6 +77,8 @@ MHC__INLINE void mhc__gate_backward(const mhc_gate *gate, int n, int w, const fl
         }
         break;
     }
+    case MHC_GATE_FIXED: /* no logits */
+        break;
     }
 }
 

@@ -40,6 +40,10 @@ void mhc__oracle_gate(const mhc_gate *gate, int n, const double *logits, double 
                 f[j] += gate->kind == MHC_GATE_MATRIX_MEAN ? p[j] / n : p[j];
         }
         break;
+    case MHC_GATE_FIXED:
+        for (int k = 0; k < n; k++)
+            f[k] = 1.0;
+        break;
     }
     for (int k = 0; k < n; k++)
         value[k] = (double)gate->multiplier * f[k] + mhc__oracle_eps(gate->eps);
@@ -68,6 +72,8 @@ void mhc__oracle_gate_back(const mhc_gate *gate, int n, const double *logits, co
             softmax(n, logits + i * n, p);
             softmax_back(n, p, d_f, d_logits + i * n);
         }
+        break;
+    case MHC_GATE_FIXED:
         break;
     }
 }

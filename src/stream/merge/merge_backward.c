@@ -38,7 +38,7 @@ static mhc_status check(const mhc__shape *s, int64_t tokens, mhc_streams x, mhc_
         MHC__TRY(mhc__need(dout.data, call, "dout", error));
         MHC__TRY(mhc__need(dz.data, call, "dz", error));
     }
-    if (s->logits == 0)
+    if (s->plain)
         return MHC_OK;
     if (tokens > 0) {
         MHC__TRY(mhc__need(x.data, call, "x", error));
@@ -58,7 +58,7 @@ mhc_status mhc_merge_backward(const mhc_context *context, const mhc_spec *spec, 
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     MHC__TRY(check(&s, tokens, x, z, coefficients, dout, dz, d_coefficients, error));
-    if (s.logits == 0) {
+    if (s.plain) {
         pass_on(context, &s, tokens, dout, dx, dz);
         return MHC_OK;
     }

@@ -13,7 +13,7 @@ mhc_status mhc_merge_forward(const mhc_context *context, const mhc_spec *spec, i
     MHC__TRY(mhc__need(z.data, call, "z", error));
     MHC__TRY(mhc__need(out.data, call, "out", error));
     const float ones[3] = {1.0f, 1.0f, 1.0f};
-    if (s.logits == 0)
+    if (s.plain)
         coefficients = ones;
     MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
     const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);

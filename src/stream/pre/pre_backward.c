@@ -2,8 +2,13 @@
 
 #include "stream/pre/pre.h"
 
+/* For base and scale; of a static mapping they are those of pre first. */
+static int64_t sums_of(const mhc__shape *s) {
+    return mhc__max(s->logits, s->n) + 3;
+}
+
 static int64_t range_floats(const mhc__shape *s) {
-    int64_t doubles = MHC__MERGE_SUMS(s->n) + s->logits + 3, columns = (s->groups == 1 ? s->n : 1) * s->channels;
+    int64_t doubles = MHC__MERGE_SUMS(s->n) + sums_of(s), columns = (s->groups == 1 ? s->n : 1) * s->channels;
     int64_t floats = 2 * doubles + (s->dynamic ? MHC__CHUNK * (int64_t)s->logits + s->width * columns : 0);
     return floats + floats % 2; /* the next range begins with doubles */
 }
@@ -15,7 +20,7 @@ int64_t mhc__pre_scratch_floats(const mhc__shape *s, int ranges) {
 mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *s, float *scratch, int ranges, int range, int thread) {
     float *at = scratch + range * range_floats(s);
     double *merged = (double *)(void *)at, *sums = merged + MHC__MERGE_SUMS(s->n);
-    float *d_mix = at + 2 * (MHC__MERGE_SUMS(s->n) + s->logits + 3);
+    float *d_mix = at + 2 * (MHC__MERGE_SUMS(s->n) + sums_of(s));
     float *shares = scratch + ranges * range_floats(s) + thread * mhc__share_floats(s->n, s->channels);
     return (mhc__pre_scratch){merged, sums, d_mix, d_mix + MHC__CHUNK * (int64_t)s->logits, shares};
 }
@@ -23,7 +28,7 @@ mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *s, float *scratch, int ra
 void mhc__pre_back_begin(const mhc__pre *pre, const mhc__pre_gradients *g, int ranges, mhc__pre_scratch *scratch) {
     const mhc__shape *s = pre->shape;
     memset(scratch->merged, 0, (size_t)MHC__MERGE_SUMS(s->n) * sizeof *scratch->merged);
-    memset(scratch->sums, 0, (size_t)(s->logits + 3) * sizeof *scratch->sums);
+    memset(scratch->sums, 0, (size_t)sums_of(s) * sizeof *scratch->sums);
     if (!s->dynamic)
         return;
     if (ranges == 1) /* few tokens: fn is what they cost, so its gradient is passed over once */
@@ -38,7 +43,7 @@ static void weights_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64
                          mhc__pre_scratch scratch) {
     const mhc__shape *s = pre->shape;
     float sums[MHC_MAX_STREAMS], *d_weights = s->shifted ? g->d_carried : g->d_coefficients;
-    if (s->logits == 0 || !d_weights)
+    if (s->plain || !d_weights)
         return;
     int64_t stride = s->dynamic ? s->coefficients : 0;
     pre->streams->collapse_dots(s->n, s->channels, first, end, pre->x, g->du, stride ? d_weights : sums, stride);
@@ -87,7 +92,7 @@ static double total(const mhc__shape *s, float *scratch, int ranges, int k) {
 
 void mhc__pre_back_end(const mhc__pre *pre, const mhc__pre_gradients *g, int threads, int ranges, float *scratch) {
     const mhc__shape *s = pre->shape;
-    if (s->logits == 0)
+    if (s->plain)
         return;
     if (s->dynamic) {
         for (int k = 0; k < s->logits; k++)
@@ -103,6 +108,8 @@ void mhc__pre_back_end(const mhc__pre *pre, const mhc__pre_gradients *g, int thr
     float *d_weights = s->shifted ? g->d_carried : g->d_coefficients;
     for (int j = 0; j < s->n && d_weights; j++)
         d_weights[j] = (float)total(s, scratch, ranges, j);
+    if (s->logits == 0)
+        return;
     double sums[MHC__LOGIT_FLOATS] = {0};
     pre->logits->coefficients_back(pre->spec, s, 1, NULL, 0, NULL, pre->params->base, g->d_coefficients, NULL, 0, sums);
     for (int k = 0; k < s->logits; k++)
@@ -120,7 +127,7 @@ static mhc_status check(const mhc__shape *s, int64_t tokens, const float *carrie
         if (s->dynamic)
             MHC__TRY(mhc__need(saved, call, "saved", error));
     }
-    if (s->logits > 0 && (!s->dynamic || tokens > 0))
+    if (!s->plain && (!s->dynamic || tokens > 0))
         MHC__TRY(mhc__need(d_coefficients, call, "d_coefficients", error));
     if (!carried != !d_carried)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: carried and d_carried: expected both or neither", call);
@@ -143,7 +150,7 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     float *scratch = workspace;
     mhc__pre pre = mhc__pre_of(spec, &s, params, x, coefficients, carried, (float *)saved);
     const float ones[3] = {1.0f, 1.0f, 1.0f}; /* the residual's */
-    mhc__merging merging = {.n = s.n, .channels = s.channels, .coefficients = s.logits == 0 ? ones : coefficients};
+    mhc__merging merging = {.n = s.n, .channels = s.channels, .coefficients = s.plain ? ones : coefficients};
     merging.stride = s.dynamic ? s.coefficients : 0;
     merging.around = mhc__goes_around(&s, tokens, dout, dx);
     const mhc__merging *undo = dout.data ? &merging : NULL;

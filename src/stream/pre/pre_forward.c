@@ -5,7 +5,7 @@ static const float FIRST_PRE[MHC_MAX_STREAMS] = {1.0f};
 
 mhc__weights mhc__pre_weights(const mhc__shape *shape, const float *coefficients, const float *carried) {
     const float *weights = shape->shifted ? carried : coefficients;
-    if (shape->logits == 0 || !weights)
+    if (shape->plain || !weights)
         return (mhc__weights){FIRST_PRE, 0};
     return (mhc__weights){weights, shape->dynamic ? shape->coefficients : 0};
 }
@@ -31,7 +31,7 @@ mhc_status mhc__pre_check(const mhc__shape *s, const mhc_site_params *params, in
     MHC__TRY(mhc__need_params(s, params, call, what, error));
     if (tokens > 0)
         MHC__TRY(mhc__need(x.data, call, "x", error));
-    if (s->logits > 0 && (!s->dynamic || tokens > 0))
+    if (!s->plain && (!s->dynamic || tokens > 0))
         MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
     if (carried && !s->shifted)
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
@@ -55,6 +55,7 @@ int64_t mhc__pre_forward_floats(const mhc__pre *pre, int64_t tokens) {
 mhc_status mhc__pre_begin(mhc__pre *pre, int threads, int64_t tokens, float *coefficients, void *workspace,
                           size_t workspace_size, const char *call, mhc_error *error) {
     const mhc__shape *s = pre->shape;
+    const float *base = s->logits > 0 ? pre->params->base : NULL;
     size_t needed = (size_t)mhc__pre_forward_floats(pre, tokens) * sizeof(float);
     MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
     if (s->dynamic && mhc__projection_packs(&pre->projection, tokens))
@@ -62,10 +63,10 @@ mhc_status mhc__pre_begin(mhc__pre *pre, int threads, int64_t tokens, float *coe
                              (float *)workspace + saved_floats(pre, tokens));
     if (s->dynamic && !pre->saved)
         pre->saved = workspace;
-    if (s->logits == 0 && coefficients)
+    if (s->plain && coefficients)
         coefficients[0] = coefficients[1] = coefficients[2] = 1.0f;
-    if (s->logits > 0 && !s->dynamic)
-        pre->logits->coefficients(pre->spec, s, 1, NULL, 0, NULL, pre->params->base, coefficients);
+    if (!s->plain && !s->dynamic)
+        pre->logits->coefficients(pre->spec, s, 1, NULL, 0, NULL, base, coefficients);
     return MHC_OK;
 }
 

@@ -19,7 +19,7 @@ static mhc_status check(const mhc__shape *s, int64_t tokens, mhc_streams x, cons
     MHC__TRY(mhc__need(x.data, call, "x", error));
     MHC__TRY(mhc__need(steps, call, "steps", error));
     for (int k = 0; k < count; k++) {
-        if (s->logits > 0 && !steps[k].coefficients)
+        if (!s->plain && !steps[k].coefficients)
             return refuse(k, "coefficients: expected an array, found NULL", error);
         if (k + 1 < count && !steps[k].out.data)
             return refuse(k, "out: expected streams, found NULL: a step follows that begins with them", error);
@@ -40,7 +40,7 @@ static void replay(const mhc__stream_kernels *kernels, const mhc__shape *s, int6
             kernels->collapse(s->n, s->channels, first, end, x, weights.data, weights.stride, step->u);
         if (step->out.data) {
             mhc__merging merging = {
-                s->n, s->channels, x, step->z, s->logits ? step->coefficients : ones, s->dynamic ? s->coefficients : 0,
+                s->n, s->channels, x, step->z, s->plain ? ones : step->coefficients, s->dynamic ? s->coefficients : 0,
                 false};
             kernels->merge(&merging, first, end, step->out);
         }

@@ -17,12 +17,12 @@ static mhc_status check(const mhc__shape *s, int64_t tokens, const mhc_seam_next
         MHC__TRY(mhc__need(dz.data, call, "dz", error));
         if (s->dynamic)
             MHC__TRY(mhc__need(next->saved, call, "next->saved", error));
-        if (s->logits > 0) {
+        if (!s->plain) {
             MHC__TRY(mhc__need(x.data, call, "x", error));
             MHC__TRY(mhc__need(z.data, call, "z", error));
         }
     }
-    if (s->logits == 0 || (s->dynamic && tokens == 0))
+    if (s->plain || (s->dynamic && tokens == 0))
         return MHC_OK;
     MHC__TRY(mhc__need(next->d_coefficients, call, "next->d_coefficients", error));
     MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
@@ -40,7 +40,7 @@ static void copy_rows(const mhc__shape *s, int64_t first, int64_t end, mhc_strea
 static void merge_chunk(const mhc__pre *pre, const mhc__merging *m, int64_t first, int64_t end, mhc_streams dout,
                         mhc_rows dz, float *d_coefficients, double *totals) {
     float sums[MHC__MERGE_SUMS(MHC_MAX_STREAMS)];
-    if (pre->shape->logits == 0) {
+    if (pre->shape->plain) {
         copy_rows(pre->shape, first, end, dout, dz);
         return;
     }
@@ -64,7 +64,7 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
     int64_t stride = s.dynamic ? s.coefficients : 0;
     const float *carried = s.shifted ? coefficients : NULL;
     mhc__pre pre = mhc__pre_of(spec, &s, next->params, next->x, next->coefficients, carried, (float *)next->saved);
-    mhc__merging above = {.n = s.n, .channels = s.channels, .coefficients = s.logits ? next->coefficients : ones};
+    mhc__merging above = {.n = s.n, .channels = s.channels, .coefficients = s.plain ? ones : next->coefficients};
     above.stride = stride;
     mhc__merging here = {s.n, s.channels, x, z, coefficients, stride, false};
     mhc__pre_gradients g = {next->du, next->d_coefficients, s.shifted ? d_coefficients : NULL, &above, next->dout,
@@ -81,7 +81,7 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
         }
     }
     mhc__pre_back_end(&pre, &g, context->threads, ranges, scratch);
-    for (int k = 0; k < MHC__MERGE_SUMS(s.n) && s.logits > 0 && !s.dynamic; k++) {
+    for (int k = 0; k < MHC__MERGE_SUMS(s.n) && !s.plain && !s.dynamic; k++) {
         double sum = 0.0;
         for (int range = 0; range < ranges; range++)
             sum += mhc__pre_scratch_of(&s, scratch, ranges, range, 0).merged[k];

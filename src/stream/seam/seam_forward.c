@@ -10,7 +10,7 @@ mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, in
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     const float ones[3] = {1.0f, 1.0f, 1.0f};
-    if (s.logits == 0)
+    if (s.plain)
         coefficients = ones;
     if (tokens > 0) {
         MHC__TRY(mhc__need(x.data, call, "x", error));
