@@ -27,7 +27,7 @@ typedef struct arm_run {
     mhc__events *events;
     mhc__probe_log *probes;
     FILE *file;
-    char *config_path, *metrics_path, *probes_path, *checkpoints, *before_path, *after_path;
+    char *config_path, *metrics_path, *probes_path, *checkpoints, *before_path, *after_path, *held_out_path;
     mhc__measurement pending; /* gains measured before the update, waiting for the step's record */
 } arm_run;
 
@@ -124,7 +124,8 @@ static bool complete(const arm_run *run) {
     const mhc__series *series = &run->arm->series;
     return series->count > 0 &&
            (series->count >= run->arm->config.train.steps || !is_finite(&series->at[series->count - 1])) &&
-           access(run->before_path, F_OK) == 0 && access(run->after_path, F_OK) == 0;
+           access(run->before_path, F_OK) == 0 && access(run->after_path, F_OK) == 0 &&
+           (!mhc__held_out_is_there(run->corpus) || access(run->held_out_path, F_OK) == 0);
 }
 
 static mhc_status before_update(void *self, mhc__model *model, mhc__train_record *record, mhc_error *error) {
@@ -222,6 +223,18 @@ static mhc_status profile(arm_run *run, const char *path, mhc_error *error) {
     return status;
 }
 
+/* After training, where text is held out. */
+static mhc_status evaluate(arm_run *run, mhc_error *error) {
+    mhc__held_out found;
+    if (!mhc__held_out_is_there(run->corpus))
+        return MHC_OK;
+    mhc_status status =
+        mhc__held_out_measure(run->model, run->corpus, &run->arm->config.train, run->options->stop, &found, error);
+    if (status != MHC_OK)
+        return status == MHC_INTERRUPTED ? mhc__study_stopped(run->options, error) : status;
+    return mhc__held_out_save(run->held_out_path, &found, error);
+}
+
 static mhc_status train(arm_run *run, mhc_error *error) {
     mhc_status status = mhc__trainer_run(run->trainer, error);
     if (status == MHC_INTERRUPTED)
@@ -267,7 +280,9 @@ static mhc_status run_training(arm_run *run, mhc_error *error) {
     mhc_status status = train(run, error);
     mhc__probe_log_close(run->probes); /* the profile watches gradients itself */
     run->probes = NULL;
-    return status == MHC_OK ? profile(run, run->after_path, error) : status;
+    MHC__TRY(status);
+    MHC__TRY(profile(run, run->after_path, error));
+    return evaluate(run, error);
 }
 
 static mhc_status open_data(arm_run *run, mhc_error *error) {
@@ -304,6 +319,9 @@ static mhc_status open_and_run(arm_run *run, mhc_error *error) {
     MHC__TRY(complete(run) ? take_up_done(run, error) : run_training(run, error));
     MHC__TRY(mhc__profile_load(run->before_path, &arm->before, error));
     MHC__TRY(mhc__profile_load(run->after_path, &arm->after, error));
+    arm->held_out = (mhc__held_out){NAN, 0};
+    if (mhc__held_out_is_there(run->corpus))
+        MHC__TRY(mhc__held_out_load(run->held_out_path, &arm->held_out, error));
     arm->not_finite_at = first_not_finite(&arm->series);
     for (int64_t i = 0; i < arm->series.count; i++)
         arm->seconds += isfinite(arm->series.at[i].seconds) ? arm->series.at[i].seconds : 0;
@@ -327,8 +345,10 @@ mhc_status mhc__arm_run(mhc__arm *arm, const mhc__study_options *options, mhc_er
     run.checkpoints = mhc__format("%s/checkpoints", arm->folder);
     run.before_path = mhc__format("%s/profile-before.json", arm->folder);
     run.after_path = mhc__format("%s/profile-after.json", arm->folder);
+    run.held_out_path = mhc__format("%s/held-out.json", arm->folder);
     mhc_status status;
-    if (run.config_path && run.metrics_path && run.probes_path && run.checkpoints && run.before_path && run.after_path)
+    if (run.config_path && run.metrics_path && run.probes_path && run.checkpoints && run.before_path &&
+        run.after_path && run.held_out_path)
         status = open_and_run(&run, error);
     else
         status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", arm->folder);
@@ -347,6 +367,7 @@ mhc_status mhc__arm_run(mhc__arm *arm, const mhc__study_options *options, mhc_er
     free(run.checkpoints);
     free(run.before_path);
     free(run.after_path);
+    free(run.held_out_path);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #define MHC_STUDY_ARM_H
 
 #include "config/config.h"
+#include "study/held_out.h"
 #include "study/measurement.h"
 #include "study/profile.h"
 #include "study/study.h"
@@ -30,6 +31,7 @@ struct mhc__arm {
     mhc__config config;
     mhc__series series;          /* after a run: one measurement per step */
     mhc__profile before, after;  /* training */
+    mhc__held_out held_out;      /* after training; tokens 0 where nothing is held out */
     int64_t not_finite_at;       /* the step at which loss or gradients were NaN or Inf and training ended; -1: none */
     int64_t train_tokens;        /* of the corpus; of a bag its questions */
     double seconds;              /* of all steps, whenever they ran */

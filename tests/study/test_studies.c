@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "scratch.h"
+#include "study/held_out.h"
 #include "study/measurement.h"
 #include "study/study.h"
 
@@ -155,6 +156,35 @@ static void test_goes_on(void **state) {
     assert_int_equal(count, 5);
     for (int i = 0; i < 5; i++)
         assert_true(once[i] == again[i]);
+}
+
+/* Where text is held out an arm ends with its loss there, also one that was done before the loss was asked for. */
+static void test_held_out(void **state) {
+    (void)state;
+    const char *out = scratch_path("held-out"), *text = scratch_path("held-out.txt");
+    write_text_file(text);
+    const char *set[TINY_COUNT + 2];
+    memcpy(set, TINY, sizeof TINY);
+    set[TINY_COUNT] = "study.connections=paper";
+    set[TINY_COUNT + 1] = "data.eval_share=0.3";
+    mhc__study_options options = tiny(out);
+    options.data = text;
+    options.set = set;
+    options.set_count = TINY_COUNT + 2;
+    run_study("stability", &options);
+    char path[1200];
+    mhc__held_out first, again;
+    snprintf(path, sizeof path, "%s/paper-seed42/held-out.json", out);
+    assert_int_equal(mhc__held_out_load(path, &first, NULL), MHC_OK);
+    assert_true(first.loss > 1 && first.loss < 6 && first.tokens > 16 && first.tokens % 16 == 0);
+    assert_int_equal(unlink(path), 0);
+    run_study("stability", &options);
+    assert_int_equal(mhc__held_out_load(path, &again, NULL), MHC_OK);
+    assert_true(first.loss == again.loss && first.tokens == again.tokens);
+    assert_int_equal(mhc__write_file(path, "{\"loss\":1}", 10, NULL), MHC_OK);
+    mhc_error error = {0};
+    assert_int_equal(mhc__study_find("stability")->run(&options, &error), MHC_CORRUPT);
+    assert_non_null(strstr(error.message, "held-out.json"));
 }
 
 static void test_stop_then_go_on(void **state) {
@@ -399,10 +429,15 @@ static void test_wrong_use(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stability),           cmocka_unit_test(test_goes_on),
-        cmocka_unit_test(test_stop_then_go_on),     cmocka_unit_test(test_not_finite_is_recorded),
-        cmocka_unit_test(test_findings_of_seeds),   cmocka_unit_test(test_wrong_use),
-        cmocka_unit_test(test_depth_known_answers), cmocka_unit_test(test_gradient_flow),
+        cmocka_unit_test(test_stability),
+        cmocka_unit_test(test_goes_on),
+        cmocka_unit_test(test_held_out),
+        cmocka_unit_test(test_stop_then_go_on),
+        cmocka_unit_test(test_not_finite_is_recorded),
+        cmocka_unit_test(test_findings_of_seeds),
+        cmocka_unit_test(test_wrong_use),
+        cmocka_unit_test(test_depth_known_answers),
+        cmocka_unit_test(test_gradient_flow),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
