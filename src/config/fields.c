@@ -11,6 +11,7 @@ static const char *const contracts[] = {"native", "mean", "sum", "head", "carrie
 static const char *const constraints[] = {"native",       "none",      "identity",       "exp",      "sinkhorn",
                                           "permutations", "circulant", "row-stochastic", "birkhoff", "kronecker",
                                           "spectral",     "rotation",  "orthogonal",     NULL};
+static const char *const posts[] = {"native", "sigmoid", "softmax", NULL};
 static const char *const finishes[] = {"none", "rounding", "affine", NULL};
 static const char *const decays[] = {"matrices", "all", NULL};
 static const char *const schedules[] = {"constant", "cosine", "step", NULL};
@@ -54,6 +55,7 @@ const mhc__field mhc__fields[] = {
     FIELD(model, dropout_embedding, FLOAT, NULL, "dropout rates, 0 to below 1"),
     FIELD(model, dropout_attention, FLOAT, NULL, "of attention probabilities"),
     FIELD(model, dropout_output, FLOAT, NULL, "of what attention and feed-forward add to the streams"),
+    FIELD(model, branch_scale, FLOAT, NULL, "what attention and feed-forward add to the streams is multiplied by it"),
     FIELD(model, init, ENUM, inits, "weights at the start: all N(0, init_std), or as PyTorch's modules start"),
     FIELD(model, init_std, FLOAT, NULL, "standard deviation of weights at the start; pytorch: of the embedding alone"),
     FIELD(model, connection, STRING, NULL,
@@ -72,6 +74,7 @@ const mhc__field mhc__fields[] = {
     FIELD(model, fixed_pre, BOOL, NULL,
           "pre is 1/n for each stream, not learned; res is fixed by constraint: identity"),
     FIELD(model, fixed_post, BOOL, NULL, "post is 1 for each stream, not learned"),
+    FIELD(model, post, ENUM, posts, "how a layer's output is spread: native: the connection's own; sigmoid: 2 sigmoid"),
 
     FIELD(train, steps, INT64, NULL, "updates of the whole run"),
     FIELD(train, batch, INT, NULL, "rows of one micro-batch"),

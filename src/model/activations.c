@@ -109,7 +109,8 @@ static void lay_out_sites(const mhc__model *model, mhc__activations *at, carver 
 static void lay_out_backward(const mhc__model *model, mhc__activations *at, carver *c, const mhc_site_sizes *sizes) {
     const mhc__widths *w = &model->widths;
     bool gated = model->config.mlp == MHC__MLP_SWIGLU, plain = mhc__is_plain(model);
-    bool keep = model->config.dropout_output > 0.0f && (plain || mhc__wraps_blocks(model));
+    bool changed = model->config.dropout_output > 0.0f || model->config.branch_scale != 1.0f;
+    bool keep = changed && (plain || mhc__wraps_blocks(model));
     at->d_streams = floats(c, at->tokens, model->spec.streams * w->channels);
     at->d_z = plain ? at->d_streams : floats(c, at->tokens, w->channels);
     at->d_u = floats(c, at->tokens, w->channels);

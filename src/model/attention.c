@@ -51,8 +51,7 @@ mhc_status mhc__attention_layer_forward(const mhc__run *run, int block) {
     MHC__TRY(mhc__linear_forward(mhc__products_of(run), tokens, w->channels, w->channels, s->heads,
                                  mhc__weight(model, p->proj.weight), mhc__weight(model, p->proj.bias), s->z,
                                  run->error));
-    mhc__dropout dropout = mhc__run_dropout(run, model->config.dropout_output, block, MHC__PLACE_ATTENTION);
-    mhc__dropout_apply(threads, &dropout, 0, tokens * w->channels, s->z);
+    mhc__branch_forward(run, block, MHC__PLACE_ATTENTION, s->z);
     return MHC_OK;
 }
 
@@ -63,7 +62,7 @@ mhc_status mhc__attention_layer_backward(const mhc__run *run, int block, const f
     const mhc__attention_state *s = &run->at->attention[block];
     mhc__activations *at = run->at;
     int threads = run->context->threads;
-    const float *d_proj = mhc__output_dropout_backward(run, block, MHC__PLACE_ATTENTION, d_z);
+    const float *d_proj = mhc__branch_backward(run, block, MHC__PLACE_ATTENTION, d_z);
     MHC__TRY(mhc__linear_backward(mhc__products_of(run), at->tokens, w->channels, w->channels, s->heads,
                                   mhc__weight(model, p->proj.weight), d_proj, at->d_u, false,
                                   mhc__gradient(model, p->proj.weight), mhc__gradient(model, p->proj.bias), at->scratch,

@@ -27,6 +27,7 @@ mhc__model_config mhc__model_config_default(void) {
                                 .rope_theta = 10000.0f,
                                 .mlp = MHC__MLP_GELU,
                                 .tied = true,
+                                .branch_scale = 1.0f,
                                 .init_std = 0.02f,
                                 .connection = "paper",
                                 .streams = 4,
@@ -76,6 +77,10 @@ static mhc_status check_bag(const mhc__model_config *config, const mhc_spec *spe
     MHC__TRY(in_range("relu", (int)config->relu, 0, MHC__RELU_BRANCH, error));
     if (config->dropout_embedding > 0 || config->dropout_attention > 0 || config->dropout_output > 0)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.family: bag has no dropout, expected rates of 0");
+    if (config->branch_scale != 1.0f)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "model.branch_scale: is of model.family transformer; expected 1 of a bag, found %g",
+                         (double)config->branch_scale);
     if (spec->schedule == MHC_SCHEDULE_SHIFTED)
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
                          "model.family: bag has no shifted schedule, which model.connection %s needs",
@@ -95,6 +100,8 @@ static mhc_status check_choices(const mhc__model_config *config, mhc_error *erro
     MHC__TRY(in_range("finish", (int)config->finish, 0, MHC_FINISH_AFFINE, error));
     MHC__TRY(is_size("leaky", config->leaky, error));
     MHC__TRY(is_size("off_diagonal", config->off_diagonal, error));
+    MHC__TRY(in_range("post", (int)config->post, 0, MHC__POST_SOFTMAX, error));
+    MHC__TRY(is_size("branch_scale", config->branch_scale, error));
     return in_range("sinkhorn_iterations", config->sinkhorn_iterations, 0, 1000, error);
 }
 
@@ -183,6 +190,12 @@ static mhc_status override_constraint(const mhc__model_config *config, mhc_spec 
         spec->pre = (mhc_gate){MHC_GATE_FIXED, 1.0f / (float)spec->streams, 0.0f};
     if (config->fixed_post)
         spec->post = (mhc_gate){MHC_GATE_FIXED, 1.0f, 0.0f};
+    if (config->post != MHC__POST_NATIVE && config->fixed_post)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.post: expected native with model.fixed_post, found %s",
+                         config->post == MHC__POST_SIGMOID ? "sigmoid" : "softmax");
+    if (config->post != MHC__POST_NATIVE)
+        spec->post = (mhc_gate){config->post == MHC__POST_SIGMOID ? MHC_GATE_SIGMOID : MHC_GATE_SOFTMAX,
+                                config->post == MHC__POST_SIGMOID ? 2.0f : 1.0f, 0.0f};
     int sites = mhc__model_config_sites(config);
     if (!(config->leaky >= 0.0f && config->leaky <= 2.0f * (float)sites))
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
@@ -201,6 +214,7 @@ static const char *to_blame(const mhc__model_config *config) {
            : config->constraint         ? "model.constraint"
            : config->fixed_pre          ? "model.fixed_pre"
            : config->fixed_post         ? "model.fixed_post"
+           : config->post               ? "model.post"
                                         : "model.connection";
 }
 

@@ -32,6 +32,9 @@ typedef enum mhc__contract {
     MHC__CONTRACT_CARRIED
 } mhc__contract;
 
+/* NATIVE takes the convention's own; SIGMOID is 2 sigmoid, the paper's. */
+typedef enum mhc__post { MHC__POST_NATIVE, MHC__POST_SIGMOID, MHC__POST_SOFTMAX } mhc__post;
+
 /* A bag has vocabulary, sequence, embedding, channels, blocks (its layers, one site each), classes, norm (before each
  * layer and before the classifier), relu, init and the connection; the rest is the transformer's. */
 typedef struct mhc__model_config {
@@ -53,6 +56,8 @@ typedef struct mhc__model_config {
     bool bias; /* of the linear layers in blocks (layernorm always has its bias, the output head never) */
     bool tied; /* output head = token embedding */
     float dropout_embedding, dropout_attention, dropout_output;
+    float branch_scale; /* of a transformer: what attention and feed-forward give is multiplied by it; 1: as it is. A
+                           control for connections whose post is not 1; 0 leaves a network without layers */
     mhc__init init;
     float init_std;      /* see mhc__init */
     char connection[32]; /* a preset name of mhc/spec.h */
@@ -68,6 +73,7 @@ typedef struct mhc__model_config {
     bool static_mapping; /* coefficients from base alone, whatever the preset */
     bool fixed_pre;      /* pre = 1/n for each stream, without parameters */
     bool fixed_post;     /* post = 1; and res = I is constraint identity: arXiv 2512.24880 table 1 */
+    mhc__post post;      /* how logits become post */
 } mhc__model_config;
 
 /* A small byte-level GPT with the `paper` connection. */

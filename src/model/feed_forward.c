@@ -30,7 +30,6 @@ mhc_status mhc__feed_forward_layer_forward(const mhc__run *run, int block) {
     const mhc__widths *w = &model->widths;
     const mhc__block_at *p = &model->blocks[block];
     mhc__feed_forward_state *s = &run->at->feed_forward[block];
-    int threads = run->context->threads;
     int64_t tokens = run->at->tokens;
     mhc__feed_forward_norm(run, block);
     MHC__TRY(mhc__linear_forward(mhc__products_of(run), tokens, w->channels, w->ffn, s->normed,
@@ -44,8 +43,7 @@ mhc_status mhc__feed_forward_layer_forward(const mhc__run *run, int block) {
     MHC__TRY(mhc__linear_forward(mhc__products_of(run), tokens, w->ffn, w->channels, s->active,
                                  mhc__weight(model, p->down.weight), mhc__weight(model, p->down.bias), s->z,
                                  run->error));
-    mhc__dropout dropout = mhc__run_dropout(run, model->config.dropout_output, block, MHC__PLACE_FEED_FORWARD);
-    mhc__dropout_apply(threads, &dropout, 0, tokens * w->channels, s->z);
+    mhc__branch_forward(run, block, MHC__PLACE_FEED_FORWARD, s->z);
     return MHC_OK;
 }
 
@@ -80,7 +78,7 @@ mhc_status mhc__feed_forward_layer_backward(const mhc__run *run, int block, cons
     const mhc__feed_forward_state *s = &run->at->feed_forward[block];
     mhc__activations *at = run->at;
     int threads = run->context->threads;
-    const float *d_down = mhc__output_dropout_backward(run, block, MHC__PLACE_FEED_FORWARD, d_z);
+    const float *d_down = mhc__branch_backward(run, block, MHC__PLACE_FEED_FORWARD, d_z);
     MHC__TRY(mhc__linear_backward(mhc__products_of(run), at->tokens, w->ffn, w->channels, s->active,
                                   mhc__weight(model, p->down.weight), d_down, at->d_wide[0], false,
                                   mhc__gradient(model, p->down.weight), mhc__gradient(model, p->down.bias), at->scratch,

@@ -176,17 +176,28 @@ mhc_status mhc__model_forward(mhc__model *model, const mhc_context *context, con
     return MHC_OK;
 }
 
-mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, mhc__precision precision,
-                             const int32_t *tokens, int length, float *logits, mhc_error *error) {
+/* Logits of the positions from `first` on. */
+static mhc_status logits_from(mhc__model *model, const mhc_context *context, mhc__precision precision,
+                              const int32_t *tokens, int length, int first, float *logits, mhc_error *error) {
     if (mhc__is_bag(model))
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.family: a bag classifies rows, it has no next token");
     mhc__pass pass = {.batch = 1, .sequence = length, .tokens = tokens, .precision = precision};
     mhc__run run = {model, context, &pass, NULL, error};
     MHC__TRY(body(&run, length));
-    final_norm(&run, length - 1, 1);
-    MHC__TRY(mhc__linear_forward(mhc__products_of(&run), 1, model->widths.channels, model->config.vocabulary,
-                                 run.at->normed + (length - 1) * model->widths.channels,
+    final_norm(&run, first, length - first);
+    MHC__TRY(mhc__linear_forward(mhc__products_of(&run), length - first, model->widths.channels,
+                                 model->config.vocabulary, run.at->normed + first * model->widths.channels,
                                  mhc__weight(model, model->head.weight), NULL, logits, error));
     model->last = run.at;
     return MHC_OK;
+}
+
+mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, mhc__precision precision,
+                             const int32_t *tokens, int length, float *logits, mhc_error *error) {
+    return logits_from(model, context, precision, tokens, length, length - 1, logits, error);
+}
+
+mhc_status mhc__model_logits_of_row(mhc__model *model, const mhc_context *context, mhc__precision precision,
+                                    const int32_t *tokens, int length, float *logits, mhc_error *error) {
+    return logits_from(model, context, precision, tokens, length, 0, logits, error);
 }

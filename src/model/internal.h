@@ -84,10 +84,10 @@ typedef struct mhc__activations {
     float *head_saved;                     /* of the contraction */
     float *contracted, *mean, *rstd, *normed; /* the final norm: [T, C], [T], [T], [T, C] */
     /* Backward alone. */
-    float *d_streams;         /* [T, n, C], in place from the last site to the first */
-    float *d_z, *d_u;         /* [T, C] */
-    float *d_masked;          /* [T, C]: dropout's gradient where d_z must survive, else d_z */
-    float *d_wide[2];         /* [T, max(ffn, qkv)], [T, ffn] (swiglu) */
+    float *d_streams; /* [T, n, C], in place from the last site to the first */
+    float *d_z, *d_u; /* [T, C] */
+    float *d_masked;  /* [T, C]: gradient of a branch before dropout and scale, where d_z must survive; else d_z */
+    float *d_wide[2]; /* [T, max(ffn, qkv)], [T, ffn] (swiglu) */
     float *d_coefficients[2]; /* of this site and the one before, by turns */
     float *d_logits;          /* [T, classes] of a bag */
     float *d_embedded;        /* [T, embedding] of a bag */
@@ -202,7 +202,9 @@ void mhc__watch_state(const mhc__run *run, int site);
 mhc__dropout mhc__run_dropout(const mhc__run *run, float rate, int block, int kind);
 mhc_status mhc__add_rows(const mhc__run *run, float *x, const float *z); /* x += z, [T, C] */
 void mhc__copy_rows(const mhc__run *run, float *to, const float *from);  /* [T, C] */
-/* Gradient of z before its output dropout: d_z itself without dropout. */
-const float *mhc__output_dropout_backward(const mhc__run *run, int block, int kind, const float *d_z);
+/* z of a layer, [T, C], through its output's dropout and model.branch_scale. */
+void mhc__branch_forward(const mhc__run *run, int block, int kind, float *z);
+/* Gradient of z before those: d_z itself where they change nothing, else at.d_masked. */
+const float *mhc__branch_backward(const mhc__run *run, int block, int kind, const float *d_z);
 
 #endif

@@ -1,4 +1,4 @@
-/* What attention and feed-forward share: their dropout and the residual addition. */
+/* What attention and feed-forward share: dropout and scale of what they give, and the residual addition. */
 #include <string.h>
 
 #include "base/threads.h"
@@ -24,14 +24,31 @@ void mhc__copy_rows(const mhc__run *run, float *to, const float *from) {
     memcpy(to, from, (size_t)(run->at->tokens * run->model->widths.channels) * sizeof *to);
 }
 
-const float *mhc__output_dropout_backward(const mhc__run *run, int block, int kind, const float *d_z) {
+/* x = model.branch_scale x, [T, C]. */
+static void scale_branch(const mhc__run *run, float *x) {
+    const float scale = run->model->config.branch_scale;
+    const int64_t count = run->at->tokens * run->model->widths.channels;
+    if (scale == 1.0f)
+        return;
+#pragma omp parallel for simd num_threads(run->context->threads) schedule(static)
+    for (int64_t i = 0; i < count; i++)
+        x[i] *= scale;
+}
+
+void mhc__branch_forward(const mhc__run *run, int block, int kind, float *z) {
     mhc__dropout dropout = mhc__run_dropout(run, run->model->config.dropout_output, block, kind);
-    if (dropout.rate == 0.0f)
+    mhc__dropout_apply(run->context->threads, &dropout, 0, run->at->tokens * run->model->widths.channels, z);
+    scale_branch(run, z);
+}
+
+const float *mhc__branch_backward(const mhc__run *run, int block, int kind, const float *d_z) {
+    mhc__dropout dropout = mhc__run_dropout(run, run->model->config.dropout_output, block, kind);
+    if (dropout.rate == 0.0f && run->model->config.branch_scale == 1.0f)
         return d_z;
     mhc__activations *at = run->at;
-    int64_t count = at->tokens * run->model->widths.channels;
     if (at->d_masked != d_z)
-        memcpy(at->d_masked, d_z, (size_t)count * sizeof *d_z);
-    mhc__dropout_apply(run->context->threads, &dropout, 0, count, at->d_masked);
+        mhc__copy_rows(run, at->d_masked, d_z);
+    mhc__dropout_apply(run->context->threads, &dropout, 0, at->tokens * run->model->widths.channels, at->d_masked);
+    scale_branch(run, at->d_masked);
     return at->d_masked;
 }

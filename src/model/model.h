@@ -85,6 +85,9 @@ void mhc__model_zero_gradients(mhc__model *model, const mhc_context *context);
 /* Logits [V] of the last position of one row of `length` tokens (evaluation mode). For sampling. Errors as forward. */
 mhc_status mhc__model_logits(mhc__model *model, const mhc_context *context, mhc__precision precision,
                              const int32_t *tokens, int length, float *logits, mhc_error *error);
+/* The same of every position: logits [length, V]. */
+mhc_status mhc__model_logits_of_row(mhc__model *model, const mhc_context *context, mhc__precision precision,
+                                    const int32_t *tokens, int length, float *logits, mhc_error *error);
 
 /* What a measurement can see. Streams of site s are valid after a training forward until the next pass, or, where they
  * are recomputed, until those of another site are asked for, by one thread at a time; s = sites means the state before

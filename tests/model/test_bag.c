@@ -242,6 +242,10 @@ static void refusals(void **state) {
     config.dropout_output = 0.1f;
     assert_int_equal(mhc__model_create(&config, 1, &model, &error), MHC_INVALID_ARGUMENT);
     config.dropout_output = 0;
+    config.branch_scale = 0.5f;
+    assert_int_equal(mhc__model_create(&config, 1, &model, &error), MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "model.branch_scale"));
+    config.branch_scale = 1;
     config.family = MHC__FAMILY_TRANSFORMER;
     config.heads = 2;
     assert_int_equal(mhc__model_create(&config, 1, &model, &error), MHC_INVALID_ARGUMENT);

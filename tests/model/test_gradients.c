@@ -173,6 +173,33 @@ static void dropout(void **state) {
     }
 }
 
+/* In every path that a branch takes: alone, inside of a wrapped block, in place of the streams. */
+static void scaled_branches(void **state) {
+    (void)state;
+    const char *connections[] = {"residual", "paper", "mhc-poc"};
+    for (int i = 0; i < 3; i++)
+        for (int wrap = 0; wrap < 3; wrap++) {
+            mhc__model_config config = small(connections[i]);
+            config.wrap = (mhc__wrap)wrap;
+            config.branch_scale = 0.25f;
+            check_gradients(&config, "branch_scale");
+            config.branch_scale = 3.0f;
+            config.dropout_output = 0.25f;
+            check_gradients(&config, "branch_scale and dropout");
+        }
+}
+
+static void other_posts(void **state) {
+    (void)state;
+    const char *connections[] = {"paper", "reproducing-mhc", "hc-static"};
+    for (int i = 0; i < 3; i++)
+        for (int post = 0; post <= MHC__POST_SOFTMAX; post++) {
+            mhc__model_config config = small(connections[i]);
+            config.post = (mhc__post)post;
+            check_gradients(&config, "post");
+        }
+}
+
 /* test_bag.c is exact about static connections; this takes the others. Small steps cross few kinks. */
 static void bags(void **state) {
     (void)state;
@@ -204,10 +231,16 @@ static void one_token(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_preset),  cmocka_unit_test(every_constraint),
-                                       cmocka_unit_test(fixed_gates),   cmocka_unit_test(every_preset_around_blocks),
-                                       cmocka_unit_test(layer_options), cmocka_unit_test(contractions),
-                                       cmocka_unit_test(dropout),       cmocka_unit_test(one_token),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_preset),
+                                       cmocka_unit_test(every_constraint),
+                                       cmocka_unit_test(fixed_gates),
+                                       cmocka_unit_test(every_preset_around_blocks),
+                                       cmocka_unit_test(layer_options),
+                                       cmocka_unit_test(contractions),
+                                       cmocka_unit_test(dropout),
+                                       cmocka_unit_test(one_token),
+                                       cmocka_unit_test(scaled_branches),
+                                       cmocka_unit_test(other_posts),
                                        cmocka_unit_test(bags)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -231,6 +231,72 @@ static void micro_batches(void **state) {
     mhc__model_destroy(model);
 }
 
+/* The logits of every position of one row: [SEQUENCE, VOCABULARY]. Each is that of the prefix that ends there. */
+static void logits_of(mhc__model *model, const int32_t *tokens, float *logits) {
+    mhc_context context = mhc_context_cpu(2);
+    float last[VOCABULARY];
+    assert_int_equal(mhc__model_logits_of_row(model, &context, MHC__PRECISION_FP32, tokens, SEQUENCE, logits, NULL),
+                     MHC_OK);
+    for (int length = 1; length <= SEQUENCE; length++) {
+        assert_int_equal(mhc__model_logits(model, &context, MHC__PRECISION_FP32, tokens, length, last, NULL), MHC_OK);
+        for (int v = 0; v < VOCABULARY; v++)
+            assert_true(fabsf(last[v] - logits[(length - 1) * VOCABULARY + v]) <= 1e-5f);
+    }
+}
+
+/* reproducing-mhc's mHC mixes copies by 1/n and writes by 1/n: with four streams, where nothing is rounded, it is the
+ * residual network with branches times 1/4, to the last bit, forward and backward. */
+static void mhc_is_a_scaled_baseline(void **state) {
+    (void)state;
+    int32_t tokens[BATCH * (SEQUENCE + 1)];
+    fill_tokens(tokens, BATCH * (SEQUENCE + 1));
+    float logits[3][SEQUENCE * VOCABULARY], scales[3] = {1.0f, 0.25f, 1.0f};
+    double losses[3];
+    float *gradients[3];
+    for (int i = 0; i < 3; i++) {
+        mhc__model_config config = small(i < 2 ? "residual" : "reproducing-mhc");
+        config.streams = 4;
+        config.branch_scale = scales[i];
+        config.contract = MHC__CONTRACT_MEAN;
+        config.dropout_embedding = config.dropout_attention = config.dropout_output = 0.1f;
+        mhc__model *model = make(&config, 1);
+        logits_of(model, tokens, logits[i]);
+        mhc__pass pass = training(tokens);
+        losses[i] = gradients_of(model, &pass, 2);
+        const mhc__parameter *p = mhc__model_parameter_find(model, "blocks.0.ffn.up.weight");
+        assert_non_null(p);
+        gradients[i] = copy_of(mhc__model_gradients(model) + p->offset, p->count);
+        pass.recompute = MHC__RECOMPUTE_BEST;
+        assert_true(gradients_of(model, &pass, 1) == losses[i]);
+        assert_memory_equal(mhc__model_gradients(model) + p->offset, gradients[i], (size_t)p->count * sizeof(float));
+        mhc__model_destroy(model);
+    }
+    assert_memory_equal(logits[1], logits[2], sizeof logits[1]);
+    assert_memory_not_equal(logits[0], logits[2], sizeof logits[0]);
+    assert_true(losses[1] == losses[2] && losses[0] != losses[2]);
+    assert_memory_equal(gradients[1], gradients[2], 20 * 12 * sizeof(float));
+    for (int i = 0; i < 3; i++)
+        free(gradients[i]);
+}
+
+/* With branches times 0, embedding and head are all that is left: no token sees another. */
+static void no_branches(void **state) {
+    (void)state;
+    const char *connections[] = {"residual", "hc-static"};
+    for (int i = 0; i < 2; i++) {
+        mhc__model_config config = small(connections[i]);
+        config.branch_scale = 0.0f;
+        mhc__model *model = make(&config, 1);
+        int32_t first[SEQUENCE] = {1, 2, 3, 4, 5, 6}, second[SEQUENCE] = {6, 5, 4, 3, 2, 6};
+        float a[SEQUENCE * VOCABULARY], b[SEQUENCE * VOCABULARY];
+        logits_of(model, first, a);
+        logits_of(model, second, b);
+        assert_memory_equal(a + 5 * VOCABULARY, b + 5 * VOCABULARY, VOCABULARY * sizeof *a);
+        assert_memory_not_equal(a, b, VOCABULARY * sizeof *a);
+        mhc__model_destroy(model);
+    }
+}
+
 static void refuse(mhc__model_config config, const char *field) {
     mhc_error error = {0};
     mhc__model *model = NULL;
@@ -267,6 +333,9 @@ static void bad_configurations(void **state) {
     REFUSE(dropout_embedding, 1.0f);
     REFUSE(dropout_attention, -0.1f);
     REFUSE(dropout_output, NAN);
+    REFUSE(branch_scale, NAN);
+    REFUSE(branch_scale, -1.0f);
+    REFUSE(post, (mhc__post)3);
     REFUSE(norm, (mhc__norm_kind)7);
     REFUSE(contract, (mhc__contract)9);
     REFUSE(contract, MHC__CONTRACT_CARRIED);
@@ -275,6 +344,13 @@ static void bad_configurations(void **state) {
     mhc__model_config config = small("hc");
     config.sinkhorn_iterations = 3;
     refuse(config, "model.sinkhorn_iterations");
+    config = small("mhc-poc");
+    config.post = MHC__POST_SIGMOID;
+    refuse(config, "model.post");
+    config = small("paper");
+    config.post = MHC__POST_SOFTMAX;
+    config.fixed_post = true;
+    refuse(config, "expected native with model.fixed_post");
     config = small("residual");
     config.contract = MHC__CONTRACT_HEAD;
     refuse(config, "model.contract");
@@ -518,6 +594,8 @@ int main(void) {
                                        cmocka_unit_test(watching),
                                        cmocka_unit_test(recomputation_changes_no_bit),
                                        cmocka_unit_test(all_fixed_is_the_residual),
+                                       cmocka_unit_test(no_branches),
+                                       cmocka_unit_test(mhc_is_a_scaled_baseline),
                                        cmocka_unit_test(bf16_products),
                                        cmocka_unit_test(starts_as_pytorch_does)};
     return cmocka_run_group_tests(tests, NULL, NULL);
