@@ -58,16 +58,43 @@ static mhc__config published_config(void) {
     return config;
 }
 
+/* What tells the causes apart: the same factor of H_post without matrices, the matrices without the factor, and each of
+ * the choices that set this mHC apart from the paper's. 1/4 and 4 are for four streams. */
+static const mhc__variant VARIANTS[] = {{.name = "residual-quarter",
+                                         .label = "baseline, branches × 1/4",
+                                         .connection = "residual",
+                                         .set = {"model.branch_scale=0.25"}},
+                                        {.name = "mhc-whole",
+                                         .label = "mHC, branches × 4",
+                                         .connection = "reproducing-mhc",
+                                         .set = {"model.branch_scale=4"}},
+                                        {.name = "mhc-identity",
+                                         .label = "mHC, H_res = I",
+                                         .connection = "reproducing-mhc",
+                                         .set = {"model.constraint=identity"}},
+                                        {.name = "mhc-two-sigma",
+                                         .label = "mHC, H_post = 2 sigmoid",
+                                         .connection = "reproducing-mhc",
+                                         .set = {"model.post=sigmoid"}},
+                                        {.name = "mhc-near-identity",
+                                         .label = "mHC from near I",
+                                         .connection = "reproducing-mhc",
+                                         .set = {"model.off_diagonal=0.05"}},
+                                        {.name = NULL}};
+
 static mhc_status read_options(mhc__stability *study, mhc_error *error) {
     const mhc__study_options *options = study->options;
     MHC__TRY(mhc__study_settings_check(options, OWN_FIELDS, error));
-    MHC__TRY(mhc__study_choose(options, NULL, "residual,hc-static,reproducing-mhc", study->choices,
-                               &study->choice_count, error));
+    MHC__TRY(mhc__study_choose(options, VARIANTS,
+                               options->size == MHC__SIZE_PUBLISHED
+                                   ? "residual,hc-static,reproducing-mhc"
+                                   : "residual,hc-static,reproducing-mhc,residual-quarter,mhc-whole,mhc-identity",
+                               study->choices, &study->choice_count, error));
     MHC__TRY(mhc__study_seeds(options, &study->seeds, error));
     MHC__TRY(mhc__study_folders(options, "stability", &study->folder, error));
     study->config = published_config();
     if (options->size == MHC__SIZE_QUICK)
-        study->config.train.steps = 60;
+        study->config.train.steps = 40;
     MHC__TRY(mhc__study_configure(options, 0.05, NULL, &study->config, error));
     study->every = study->config.train.steps >= 200 ? 20 : 1;
     return MHC_OK;
@@ -102,6 +129,8 @@ static mhc_status run(const mhc__study_options *options, mhc_error *error) {
     if (status == MHC_OK)
         status = run_arms(study, error);
     if (status == MHC_OK)
+        status = mhc__stability_compare_starts(study, error);
+    if (status == MHC_OK)
         status = mhc__stability_report(study, error);
     for (int i = 0; study->arms && i < count; i++)
         mhc__arm_free(&study->arms[i]);
@@ -114,21 +143,25 @@ extern const mhc__study mhc__study_stability;
 const mhc__study mhc__study_stability = {
     "stability",
     "baseline, HC and mHC of reproducing-mhc side by side: loss, gradients and gains over 2,000 steps",
-    "--quick 5 minutes, else 2 hours",
+    "--quick 7 minutes, default 4 hours, --published 2 hours",
     "github.com/yaoshengzhe/reproducing-mhc, be59c58",
     "Repeats the experiment of github.com/yaoshengzhe/reproducing-mhc: a transformer of 8 blocks and 256\n"
     "channels, 4 streams, trained on characters for 2,000 steps of 32 x 128, once with plain residuals, once\n"
-    "with static hyper-connections, once with its mHC. All arms of a seed start from the same weights and see\n"
-    "the same batches and dropout masks. Writes the published table beside what was measured here, and the\n"
-    "published pictures.\n"
+    "with static hyper-connections, once with its mHC; and the controls that tell the causes apart: plain\n"
+    "residuals whose branches are multiplied by 1/4, mHC whose branches are multiplied by 4 (so that H_post is\n"
+    "1), and mHC with H_res = I. All arms of a seed start from the same weights and see the same batches and\n"
+    "dropout masks. Writes the published table beside what was measured here, the published pictures, and a\n"
+    "verdict on each published claim.\n"
     "\n"
     "  --data TEXT            the text (published: enwik8, `mhc data get enwik8`); default: the built-in corpus\n"
-    "  --quick                60 steps\n"
+    "  --quick                40 steps\n"
+    "  --published            without the controls\n"
     "  --steps N              2000\n"
     "  --seeds N              1; with more, mean and spread over seeds\n"
     "  --seed N               42, the first one\n"
     "  --out DIR              runs/stability\n"
-    "  --set study.connections=A,B,…    residual,hc-static,reproducing-mhc\n"
+    "  --set study.connections=A,B,…    residual,hc-static,reproducing-mhc,residual-quarter,mhc-whole,\n"
+    "                         mhc-identity; also mhc-two-sigma, mhc-near-identity, and any connection by its name\n"
     "  --set FIELD=VALUE      any other field of `mhc config`, e.g. train.batch=16 or model.dropout_output=0\n"
     "\n"
     "A stopped or killed study goes on where it was when the same command is run again.\n"

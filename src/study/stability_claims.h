@@ -21,12 +21,17 @@ typedef struct mhc__stability_evidence_arm {
     double from_uniform_start;
     double growth_start, growth;              /* ||x_L|| / ||x_0|| */
     bool growth_rises_at_start, growth_rises; /* over the baseline's, at every block */
+    double logits_off, logits_rms; /* before training: largest difference from mHC's logits, and the rms of those */
+    double loss_off;               /* from mHC's, the largest of all steps */
     double branch_factor; /* it is the baseline with this factor on every branch, by its coefficients; NaN: it isn't */
 } mhc__stability_evidence_arm;
 
 typedef struct mhc__stability_evidence {
     int seeds;
     mhc__stability_evidence_arm base, hc, mhc;
+    mhc__stability_evidence_arm scaled;   /* baseline with branches / n */
+    mhc__stability_evidence_arm whole;    /* mHC with branches x n: H_post is 1 */
+    mhc__stability_evidence_arm identity; /* mHC with H_res = I */
 } mhc__stability_evidence;
 
 enum { MHC__STABILITY_CLAIMS = 16 };

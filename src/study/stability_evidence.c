@@ -30,7 +30,19 @@ double mhc__stability_branch_factor(const mhc__stability *study, int c) {
             mhc__widen(&pre, profile->pre_sum_max);
         }
     bool read_whole = isnan(pre.high) || mhc__range_from(pre, 1) < 1e-6;
-    return uniform.high < 1e-6 && post.high - post.low < 1e-6 && read_whole ? post.high : NAN;
+    double scale = arms->config.model.branch_scale;
+    return uniform.high < 1e-6 && post.high - post.low < 1e-6 && read_whole ? scale * post.high : NAN;
+}
+
+double mhc__stability_loss_off(const mhc__stability *study, int c, int other) {
+    mhc__range off = {0, 0};
+    for (int seed = 0; seed < study->seeds; seed++) {
+        const mhc__series *a = &mhc__stability_arm(study, c, seed)->series;
+        const mhc__series *b = &mhc__stability_arm(study, other, seed)->series;
+        for (int64_t i = 0; i < study->config.train.steps; i++)
+            mhc__widen(&off, i < a->count && i < b->count ? fabs(a->at[i].loss - b->at[i].loss) : NAN);
+    }
+    return off.high;
 }
 
 mhc__significance mhc__stability_loss(const mhc__stability *study, int c, int base, double *mean, double *error) {
@@ -110,8 +122,9 @@ static bool rises(const mhc__profile *profile, const mhc__profile *base) {
 
 /* Means over seeds, or the largest. */
 static mhc__stability_evidence_arm gather(const mhc__stability *study, const char *name) {
-    mhc__stability_evidence_arm arm = {.branch_factor = NAN};
+    mhc__stability_evidence_arm arm = {.branch_factor = NAN, .logits_off = NAN, .logits_rms = NAN, .loss_off = NAN};
     int c = mhc__choice_find(study->choices, study->choice_count, name);
+    int mhc = mhc__choice_find(study->choices, study->choice_count, "reproducing-mhc");
     int base = mhc__choice_find(study->choices, study->choice_count, "residual");
     if (c < 0)
         return arm;
@@ -124,6 +137,10 @@ static mhc__stability_evidence_arm gather(const mhc__stability *study, const cha
     arm.composite_off = mhc__composite_off(&composite);
     arm.spread = mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, spread)).high;
     arm.branch_factor = mhc__stability_branch_factor(study, c);
+    arm.logits_off = study->starts[c].logits_off;
+    arm.logits_rms = study->starts[c].logits_rms;
+    if (mhc >= 0)
+        arm.loss_off = mhc__stability_loss_off(study, c, mhc);
     arm.growth_rises = arm.growth_rises_at_start = base >= 0;
     for (int s = 0; s < study->seeds; s++) {
         const mhc__profile *before = &arms[s].before, *after = &arms[s].after;
@@ -149,8 +166,14 @@ static mhc__stability_evidence_arm gather(const mhc__stability *study, const cha
 }
 
 mhc__stability_evidence mhc__stability_gather(const mhc__stability *study) {
-    return (mhc__stability_evidence){.seeds = study->seeds,
-                                     .base = gather(study, "residual"),
-                                     .hc = gather(study, "hc-static"),
-                                     .mhc = gather(study, "reproducing-mhc")};
+    mhc__stability_evidence e = {.seeds = study->seeds,
+                                 .base = gather(study, "residual"),
+                                 .hc = gather(study, "hc-static"),
+                                 .mhc = gather(study, "reproducing-mhc"),
+                                 .scaled = gather(study, "residual-quarter"),
+                                 .whole = gather(study, "mhc-whole"),
+                                 .identity = gather(study, "mhc-identity")};
+    if (study->config.model.streams != 4) /* they are made for four streams */
+        e.scaled.there = e.whole.there = false;
+    return e;
 }

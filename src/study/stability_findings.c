@@ -69,7 +69,14 @@ static void about_streams(mhc__html *html, const char *label, const summary *s, 
 
 static void about_gain(mhc__html *html, const char *label, const summary *s, const summary *base, double factor) {
     double ratio = s->gain / base->gain;
-    if (!isnan(factor))
+    if (factor == 1)
+        mhc__html_item(
+            html,
+            "**%s is the baseline.** Before and after training every entry of H_res is 1/n (to %.1e), which "
+            "changes nothing in copies, and H_post times the factor on the branches is 1. Its mean activation "
+            "gain, over all steps, is %.3f times the baseline's.",
+            label, s->uniform.high, ratio);
+    else if (!isnan(factor))
         mhc__html_item(
             html,
             "**%s is the baseline with every branch multiplied by %.3g.** Its matrices have not moved: before and "
@@ -124,13 +131,16 @@ static void about_loss(const mhc__stability *study, mhc__html *html, const char 
 static void about_connection(mhc__stability *study, mhc__html *html, int c, int base, const summary *baseline) {
     summary s = summarise(study, c);
     const char *label = study->choices[c].label;
-    about_streams(html, label, &s, mhc__stability_symmetric(study, c));
+    const bool plain = mhc__choice_is_residual(&study->choices[c]);
+    if (!plain)
+        about_streams(html, label, &s, mhc__stability_symmetric(study, c));
     if (base >= 0) {
         about_gain(html, label, &s, baseline, mhc__stability_branch_factor(study, c));
         mhc__html_item(html, "The mean gradient norm of %s, over all steps, is %.3f times the baseline's.", label,
                        s.gradient / baseline->gradient);
     }
-    about_composite(html, label, &s.composite);
+    if (!plain)
+        about_composite(html, label, &s.composite);
     if (base >= 0)
         about_loss(study, html, label, c, base);
 }

@@ -177,6 +177,7 @@ static void tables(mhc__stability *study, const mhc__table *published, mhc__html
     mhc__text_free(&caption);
     mhc__html_section(html, "What was measured, in words");
     mhc__stability_findings(study, html);
+    mhc__stability_causes(study, html);
     mhc__html_section(html, "What the table does not look at");
     mhc__table streams;
     stream_table(study, &streams);

@@ -115,6 +115,48 @@ static void test_another_reason(void **state) {
     assert_verdict(2, &e, MHC__NOT_REPRODUCED);
 }
 
+/* As claimed, and both controls were run: they decide, whatever the coefficients say. */
+static mhc__stability_evidence with_controls(double scaled, double whole) {
+    mhc__stability_evidence e = as_claimed();
+    e.scaled = e.whole = e.identity = plain();
+    e.scaled.gain_max = scaled;
+    e.whole.gain_max = whole;
+    e.scaled.logits_off = e.scaled.loss_off = 0;
+    return e;
+}
+
+static void test_controls(void **state) {
+    (void)state;
+    mhc__stability_evidence e = with_controls(11, 40);
+    assert_verdict(2, &e, MHC__OTHER_REASON);
+    assert_verdict(5, &e, MHC__OTHER_REASON);
+    assert_verdict(7, &e, MHC__OTHER_REASON);
+    assert_verdict(14, &e, MHC__NOT_REPRODUCED);
+    /* Logits or losses that differ: it isn't the scaled baseline, even where its coefficients look like one. */
+    for (int i = 0; i < 3; i++) {
+        e = with_controls(11, 40);
+        e.mhc.branch_factor = 0.25;
+        *(i ? &e.scaled.loss_off : &e.scaled.logits_off) = i == 2 ? NAN : 1e-3;
+        assert_verdict(5, &e, MHC__REPRODUCED);
+        assert_verdict(7, &e, MHC__REPRODUCED);
+        assert_verdict(14, &e, MHC__REPRODUCED);
+        assert_verdict(2, &e, MHC__OTHER_REASON); /* the factor still is what lowers the gain */
+    }
+    e = with_controls(40, 11); /* the matrices lower it, the factor does not */
+    e.scaled.logits_off = 1;
+    assert_verdict(2, &e, MHC__REPRODUCED);
+    e = with_controls(11, 11);
+    assert_verdict(2, &e, MHC__NOT_DECIDED);
+    e = with_controls(40, 40);
+    assert_verdict(2, &e, MHC__NOT_DECIDED);
+    e = with_controls(11, 40);
+    e.mhc.gain_max = 39;
+    assert_verdict(2, &e, MHC__NOT_REPRODUCED);
+    e = with_controls(11, 40); /* a control that ended early controls nothing */
+    e.scaled.failures = 1;
+    assert_verdict(2, &e, MHC__REPRODUCED);
+}
+
 static void test_not_decided(void **state) {
     (void)state;
     mhc__stability_evidence e = as_claimed();
@@ -136,10 +178,8 @@ static void test_not_decided(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_claimed),
-        cmocka_unit_test(test_contradicted),
-        cmocka_unit_test(test_another_reason),
-        cmocka_unit_test(test_not_decided),
+        cmocka_unit_test(test_as_claimed), cmocka_unit_test(test_contradicted), cmocka_unit_test(test_another_reason),
+        cmocka_unit_test(test_controls),   cmocka_unit_test(test_not_decided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,6 +113,21 @@ static void test_stability(void **state) {
         assert_true(mhc.at[i].gains.composite_forward > 0.999 && mhc.at[i].gains.composite_forward < 1.001);
         assert_true(base.at[i].gains.composite_forward == 1);
     }
+    /* The control is mHC, to the last bit, at every step. */
+    mhc__series quarter, whole;
+    snprintf(path, sizeof path, "%s/residual-quarter-seed42/metrics.jsonl", out);
+    assert_int_equal(mhc__series_load(path, &quarter, NULL), MHC_OK);
+    snprintf(path, sizeof path, "%s/mhc-whole-seed42/metrics.jsonl", out);
+    assert_int_equal(mhc__series_load(path, &whole, NULL), MHC_OK);
+    for (int i = 0; i < 5; i++) {
+        assert_true(quarter.at[i].loss == mhc.at[i].loss && quarter.at[i].loss != base.at[i].loss);
+        assert_true(whole.at[i].loss == base.at[i].loss);
+        assert_true(quarter.at[i].gains.activation == mhc.at[i].gains.activation);
+    }
+    assert_says(out, "differs from mHC by at most 0.0e+00 in every logit before training");
+    assert_says(out, "mHC, branches × 4 is the baseline.");
+    mhc__series_free(&quarter);
+    mhc__series_free(&whole);
     mhc__series_free(&base);
     mhc__series_free(&mhc);
 }
