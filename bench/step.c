@@ -1,5 +1,6 @@
 /* Seconds of a whole training step: forward, backward, clipping, AdamW. The defaults are the model of the stability
- * study without its dropout, and the options are those of the PyTorch script that bench/compare_torch runs beside it.
+ * study without its dropout; mhc-poc and mhc-poc-hc are that of the depth study. The options are those of the PyTorch
+ * script that bench/compare_torch runs beside it.
  * Prints one line of JSON; with --over, two models take steps in turns, and a last line says what the one costs over
  * the other: the ratios of the pairs of steps. */
 #include <getopt.h>
@@ -105,6 +106,17 @@ typedef struct subject {
     double *seconds, loss;
 } subject;
 
+/* The model of the depth study, whose sites wrap whole blocks, and how it is trained: nothing is clipped. */
+static void as_mhc_poc(subject *s) {
+    s->shape.norm = MHC__LAYERNORM_PYTORCH;
+    s->shape.bias = true;
+    s->shape.tied = false;
+    s->shape.init = MHC__INIT_PYTORCH, s->shape.init_std = 1;
+    s->shape.wrap = MHC__WRAP_BLOCK;
+    s->how.lr = 2e-3f, s->how.beta2 = 0.999f;
+    s->how.weight_decay = 0, s->how.clip = 0;
+}
+
 static mhc_status open_subject(settings *chosen, const char *kind, subject *s, mhc_error *error) {
     *s = (subject){.kind = kind, .shape = mhc__model_config_default(), .how = mhc__train_config_default()};
     s->shape.vocabulary = chosen->vocab, s->shape.sequence = chosen->seq, s->shape.channels = chosen->dim;
@@ -117,6 +129,8 @@ static mhc_status open_subject(settings *chosen, const char *kind, subject *s, m
     s->how.schedule = MHC__SCHEDULE_CONSTANT, s->how.warmup = 0;
     s->how.eval_every = s->how.checkpoint_every = 0;
     s->how.precision = chosen->bf16 ? MHC__PRECISION_BF16 : MHC__PRECISION_FP32;
+    if (!strncmp(kind, "mhc-poc", strlen("mhc-poc")))
+        as_mhc_poc(s);
     s->how.recompute = chosen->recompute != 0, s->how.recompute_sites = (int)mhc__max(chosen->recompute, 0);
     MHC__TRY(mhc__train_plan(&s->shape, &s->how, false, &s->plan, error));
     MHC__TRY(mhc__model_create(&s->shape, 1, &s->model, error));
