@@ -74,11 +74,16 @@ static cause cause_of(const evidence *e) {
 static void measured_scaled(const evidence *e, mhc__finding *finding) {
     if (!usable(&e->scaled))
         return;
-    mhc__measured(
-        finding,
-        "the baseline with branches × 1/4 differs from mHC by at most %.1e in every logit before training (rms "
-        "%.3g), and by %.1e in the loss of any step",
-        e->scaled.logits_off, e->scaled.logits_rms, e->scaled.loss_off);
+    if (e->scaled.logits_off == 0 && e->scaled.loss_off == 0)
+        mhc__measured(finding,
+                      "the baseline with branches × 1/4 is mHC to the last bit: in every logit before training, "
+                      "and in the loss of every step");
+    else
+        mhc__measured(
+            finding,
+            "the baseline with branches × 1/4 differs from mHC by at most %.1e in every logit before training "
+            "(rms %.3g), and by %.1e in the loss of any step",
+            e->scaled.logits_off, e->scaled.logits_rms, e->scaled.loss_off);
 }
 
 static void measured_controls(const evidence *e, mhc__finding *finding) {

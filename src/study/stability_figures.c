@@ -81,7 +81,8 @@ static void loss_gradient_gain(mhc__stability *study, mhc__text *gp, const char 
     mhc__text_format(gp, "set title \"Gradient norm\"\nset ylabel \"global L2 norm before clipping\"\n"
                          "set logscale y\nset yrange [*:*]\n");
     panel(study, gp, file, 1, 3, true);
-    mhc__text_format(gp, "set title \"Activation gain\"\nset ylabel \"max |x_L| / max |x_0|\" noenhanced\n");
+    mhc__text_format(
+        gp, "set title \"Activation gain\"\nset key bottom right\nset ylabel \"max |x_L| / max |x_0|\" noenhanced\n");
     panel(study, gp, file, 2, 3, true);
 }
 

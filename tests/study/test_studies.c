@@ -124,7 +124,7 @@ static void test_stability(void **state) {
         assert_true(whole.at[i].loss == base.at[i].loss);
         assert_true(quarter.at[i].gains.activation == mhc.at[i].gains.activation);
     }
-    assert_says(out, "differs from mHC by at most 0.0e+00 in every logit before training");
+    assert_says(out, "is mHC to the last bit: in every logit before training");
     assert_says(out, "mHC, branches × 4 is the baseline.");
     mhc__series_free(&quarter);
     mhc__series_free(&whole);
