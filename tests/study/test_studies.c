@@ -412,6 +412,49 @@ static void test_findings_of_seeds(void **state) {
     free(path);
 }
 
+static void test_ablation(void **state) {
+    (void)state;
+    const char *out = scratch_path("ablation"), *text = scratch_path("ablation.txt");
+    write_text_file(text);
+    const char *set[TINY_COUNT + 1];
+    memcpy(set, TINY, sizeof TINY);
+    set[TINY_COUNT] = "study.connections=residual,hc-none,hc-res,hc,hc-pre-post,paper-res";
+    mhc__study_options options = tiny(out);
+    options.data = text;
+    options.set = set;
+    options.set_count = TINY_COUNT + 1;
+    run_study("ablation", &options);
+    const char *files[] = {"report/index.html",
+                           "report/claims.tsv",
+                           "report/table.md",
+                           "report/ablation_training.tsv",
+                           "report/ablation_differences.tsv",
+                           "paper-res-seed44/held-out.json"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        assert_there(out, files[i]);
+    assert_says(out, "The streams of &quot;mHC: res&quot; stay copies of each other");
+    assert_says(out, "H_post = 1 writes the same into each");
+    assert_false(says(out, "The streams of &quot;HC: pre, post&quot; stay copies"));
+    assert_says(out, "The row that the table lacks: the held-out loss of HC");
+    assert_false(says(out, "the held-out loss of mHC")); /* it was not run */
+    mhc__series plain, fixed;
+    read_series(out, "residual-seed43", &plain);
+    read_series(out, "hc-none-seed43", &fixed);
+    for (int i = 0; i < 5; i++) /* HC adds the streams up: the eps of the final norm weighs less */
+        assert_true(fabs(plain.at[i].loss - fixed.at[i].loss) < 1e-3);
+    mhc__series_free(&plain);
+    mhc__series_free(&fixed);
+    set[TINY_COUNT] = "data.eval_share=0";
+    mhc_error error = {0};
+    assert_int_equal(mhc__study_find("ablation")->run(&options, &error), MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "data.eval_share: expected more than 0"));
+    options.data = "increment";
+    options.out = scratch_path("endless");
+    options.set_count = TINY_COUNT;
+    assert_int_equal(mhc__study_find("ablation")->run(&options, &error), MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "no held-out part that ends"));
+}
+
 static void test_wrong_use(void **state) {
     (void)state;
     static const char *const sets[][2] = {{"study.depth=3", "study.connections"},
@@ -452,6 +495,7 @@ int main(void) {
         cmocka_unit_test(test_findings_of_seeds),
         cmocka_unit_test(test_wrong_use),
         cmocka_unit_test(test_depth_known_answers),
+        cmocka_unit_test(test_ablation),
         cmocka_unit_test(test_gradient_flow),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
