@@ -11,7 +11,8 @@ static const char *const contracts[] = {"native", "mean", "sum", "head", "carrie
 static const char *const constraints[] = {"native",       "none",      "identity",       "exp",      "sinkhorn",
                                           "permutations", "circulant", "row-stochastic", "birkhoff", "kronecker",
                                           "spectral",     "rotation",  "orthogonal",     NULL};
-static const char *const posts[] = {"native", "sigmoid", "softmax", NULL};
+static const char *const pres[] = {"native", "mean", NULL};
+static const char *const posts[] = {"native", "sigmoid", "softmax", "ones", NULL};
 static const char *const finishes[] = {"none", "rounding", "affine", NULL};
 static const char *const decays[] = {"matrices", "all", NULL};
 static const char *const schedules[] = {"constant", "cosine", "step", NULL};
@@ -71,10 +72,9 @@ const mhc__field mhc__fields[] = {
     FIELD(model, leaky, FLOAT, NULL, "beta: mix by a share of beta / (2 sites) at each site; 0: off"),
     FIELD(model, off_diagonal, FLOAT, NULL, "of the mixing matrix at the start; 0: as the connection starts"),
     FIELD(model, static_mapping, BOOL, NULL, "coefficients are parameters alone, not computed from the streams"),
-    FIELD(model, fixed_pre, BOOL, NULL,
-          "pre is 1/n for each stream, not learned; res is fixed by constraint: identity"),
-    FIELD(model, fixed_post, BOOL, NULL, "post is 1 for each stream, not learned"),
-    FIELD(model, post, ENUM, posts, "how a layer's output is spread: native: the connection's own; sigmoid: 2 sigmoid"),
+    FIELD(model, pre, ENUM, pres, "how streams are read: native: the connection's own; mean: 1/n each, not learned"),
+    FIELD(model, post, ENUM, posts,
+          "how a layer's output is spread: native; sigmoid: 2 sigmoid; softmax; ones: 1 each, not learned"),
 
     FIELD(train, steps, INT64, NULL, "updates of the whole run"),
     FIELD(train, batch, INT, NULL, "rows of one micro-batch"),

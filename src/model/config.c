@@ -100,7 +100,8 @@ static mhc_status check_choices(const mhc__model_config *config, mhc_error *erro
     MHC__TRY(in_range("finish", (int)config->finish, 0, MHC_FINISH_AFFINE, error));
     MHC__TRY(is_size("leaky", config->leaky, error));
     MHC__TRY(is_size("off_diagonal", config->off_diagonal, error));
-    MHC__TRY(in_range("post", (int)config->post, 0, MHC__POST_SOFTMAX, error));
+    MHC__TRY(in_range("pre", (int)config->pre, 0, MHC__PRE_MEAN, error));
+    MHC__TRY(in_range("post", (int)config->post, 0, MHC__POST_ONES, error));
     MHC__TRY(is_size("branch_scale", config->branch_scale, error));
     return in_range("sinkhorn_iterations", config->sinkhorn_iterations, 0, 1000, error);
 }
@@ -167,6 +168,16 @@ int mhc__model_config_sites(const mhc__model_config *config) {
     return two ? 2 * config->blocks : config->blocks;
 }
 
+static void override_gates(const mhc__model_config *config, mhc_spec *spec) {
+    static const mhc_gate posts[] = {[MHC__POST_SIGMOID] = {MHC_GATE_SIGMOID, 2.0f, 0.0f},
+                                     [MHC__POST_SOFTMAX] = {MHC_GATE_SOFTMAX, 1.0f, 0.0f},
+                                     [MHC__POST_ONES] = {MHC_GATE_FIXED, 1.0f, 0.0f}};
+    if (config->pre == MHC__PRE_MEAN)
+        spec->pre = (mhc_gate){MHC_GATE_FIXED, 1.0f / (float)spec->streams, 0.0f};
+    if (config->post != MHC__POST_NATIVE)
+        spec->post = posts[config->post];
+}
+
 static mhc_status override_constraint(const mhc__model_config *config, mhc_spec *spec, mhc_error *error) {
     bool plain = spec->mapping == MHC_MAPPING_NONE, named = config->constraint && !plain;
     if (named)
@@ -186,16 +197,7 @@ static mhc_status override_constraint(const mhc__model_config *config, mhc_spec 
         spec->norm = MHC_NORM_NONE;
         spec->activation = MHC_ACTIVATION_NONE;
     }
-    if (config->fixed_pre)
-        spec->pre = (mhc_gate){MHC_GATE_FIXED, 1.0f / (float)spec->streams, 0.0f};
-    if (config->fixed_post)
-        spec->post = (mhc_gate){MHC_GATE_FIXED, 1.0f, 0.0f};
-    if (config->post != MHC__POST_NATIVE && config->fixed_post)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "model.post: expected native with model.fixed_post, found %s",
-                         config->post == MHC__POST_SIGMOID ? "sigmoid" : "softmax");
-    if (config->post != MHC__POST_NATIVE)
-        spec->post = (mhc_gate){config->post == MHC__POST_SIGMOID ? MHC_GATE_SIGMOID : MHC_GATE_SOFTMAX,
-                                config->post == MHC__POST_SIGMOID ? 2.0f : 1.0f, 0.0f};
+    override_gates(config, spec);
     int sites = mhc__model_config_sites(config);
     if (!(config->leaky >= 0.0f && config->leaky <= 2.0f * (float)sites))
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
@@ -212,8 +214,7 @@ static const char *to_blame(const mhc__model_config *config) {
     return config->off_diagonal != 0.0f ? "model.off_diagonal"
            : config->finish             ? "model.finish"
            : config->constraint         ? "model.constraint"
-           : config->fixed_pre          ? "model.fixed_pre"
-           : config->fixed_post         ? "model.fixed_post"
+           : config->pre                ? "model.pre"
            : config->post               ? "model.post"
                                         : "model.connection";
 }

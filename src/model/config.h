@@ -32,8 +32,10 @@ typedef enum mhc__contract {
     MHC__CONTRACT_CARRIED
 } mhc__contract;
 
-/* NATIVE takes the convention's own; SIGMOID is 2 sigmoid, the paper's. */
-typedef enum mhc__post { MHC__POST_NATIVE, MHC__POST_SIGMOID, MHC__POST_SOFTMAX } mhc__post;
+/* NATIVE takes the convention's own; SIGMOID is 2 sigmoid, the paper's. MEAN (1/n) and ONES have no parameters: what
+ * the ablation of arXiv 2512.24880, table 1, puts in the place of learned maps, beside the constraint identity. */
+typedef enum mhc__pre_kind { MHC__PRE_NATIVE, MHC__PRE_MEAN } mhc__pre_kind;
+typedef enum mhc__post { MHC__POST_NATIVE, MHC__POST_SIGMOID, MHC__POST_SOFTMAX, MHC__POST_ONES } mhc__post;
 
 /* A bag has vocabulary, sequence, embedding, channels, blocks (its layers, one site each), classes, norm (before each
  * layer and before the classifier), relu, init and the connection; the rest is the transformer's. */
@@ -71,8 +73,7 @@ typedef struct mhc__model_config {
     float leaky;         /* beta; 0: none. leak = beta / (2 sites) */
     float off_diagonal;  /* mass of res off the diagonal at the start; 0: as the preset starts */
     bool static_mapping; /* coefficients from base alone, whatever the preset */
-    bool fixed_pre;      /* pre = 1/n for each stream, without parameters */
-    bool fixed_post;     /* post = 1; and res = I is constraint identity: arXiv 2512.24880 table 1 */
+    mhc__pre_kind pre;   /* how logits become pre */
     mhc__post post;      /* how logits become post */
 } mhc__model_config;
 

@@ -6,8 +6,8 @@
 static const char *const OWN_FIELDS[] = {"connections", NULL};
 
 /* What is not named is fixed, as in the paper: pre at 1/n, post at 1, res at I. */
-#define PRE  "model.fixed_pre=true"
-#define POST "model.fixed_post=true"
+#define PRE  "model.pre=mean"
+#define POST "model.post=ones"
 #define RES  "model.constraint=identity"
 static const mhc__variant VARIANTS[] = {
     {"hc-none", "HC: none", "hc", {PRE, POST, RES, "model.static_mapping=true"}},

@@ -18,7 +18,7 @@ static void say_difference(const mhc__ablation_difference *d, int seeds, mhc__te
 static void about_copies(const mhc__ablation *study, mhc__html *html, int c, double spread) {
     const mhc__arm *arms = mhc__ablation_arm(study, c, 0);
     mhc__range rows = mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, single_forward));
-    bool equal = arms->config.model.fixed_post && mhc__range_from(rows, 1) <= MHC__GAIN_OF_ONE;
+    bool equal = arms->config.model.post == MHC__POST_ONES && mhc__range_from(rows, 1) <= MHC__GAIN_OF_ONE;
     mhc__text less = {0};
     int fixed = mhc__choice_find(study->choices, study->choice_count, "residual");
     mhc__ablation_difference d = mhc__ablation_between(study, c, fixed);

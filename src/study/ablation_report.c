@@ -48,8 +48,8 @@ static void row(const mhc__ablation *study, int c, mhc__table *table) {
     bool identity = residual || model->constraint == MHC_CONSTRAINT_IDENTITY + 1;
     mhc__table_cell(table, "%s", study->choices[c].label);
     mhc__table_cell(table, "%s", identity ? "I" : "learned");
-    mhc__table_cell(table, "%s", residual || model->fixed_pre ? "1/n" : "learned");
-    mhc__table_cell(table, "%s", residual || model->fixed_post ? "1" : "learned");
+    mhc__table_cell(table, "%s", residual || model->pre == MHC__PRE_MEAN ? "1/n" : "learned");
+    mhc__table_cell(table, "%s", residual || model->post == MHC__POST_ONES ? "1" : "learned");
     held_out_cell(study, c, table);
     difference_cell(&d, study->seeds, table);
     mhc__table_cell(table, "%s", !d.there || residual ? "–" : seen[d.seen]);

@@ -91,8 +91,8 @@ static mhc__config everything_changed(void) {
         "model.leaky=0.125",
         "model.off_diagonal=0.0087",
         "model.static_mapping=true",
-        "model.fixed_pre=true",
-        "model.fixed_post=true",
+        "model.pre=mean",
+        "model.post=ones",
         "train.seed=9223372036854775807",
         "train.lr=1.17549435e-38",
         "train.decay=all",
@@ -258,7 +258,8 @@ static void test_constraints_by_name(void **state) {
     config.model.static_mapping = true;
     assert_int_equal(mhc__model_config_spec(&config.model, &spec, &error), MHC_OK);
     assert_true(spec.leak == 0.6f / 24.0f && spec.mapping == MHC_MAPPING_STATIC);
-    config.model.fixed_pre = config.model.fixed_post = true;
+    config.model.pre = MHC__PRE_MEAN;
+    config.model.post = MHC__POST_ONES;
     config.model.constraint = MHC_CONSTRAINT_IDENTITY + 1;
     assert_int_equal(mhc__model_config_spec(&config.model, &spec, &error), MHC_OK);
     assert_true(spec.pre.kind == MHC_GATE_FIXED && spec.pre.multiplier == 0.25f && spec.pre.eps == 0.0f);

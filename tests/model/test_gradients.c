@@ -99,8 +99,8 @@ static void fixed_gates(void **state) {
     for (int i = 0; i < 3; i++)
         for (int bits = 1; bits < 8; bits += bits == 5 ? 2 : 1) {
             mhc__model_config config = small(connections[i]);
-            config.fixed_pre = bits & 1;
-            config.fixed_post = bits & 2;
+            config.pre = bits & 1 ? MHC__PRE_MEAN : MHC__PRE_NATIVE;
+            config.post = bits & 2 ? MHC__POST_ONES : MHC__POST_NATIVE;
             config.constraint = bits & 4 ? MHC_CONSTRAINT_IDENTITY + 1 : 0;
             config.static_mapping = bits == 7;
             char what[64];

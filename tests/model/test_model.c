@@ -335,7 +335,8 @@ static void bad_configurations(void **state) {
     REFUSE(dropout_output, NAN);
     REFUSE(branch_scale, NAN);
     REFUSE(branch_scale, -1.0f);
-    REFUSE(post, (mhc__post)3);
+    REFUSE(pre, (mhc__pre_kind)2);
+    REFUSE(post, (mhc__post)4);
     REFUSE(norm, (mhc__norm_kind)7);
     REFUSE(contract, (mhc__contract)9);
     REFUSE(contract, MHC__CONTRACT_CARRIED);
@@ -347,10 +348,6 @@ static void bad_configurations(void **state) {
     config = small("mhc-poc");
     config.post = MHC__POST_SIGMOID;
     refuse(config, "model.post");
-    config = small("paper");
-    config.post = MHC__POST_SOFTMAX;
-    config.fixed_post = true;
-    refuse(config, "expected native with model.fixed_post");
     config = small("residual");
     config.contract = MHC__CONTRACT_HEAD;
     refuse(config, "model.contract");
@@ -530,7 +527,9 @@ static void all_fixed_is_the_residual(void **state) {
         mhc__model_config plain = small("residual"), fixed = small(connections[i]);
         fixed.streams = 4;
         fixed.constraint = MHC_CONSTRAINT_IDENTITY + 1;
-        fixed.fixed_pre = fixed.fixed_post = fixed.static_mapping = true;
+        fixed.pre = MHC__PRE_MEAN;
+        fixed.post = MHC__POST_ONES;
+        fixed.static_mapping = true;
         fixed.contract = MHC__CONTRACT_MEAN;
         mhc__model *a = make(&plain, 3), *b = make(&fixed, 3);
         assert_int_equal(mhc__model_parameters_total(a), mhc__model_parameters_total(b));
