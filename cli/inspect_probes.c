@@ -11,6 +11,7 @@
 #include "probe/copies.h"
 #include "probe/look.h"
 #include "probe/probe.h"
+#include "probe/traffic.h"
 #include "report/table.h"
 #include "train/plan.h"
 
@@ -75,14 +76,14 @@ static void cell(mhc__table *table, double value) {
 }
 
 static mhc_status print_sites(const mhc__probe *probe, mhc_error *error) {
-    static const mhc__matrix_metric columns[] = {MHC__FORWARD_MAX,      MHC__BACKWARD_MAX,  MHC__BACKWARD_MIN,
-                                                 MHC__LOG_VOLUME,       MHC__OFF_DIAGONAL,  MHC__DIFFERENCE_MAX,
-                                                 MHC__DIFFERENCE_MIN,   MHC__FROM_IDENTITY, MHC__FROM_UNIFORM,
-                                                 MHC__FROM_PERMUTATION, MHC__ENTROPY,       MHC__CYCLES};
+    static const mhc__matrix_metric columns[] = {
+        MHC__FORWARD_MAX,    MHC__BACKWARD_MAX,   MHC__BACKWARD_MIN,  MHC__LOG_VOLUME,   MHC__OFF_DIAGONAL,
+        MHC__DIFFERENCE_MAX, MHC__DIFFERENCE_MIN, MHC__FROM_IDENTITY, MHC__FROM_UNIFORM, MHC__FROM_PERMUTATION,
+        MHC__ENTROPY,        MHC__DOBRUSHIN,      MHC__ROTATION_MAX,  MHC__CYCLES};
     mhc__table table = {0};
     mhc__table_start(&table,
                      "Site|Fwd max|Bwd max|Bwd min|-ln det|Off-diag.|Diff. max|Diff. min|From I|From 1/n|From perm."
-                     "|Entropy|Cycles|Residual");
+                     "|Entropy|Dobrushin|Angle|Cycles|Residual|Half-life|Logit decades|Saturated");
     for (int site = 0; site < probe->mixing.sites; site++) {
         mhc__table_cell(&table, "%d", site);
         for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
@@ -91,8 +92,13 @@ static mhc_status print_sites(const mhc__probe *probe, mhc_error *error) {
                              : mhc__mixing_site(&probe->mixing, site, columns[c])->mean);
         cell(&table, fmax(mhc__mixing_site(&probe->mixing, site, MHC__RESIDUAL_ROWS)->high,
                           mhc__mixing_site(&probe->mixing, site, MHC__RESIDUAL_COLUMNS)->high));
+        cell(&table, probe->mixing.half_life[site].median);
+        cell(&table, probe->logits.sites ? probe->logits.range[site].median : NAN);
+        cell(&table, probe->logits.sites ? probe->logits.saturated[site] : NAN);
     }
-    return print_table(&table, "Mixing matrices: means over tokens, and the largest residual", error);
+    return print_table(
+        &table, "Mixing matrices: means over tokens, the largest residual, medians of half-life and range of logits",
+        error);
 }
 
 static void composite_row(mhc__table *table, const char *name, const mhc__statistics *s, double of_mean) {
@@ -126,7 +132,8 @@ static mhc_status print_depths(const mhc__probe *probe, mhc_error *error) {
         MHC__STATE_NORM,   MHC__STATE_NORM_OF_MEAN,   MHC__STATE_DIFFERENCE_SHARE,
         MHC__STATE_COSINE, MHC__STATE_EFFECTIVE_RANK, MHC__STATE_SPREAD};
     mhc__table table = {0};
-    mhc__table_start(&table, "Before site|Norm|Of mean|Diff. share|Cosine|Rank|Spread|Gradient|Of mean|Of differences");
+    mhc__table_start(&table, "Before site|Norm|Of mean|Diff. share|Cosine|Rank|Spread|CKA|From before|Gradient|Of mean|"
+                             "Of differences");
     for (int point = 0; point < probe->states.points; point++) {
         if (point + 1 < probe->states.points)
             mhc__table_cell(&table, "%d", point);
@@ -134,6 +141,8 @@ static mhc_status print_depths(const mhc__probe *probe, mhc_error *error) {
             mhc__table_cell(&table, "end");
         for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
             cell(&table, mhc__state_at(&probe->states, point, columns[c]));
+        cell(&table, probe->similarity.of_streams[point]);
+        cell(&table, probe->similarity.from_before[point]);
         for (int part = 0; part < 3; part++)
             cell(&table, probe->flow[part * probe->points + point]);
     }
@@ -160,35 +169,40 @@ static mhc_status print_gradients(const mhc__probe *probe, mhc_error *error) {
     return MHC_OK;
 }
 
-static void part_row(mhc__table *table, const char *part, double seconds, int64_t bytes) {
+/* -1 bytes, or 0 moved: not told. */
+static void part_row(mhc__table *table, const char *part, double seconds, int64_t bytes, double moved) {
     mhc__table_cell(table, "%s", part);
     cell(table, seconds);
-    if (bytes < 0)
-        mhc__table_cell(table, "–");
-    else
-        mhc__table_number(table, (double)bytes / (1024 * 1024));
+    cell(table, bytes < 0 ? NAN : (double)bytes / (1024 * 1024));
+    cell(table, moved > 0 ? moved / (1024 * 1024) : NAN);
+    cell(table, moved > 0 && seconds > 0 ? moved / seconds / 1e9 : NAN);
 }
 
 static mhc_status print_parts(const inspection *self, mhc_error *error) {
     const mhc__config *config = &self->look.trained.config;
     const double *seconds = mhc__model_seconds(self->look.trained.model);
+    double moved[MHC__TRAFFIC_PARTS];
     mhc__train_memory memory;
     mhc__table table = {0};
     MHC__TRY(mhc__train_plan(&config->model, &config->train, self->look.held_out, &memory, error));
-    mhc__table_start(&table, "Part of a training step|Seconds|MiB");
-    part_row(&table, "weights", NAN, memory.model.weights);
-    part_row(&table, "gradients", NAN, memory.model.gradients);
-    part_row(&table, "optimizer", NAN, memory.optimizer);
-    part_row(&table, "streams", NAN, memory.model.streams);
-    part_row(&table, "forward", self->forward, memory.model.activations);
-    part_row(&table, "  its connections", seconds[MHC__FORWARD_CONNECTIONS], -1);
-    part_row(&table, "  its layers", seconds[MHC__FORWARD_LAYERS], -1);
-    part_row(&table, "backward", self->backward, memory.model.backward);
-    part_row(&table, "  its connections", seconds[MHC__BACKWARD_CONNECTIONS], -1);
-    part_row(&table, "  its layers", seconds[MHC__BACKWARD_LAYERS], -1);
-    part_row(&table, "workspace", NAN, memory.model.workspace);
-    part_row(&table, "these probes", self->measuring, -1);
-    return print_table(&table, "Time and memory", error);
+    mhc__traffic_of(self->look.trained.model, mhc__model_tokens(self->look.trained.model), moved);
+    mhc__table_start(&table, "Part of a training step|Seconds|MiB|MiB to move|GB/s of those");
+    part_row(&table, "weights", NAN, memory.model.weights, 0);
+    part_row(&table, "gradients", NAN, memory.model.gradients, 0);
+    part_row(&table, "optimizer", NAN, memory.optimizer, moved[MHC__TRAFFIC_UPDATE]);
+    part_row(&table, "streams", NAN, memory.model.streams, 0);
+    part_row(&table, "embedding and head", NAN, -1, moved[MHC__TRAFFIC_HEAD]);
+    part_row(&table, "forward", self->forward, memory.model.activations, 0);
+    part_row(&table, "  its connections", seconds[MHC__FORWARD_CONNECTIONS], -1,
+             moved[MHC__TRAFFIC_FORWARD_CONNECTIONS]);
+    part_row(&table, "  its layers", seconds[MHC__FORWARD_LAYERS], -1, moved[MHC__TRAFFIC_FORWARD_LAYERS]);
+    part_row(&table, "backward", self->backward, memory.model.backward, 0);
+    part_row(&table, "  its connections", seconds[MHC__BACKWARD_CONNECTIONS], -1,
+             moved[MHC__TRAFFIC_BACKWARD_CONNECTIONS]);
+    part_row(&table, "  its layers", seconds[MHC__BACKWARD_LAYERS], -1, moved[MHC__TRAFFIC_BACKWARD_LAYERS]);
+    part_row(&table, "workspace", NAN, memory.model.workspace, 0);
+    part_row(&table, "these probes", self->measuring, -1, 0);
+    return print_table(&table, "Time, memory and traffic", error);
 }
 
 static mhc_status print_all(const inspection *self, int64_t asked, mhc_error *error) {

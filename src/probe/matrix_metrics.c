@@ -10,6 +10,8 @@
 #include "probe/range.h"
 #include "probe/svd.h"
 
+static const double ORTHOGONAL = 1e-4; /* how far H'H may be from I, in an entry: fp32 */
+
 static const char *const NAMES[MHC__MATRIX_METRICS] = {
     [MHC__FORWARD_MAX] = "forward_max",
     [MHC__FORWARD_MIN] = "forward_min",
@@ -32,6 +34,9 @@ static const char *const NAMES[MHC__MATRIX_METRICS] = {
     [MHC__FROM_UNIFORM] = "from_uniform",
     [MHC__FROM_PERMUTATION] = "from_permutation",
     [MHC__ENTROPY] = "entropy",
+    [MHC__DOBRUSHIN] = "dobrushin",
+    [MHC__ROTATION_MAX] = "rotation_max",
+    [MHC__ROTATION_MIN] = "rotation_min",
     [MHC__CYCLES] = "cycles",
 };
 
@@ -124,6 +129,50 @@ static void measure_spectrum(const double *h, int n, double *values) {
     values[MHC__CYCLES] = mhc__cycles_to_go(h, n, sigma[0]);
 }
 
+/* max over pairs of rows of half their L1 distance: by how much mixing can shrink the range of a quantity. */
+static double dobrushin(const double *h, int n) {
+    double most = n > 1 ? 0.0 : NAN;
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < i; j++) {
+            double distance = 0.0;
+            for (int k = 0; k < n; k++)
+                distance += fabs(h[i * n + k] - h[j * n + k]) / 2;
+            most = mhc__max_abs(most, distance);
+        }
+    return most;
+}
+
+static bool is_orthogonal(const double *h, int n) {
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j <= i; j++) {
+            double inner = i == j ? -1.0 : 0.0;
+            for (int k = 0; k < n; k++)
+                inner += h[k * n + i] * h[k * n + j];
+            if (!(fabs(inner) <= ORTHOGONAL))
+                return false;
+        }
+    return true;
+}
+
+/* The eigenvalues are exp(i angle). Both H - I and H + I are normal, with singular values 2 sin(angle / 2) and 2
+ * cos(angle / 2): one falls where the other rises, so that sorting pairs them, and the quotient is accurate near 0 and
+ * near pi. The angles of a real matrix come in pairs, but for those of 0 and pi: every second one in falling order is
+ * one of each pair. */
+static void measure_rotation(const double *h, int n, double *values) {
+    double shifted[2][MHC_MAX_STREAMS * MHC_MAX_STREAMS], sine[MHC_MAX_STREAMS], cosine[MHC_MAX_STREAMS];
+    if (n < 2 || !is_orthogonal(h, n))
+        return;
+    for (int k = 0; k < n * n; k++) {
+        shifted[0][k] = h[k] - (k / n == k % n);
+        shifted[1][k] = h[k] + (k / n == k % n);
+    }
+    mhc__singular_values(n, shifted[0], sine);
+    mhc__singular_values(n, shifted[1], cosine);
+    int last = 2 * (n / 2 - 1);
+    values[MHC__ROTATION_MAX] = 2 * atan2(sine[0], cosine[n - 1]);
+    values[MHC__ROTATION_MIN] = 2 * atan2(sine[last], cosine[n - 1 - last]);
+}
+
 void mhc__matrix_measure(const double *h, int n, double *values) {
     bool fine = true;
     for (int k = 0; k < n * n; k++)
@@ -136,4 +185,6 @@ void mhc__matrix_measure(const double *h, int n, double *values) {
     measure_sums(h, n, values);
     measure_distances(h, n, values);
     measure_spectrum(h, n, values);
+    values[MHC__DOBRUSHIN] = dobrushin(h, n);
+    measure_rotation(h, n, values);
 }

@@ -28,6 +28,9 @@ typedef enum mhc__matrix_metric {
     MHC__FROM_UNIFORM,
     MHC__FROM_PERMUTATION,
     MHC__ENTROPY,
+    MHC__DOBRUSHIN,
+    MHC__ROTATION_MAX, /* angles of an orthogonal matrix, radians in 0..pi; NaN for others */
+    MHC__ROTATION_MIN,
     MHC__CYCLES, /* of Sinkhorn still to go: cycles.h */
     MHC__MATRIX_METRICS
 } mhc__matrix_metric;
@@ -36,7 +39,8 @@ typedef enum mhc__matrix_metric {
 const char *mhc__matrix_metric_name(mhc__matrix_metric metric);
 
 /* h [n, n] -> values [MHC__MATRIX_METRICS]. A NaN in h makes all of them NaN; Inf makes Inf or NaN of what it enters
- * into. What isn't defined is NaN: the differences of n = 1, the entropy of a matrix with a negative entry. */
+ * into. What isn't defined is NaN: the differences of n = 1, the entropy of a matrix with a negative entry, the angles
+ * of a matrix that turns nothing. */
 void mhc__matrix_measure(const double *h, int n, double *values);
 void mhc__matrix_gains(const double *h, int n, double *values); /* the first MHC__MATRIX_GAINS */
 

@@ -18,6 +18,7 @@ typedef struct work {
     int threads;
     bool quantiles;
     double *of_site, *of_product, *spectrum; /* [sites][metrics], [products][metrics], [products][directions][tokens] */
+    double *half_life;                       /* [sites][tokens], or NULL */
     double *means;                           /* [sites + products][n, n] */
 } work;
 
@@ -69,6 +70,23 @@ static void measure_token(const work *w, int64_t k) {
         if (site >= skipped)
             measure_product(w, k, site - skipped, product, volume, &spectrum);
     }
+}
+
+/* Of differences that enter `from`. */
+static double half_life(const work *w, int64_t k, int from) {
+    int n = w->source->streams;
+    double h[MATRIX], d[MATRIX], product[MATRIX];
+    for (int i = 0; i < n * n; i++)
+        product[i] = i / n == i % n;
+    for (int site = from; n > 1 && site < w->mixing->sites; site++) {
+        mhc__res_at(w->source->coefficients[site], n, row_of(w, k), h);
+        mhc__multiply_left(h, n, product);
+        mhc__difference_block(product, n, d);
+        double left = mhc__frobenius(d, n - 1);
+        if (isnan(left) || left <= sqrt(n - 1.0) / 2)
+            return isnan(left) ? NAN : site - from + 1;
+    }
+    return n > 1 ? INFINITY : NAN;
 }
 
 /* ---- all tokens ---- */
@@ -127,6 +145,12 @@ static void measure(const work *w) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t k = 0; k < tokens; k++)
         measure_token(w, k);
+    if (w->half_life) {
+#pragma omp parallel for num_threads(threads) schedule(static)
+        for (int64_t i = 0; i < mixing->sites * tokens; i++)
+            w->half_life[i] = half_life(w, i % tokens, (int)(i / tokens));
+        gather(w, w->half_life, mixing->sites, mixing->half_life);
+    }
     average(w);
     for (int site = 0; site < mixing->sites; site++)
         mhc__matrix_gains(w->means + site * n * n, n, mixing->site_of_mean + site * MHC__MATRIX_GAINS);
@@ -150,6 +174,10 @@ static mhc_status allocate(work *w, mhc_error *error) {
     MHC__TRY(MHC__ALLOCATE(w->of_site, sites * metrics * tokens, what, error));
     MHC__TRY(MHC__ALLOCATE(w->of_product, products * metrics * tokens, what, error));
     MHC__TRY(MHC__ALLOCATE(w->spectrum, products * directions * tokens, what, error));
+    if (w->quantiles) {
+        MHC__TRY(MHC__ALLOCATE(mixing->half_life, sites, what, error));
+        MHC__TRY(MHC__ALLOCATE(w->half_life, sites * tokens, what, error));
+    }
     return MHC__ALLOCATE(w->means, (sites + products) * n * n, what, error);
 }
 
@@ -165,6 +193,7 @@ mhc_status mhc__mixing_measure(const mhc__mixing_source *source, const mhc__mixi
               .threads = mhc_context_cpu(options->threads).threads,
               .quantiles = options->complete};
     mixing->sites = source->sites;
+    mixing->streams = source->streams;
     mixing->products = options->complete ? source->sites : 1;
     mixing->tokens = options->tokens > 0 ? mhc__min(options->tokens, source->rows) : source->rows;
     mixing->on_differences = keeps_differences(&w);
@@ -177,6 +206,7 @@ mhc_status mhc__mixing_measure(const mhc__mixing_source *source, const mhc__mixi
     mhc__release(w.of_site);
     mhc__release(w.of_product);
     mhc__release(w.spectrum);
+    mhc__release(w.half_life);
     mhc__release(w.means);
     return status;
 }
@@ -200,7 +230,15 @@ mhc_status mhc__mixing_of_model(const mhc__model *model, const mhc__mixing_optio
     return status;
 }
 
+double mhc__mixing_half_life(const mhc__mixing *mixing) {
+    double volume = mhc__mixing_whole(mixing, MHC__LOG_VOLUME)->mean / mixing->sites;
+    if (!mixing->on_differences || mixing->streams < 2)
+        return NAN;
+    return volume <= 0.0 ? INFINITY : (mixing->streams - 1) * log(2.0) / volume;
+}
+
 void mhc__mixing_free(mhc__mixing *mixing) {
+    mhc__release(mixing->half_life);
     mhc__release(mixing->of_site);
     mhc__release(mixing->of_product);
     mhc__release(mixing->spectrum);

@@ -25,7 +25,8 @@ typedef struct mhc__mixing_options {
 
 typedef struct mhc__mixing {
     int sites, products; /* products: as many as sites, or 1 */
-    int64_t tokens;      /* looked at */
+    int streams;
+    int64_t tokens; /* looked at */
     /* ln of the singular values of products: of their n - 1 on stream differences where each site has row sums of 1
      * within 1e-4, or each column sums of 1, so that differences stay among themselves; else of all n. */
     int directions;
@@ -34,9 +35,12 @@ typedef struct mhc__mixing {
     mhc__statistics
         *of_product; /* [products][MHC__MATRIX_METRICS]; the last is the whole. LOG_VOLUME is summed, and where
                         on_differences DIFFERENCE_MAX and _MIN are from the spectrum: nothing underflows */
-    mhc__statistics *spectrum; /* [products][directions], falling */
-    double *site_of_mean;      /* [sites][MHC__MATRIX_GAINS]: gains of the matrix averaged over tokens */
-    double *product_of_mean;   /* [products][MHC__MATRIX_GAINS] */
+    mhc__statistics *spectrum;  /* [products][directions], falling */
+    mhc__statistics *half_life; /* [sites] with options.complete, else NULL: from this site on, the sites after which
+                                   half of a difference is left: the smallest k with ||U'PU||_F <= sqrt(n - 1) / 2, P
+                                   the product of k matrices; Inf: more than there are; NaN: one stream */
+    double *site_of_mean;       /* [sites][MHC__MATRIX_GAINS]: gains of the matrix averaged over tokens */
+    double *product_of_mean;    /* [products][MHC__MATRIX_GAINS] */
 } mhc__mixing;
 
 mhc_status mhc__mixing_measure(const mhc__mixing_source *source, const mhc__mixing_options *options,
@@ -49,6 +53,10 @@ void mhc__mixing_free(mhc__mixing *mixing);
 static inline const mhc__statistics *mhc__mixing_site(const mhc__mixing *mixing, int site, mhc__matrix_metric metric) {
     return &mixing->of_site[site * MHC__MATRIX_METRICS + (int)metric];
 }
+
+/* The sites after which half of a difference is left, by the law of volumes: (n - 1) ln 2 over the mean volume of a
+ * site. Inf where nothing is lost, NaN where sums are not exact or there is one stream. */
+double mhc__mixing_half_life(const mhc__mixing *mixing);
 
 /* Of the product over all sites. */
 static inline const mhc__statistics *mhc__mixing_whole(const mhc__mixing *mixing, mhc__matrix_metric metric) {

@@ -34,6 +34,10 @@ mhc_status mhc__probe_measure(mhc__model *model, const mhc__gradient_flow *flow,
     mhc_status status = mhc__mixing_of_model(model, options, &probe->mixing, error);
     if (status == MHC_OK)
         status = mhc__states_measure(model, options->threads, options->tokens, &probe->states, error);
+    if (status == MHC_OK && options->complete)
+        status = mhc__logits_measure(model, options, &probe->logits, error);
+    if (status == MHC_OK && options->complete)
+        status = mhc__similarity_measure(model, options, &probe->similarity, error);
     if (status == MHC_OK)
         status = mhc__gradients_measure(model, options->threads, &probe->gradients, error);
     if (status == MHC_OK)
@@ -46,6 +50,8 @@ mhc_status mhc__probe_measure(mhc__model *model, const mhc__gradient_flow *flow,
 void mhc__probe_free(mhc__probe *probe) {
     mhc__mixing_free(&probe->mixing);
     mhc__states_free(&probe->states);
+    mhc__logits_free(&probe->logits);
+    mhc__similarity_free(&probe->similarity);
     mhc__gradients_free(&probe->gradients);
     mhc__release(probe->flow);
     *probe = (mhc__probe){0};
@@ -149,6 +155,9 @@ static double state_gradient(const mhc__probe *probe, int point) {
     X(residual_columns, highest(p, MHC__RESIDUAL_COLUMNS))                                                             \
     X(sinkhorn_cycles, p->sinkhorn ? range_over_sites(p, MHC__CYCLES).high : NAN)                                      \
     X(mixing_entropy, mean_over_sites(p, MHC__ENTROPY))                                                                \
+    X(dobrushin, mean_over_sites(p, MHC__DOBRUSHIN))                                                                   \
+    X(rotation, mean_over_sites(p, MHC__ROTATION_MAX))                                                                 \
+    X(half_life, mhc__mixing_half_life(&p->mixing))                                                                    \
     X(stream_spread, mhc__states_spread(&p->states))                                                                   \
     X(norm_growth, at_the_end(p, MHC__STATE_NORM) / mhc__state_at(&p->states, 0, MHC__STATE_NORM))                     \
     X(difference_share, at_the_end(p, MHC__STATE_DIFFERENCE_SHARE))                                                    \
@@ -244,6 +253,19 @@ static void mixing_lines(const mhc__mixing *m, bool sinkhorn, int64_t step, mhc_
     }
 }
 
+/* No lines for constraints that have no such logits. */
+static void logit_lines(const mhc__logit_ranges *l, int64_t step, mhc__text *text) {
+    if (l->sites == 0)
+        return;
+    statistics(text, step, "site.", "logit_range", l->range, l->sites, 1, l->tokens);
+    line(text, step, "site.", "logit_saturated", l->saturated, l->sites, 1);
+    for (int bin = 0; bin < MHC__LOGIT_BINS; bin++) {
+        char name[24];
+        snprintf(name, sizeof name, "logit_range_bin.%d", bin);
+        line(text, step, "site.", name, l->histogram + bin, l->sites, MHC__LOGIT_BINS);
+    }
+}
+
 static void state_lines(const mhc__states *s, int64_t step, mhc__text *text) {
     for (int metric = 0; metric < MHC__STATE_METRICS; metric++)
         line(text, step, "state.", mhc__state_metric_name((mhc__state_metric)metric), s->values + metric, s->points,
@@ -258,7 +280,14 @@ static void state_lines(const mhc__states *s, int64_t step, mhc__text *text) {
 void mhc__probe_lines(const mhc__probe *p, int64_t step, mhc__text *text) {
     const mhc__gradients *g = &p->gradients;
     mixing_lines(&p->mixing, p->sinkhorn, step, text);
+    if (p->mixing.half_life)
+        statistics(text, step, "site.", "half_life", p->mixing.half_life, p->mixing.sites, 1, p->mixing.tokens);
+    logit_lines(&p->logits, step, text);
     state_lines(&p->states, step, text);
+    if (p->similarity.points) {
+        line(text, step, "state.", "cka", p->similarity.of_streams, p->similarity.points, 1);
+        line(text, step, "state.", "cka_from_before", p->similarity.from_before, p->similarity.points, 1);
+    }
     line(text, step, "gradient.", "layer", g->layer, g->sites, 1);
     line(text, step, "gradient.", "connection", g->connection, g->sites, 1);
     line(text, step, "gradient.", "mixer_ratio", g->mixer_ratio, g->sites, 1);

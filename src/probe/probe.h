@@ -7,13 +7,17 @@
 #include "base/text.h"
 #include "probe/gradient.h"
 #include "probe/gradient_flow.h"
+#include "probe/logits.h"
 #include "probe/mixing.h"
+#include "probe/similarity.h"
 #include "probe/state.h"
 
 typedef struct mhc__probe {
     double activation_gain;
     mhc__mixing mixing;
     mhc__states states;
+    mhc__logit_ranges logits;   /* with options.complete, and so */
+    mhc__similarity similarity; /* this */
     mhc__gradients gradients;
     int points;    /* of the state gradients: sites + 1, or 0 where none were watched */
     double *flow;  /* [3][points]: state gradient, of the mean, of the differences */
@@ -27,7 +31,7 @@ mhc_status mhc__probe_measure(mhc__model *model, const mhc__gradient_flow *flow,
 void mhc__probe_free(mhc__probe *probe);
 
 /* The numbers of a step. */
-enum { MHC__PROBE_NUMBERS = 39 };
+enum { MHC__PROBE_NUMBERS = 42 };
 const char *mhc__probe_name(int number);
 void mhc__probe_numbers(const mhc__probe *probe, double *values); /* [MHC__PROBE_NUMBERS]; NaN where there is none */
 

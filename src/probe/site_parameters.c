@@ -20,13 +20,23 @@ mhc__tensor_role mhc__tensor_place(const mhc__model *model, const mhc__parameter
     return strstr(rest, ".hc.") ? MHC__TENSOR_CONNECTION : MHC__TENSOR_LAYER;
 }
 
-const mhc__parameter *mhc__site_base(const mhc__model *model, int site) {
+static const mhc__parameter *tensor_of(const mhc__model *model, int site, const char *tensor) {
     char name[64];
     if (wraps_blocks(model))
-        snprintf(name, sizeof name, "blocks.%d.hc.base", site);
+        snprintf(name, sizeof name, "blocks.%d.hc.%s", site, tensor);
     else
-        snprintf(name, sizeof name, "blocks.%d.%s.hc.base", site / 2, site % 2 ? "ffn" : "attn");
+        snprintf(name, sizeof name, "blocks.%d.%s.hc.%s", site / 2, site % 2 ? "ffn" : "attn", tensor);
     return mhc__model_parameter_find(model, name);
+}
+
+const mhc__parameter *mhc__site_base(const mhc__model *model, int site) {
+    return tensor_of(model, site, "base");
+}
+
+void mhc__site_tensors(const mhc__model *model, int site, const mhc__parameter *tensors[3]) {
+    static const char *const names[3] = {"fn", "base", "scale"};
+    for (int i = 0; i < 3; i++)
+        tensors[i] = tensor_of(model, site, names[i]);
 }
 
 void mhc__base_parts(const mhc__model *model, int64_t *pre, int64_t *post) {

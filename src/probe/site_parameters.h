@@ -12,6 +12,8 @@ mhc__tensor_role mhc__tensor_place(const mhc__model *model, const mhc__parameter
 
 /* hc.base of a site: its logits in their order, pre, post, res. NULL for a residual model. */
 const mhc__parameter *mhc__site_base(const mhc__model *model, int site);
+/* hc.fn, hc.base and hc.scale of a site, NULL where it has none. */
+void mhc__site_tensors(const mhc__model *model, int site, const mhc__parameter *tensors[3]);
 /* How many of them belong to pre and to post; the rest is of res. */
 void mhc__base_parts(const mhc__model *model, int64_t *pre, int64_t *post);
 

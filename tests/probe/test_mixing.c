@@ -123,6 +123,76 @@ static void bad_matrices(void **state) {
     assert_true(isnan(v[MHC__DIFFERENCE_MAX]) && v[MHC__LOG_VOLUME] == 0 && v[MHC__EFFECTIVE_RANK] == 1);
 }
 
+static void coefficient_of_dobrushin(void **state) {
+    (void)state;
+    const double h[9] = {.5, .5, 0, .2, .3, .5, 0, 0, 1};
+    assert_near(metric_of(h, 3, MHC__DOBRUSHIN), 1, 1e-15); /* rows 0 and 2 have nothing in common */
+    const double g[4] = {.7, .3, .4, .6};
+    assert_near(metric_of(g, 2, MHC__DOBRUSHIN), .3, 1e-15);
+    double mixer[MATRIX], product[MATRIX], next[MATRIX], bound = 1;
+    for (int k = 0; k < 16; k++)
+        product[k] = k / 4 == k % 4;
+    assert_true(metric_of(product, 4, MHC__DOBRUSHIN) == 1);
+    /* Of a product at most the product of all, and a bound of what is left of differences. */
+    for (int s = 0; s < 12; s++) {
+        random_mixer(300 + (uint64_t)s, 4, 1, 1.0f, mixer);
+        multiply(4, mixer, product, next);
+        memcpy(product, next, 16 * sizeof *next);
+        bound *= metric_of(mixer, 4, MHC__DOBRUSHIN);
+        assert_true(metric_of(product, 4, MHC__DOBRUSHIN) <= bound * (1 + 1e-12));
+        assert_true(metric_of(product, 4, MHC__DIFFERENCE_MAX) <= sqrt(4) * bound * (1 + 1e-12));
+    }
+    for (int k = 0; k < 16; k++)
+        product[k] = 0.25;
+    assert_true(metric_of(product, 4, MHC__DOBRUSHIN) == 0);
+    const double one[1] = {1};
+    assert_true(isnan(metric_of(one, 1, MHC__DOBRUSHIN)));
+}
+
+/* q diag(turn by angles[0], turn by angles[1], …, 1) q' */
+static void turned(int n, const double *angles, double *h) {
+    double q[MATRIX], t[MATRIX], block[MATRIX] = {0}, half[MATRIX];
+    for (int k = 0; k + 1 < n; k += 2) {
+        block[k * n + k] = block[(k + 1) * n + k + 1] = cos(angles[k / 2]);
+        block[(k + 1) * n + k] = sin(angles[k / 2]);
+        block[k * n + k + 1] = -sin(angles[k / 2]);
+    }
+    if (n % 2)
+        block[n * n - 1] = 1;
+    random_rotation(7, n, q);
+    transpose(n, q, t);
+    multiply(n, q, block, half);
+    multiply(n, half, t, h);
+}
+
+static void angles_of_rotations(void **state) {
+    (void)state;
+    const double pi = acos(-1.0);
+    const struct {
+        int n;
+        double angles[3], largest, smallest;
+    } known[] = {{2, {0.3}, 0.3, 0.3},
+                 {2, {-0.3}, 0.3, 0.3},
+                 {3, {2.5}, 2.5, 2.5},
+                 {4, {0.4, 1.7}, 1.7, 0.4},
+                 {4, {3.1, 0.0}, 3.1, 0},
+                 {4, {1e-7, 2e-7}, 2e-7, 1e-7},
+                 {4, {pi, pi - 1e-7}, pi, pi - 1e-7},
+                 {6, {0.1, 0.9, 2.2}, 2.2, 0.1},
+                 {5, {0.5, 0.5}, 0.5, 0.5}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        double h[MATRIX];
+        turned(known[i].n, known[i].angles, h);
+        assert_near(metric_of(h, known[i].n, MHC__ROTATION_MAX), known[i].largest, 2e-14);
+        assert_near(metric_of(h, known[i].n, MHC__ROTATION_MIN), known[i].smallest, 2e-14);
+    }
+    double p[MATRIX];
+    permutation_matrix(4, 1, 1, p); /* a cycle of four: 1, i, -1, -i, one of each pair and both ends */
+    assert_near(metric_of(p, 4, MHC__ROTATION_MAX), pi, 1e-14);
+    gap_mixer(4, 6, p);
+    assert_true(isnan(metric_of(p, 4, MHC__ROTATION_MAX)) && isnan(metric_of(p, 4, MHC__ROTATION_MIN)));
+}
+
 /* Cycles that Sinkhorn really needs from 20 on, counted, against the prediction. */
 static int count_cycles(double *h, int n, int from, double *error) {
     for (int cycle = 0;; cycle++) {
@@ -420,6 +490,10 @@ static void tokens_and_threads(void **state) {
     for (int m = 0; m < MHC__MATRIX_METRICS; m++) {
         const mhc__statistics *one = mhc__mixing_whole(&all, (mhc__matrix_metric)m);
         const mhc__statistics *other = mhc__mixing_whole(&threads, (mhc__matrix_metric)m);
+        if (m == MHC__ROTATION_MAX || m == MHC__ROTATION_MIN) { /* of what turns nothing */
+            assert_true(isnan(one->mean) && isnan(other->mean) && isnan(other->median));
+            continue;
+        }
         assert_true(one->mean == other->mean && one->low == other->low && one->high == other->high);
         assert_true(isnan(one->median) && other->median >= other->p5 && other->median <= other->p95);
     }
@@ -439,6 +513,34 @@ static void tokens_and_threads(void **state) {
     assert_near(whole->mean, mean, 1e-9 * mean);
     mhc__mixing_free(&all);
     mhc__mixing_free(&threads);
+}
+
+/* Sites that all shrink differences by the same factor: half is left after ln 2 / -ln(factor) of them. */
+static void half_lives(void **state) {
+    (void)state;
+    static pass p;
+    double h[16], factor = 0.9;
+    for (int k = 0; k < 16; k++)
+        h[k] = 0.25 * (1 - factor) + (k / 4 == k % 4 ? factor : 0);
+    for (int s = 0; s < SITES; s++)
+        for (int t = 0; t < ROWS; t++)
+            set(&p, s, t, h);
+    mhc__mixing m = measured(&p, ROWS, 2, 0, true), light = measured(&p, ROWS, 1, 0, false);
+    assert_near(mhc__mixing_half_life(&m), log(2) / -log(factor), 1e-5);
+    assert_near(mhc__mixing_half_life(&light), log(2) / -log(factor), 1e-5);
+    assert_null(light.half_life);
+    for (int s = 0; s < SITES; s++)
+        assert_true(m.half_life[s].mean == (SITES - s >= 7 ? 7 : INFINITY)); /* 0.9^6 = .53, 0.9^7 = .48 */
+    mhc__mixing_free(&m);
+    mhc__mixing_free(&light);
+    for (int k = 0; k < 16; k++)
+        h[k] = k / 4 == (k + 1) % 4;
+    for (int s = 0; s < SITES; s++)
+        for (int t = 0; t < ROWS; t++)
+            set(&p, s, t, h);
+    m = measured(&p, ROWS, 1, 0, true);
+    assert_true(mhc__mixing_half_life(&m) == INFINITY && m.half_life[0].low == INFINITY);
+    mhc__mixing_free(&m);
 }
 
 static void bad_sources(void **state) {
@@ -511,6 +613,9 @@ int main(void) {
         cmocka_unit_test(uniform_gap),
         cmocka_unit_test(figure_8),
         cmocka_unit_test(bad_matrices),
+        cmocka_unit_test(coefficient_of_dobrushin),
+        cmocka_unit_test(angles_of_rotations),
+        cmocka_unit_test(half_lives),
         cmocka_unit_test(predicted_cycles),
         cmocka_unit_test(isometries_stay),
         cmocka_unit_test(no_underflow),
