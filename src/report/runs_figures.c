@@ -30,6 +30,7 @@ static const panel GAINS[] = {
     {"composite_gain_backward", "Composite gain, backward", "largest |column sum|", true},
     {"gain_proxy", "Gain proxy", "log10 of the largest entry", false},
     {"stream_spread", "Stream spread", "max |x_i - mean| / rms", true},
+    {"half_life", "Half-life of differences", "sites until half is left", true},
 };
 enum { PROGRESS_COUNT = sizeof PROGRESS / sizeof PROGRESS[0], GAINS_COUNT = sizeof GAINS / sizeof GAINS[0] };
 
