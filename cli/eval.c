@@ -1,6 +1,5 @@
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/threads.h"
 #include "command.h"
@@ -18,19 +17,12 @@ typedef struct evaluation {
 } evaluation;
 
 static mhc_status open_text(const char *text, evaluation *eval, mhc_error *error) {
-    mhc__data_config data = eval->trained.config.data;
-    if (text) {
-        MHC__TRY(mhc__check_data_option(text, error));
-        memset(data.path, 0, sizeof data.path);
-        memcpy(data.path, text, strlen(text));
-        memcpy(data.eval_path, data.path, sizeof data.eval_path);
-    }
-    MHC__TRY(mhc__corpus_open(&data, eval->trained.config.model.sequence, eval->trained.config.train.seed,
-                              eval->trained.tokenizer, &eval->corpus, error));
+    const mhc__data_config *data = &eval->trained.config.data;
+    MHC__TRY(mhc__trained_open_text(&eval->trained, text, &eval->corpus, error));
     if (!mhc__corpus_eval(eval->corpus).fill)
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
                          "data.eval_share: %g leaves no held-out part of %s; give a text with --data",
-                         (double)data.eval_share, data.path);
+                         (double)data->eval_share, data->path);
     return MHC_OK;
 }
 

@@ -1,6 +1,7 @@
 #include "config/trained.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "file/atomic.h"
 
@@ -92,4 +93,17 @@ void mhc__trained_close(mhc__trained *trained) {
         mhc__tokenizer_destroy(trained->tokenizer);
     free(trained->checkpoint);
     *trained = (mhc__trained){0};
+}
+
+mhc_status mhc__trained_open_text(const mhc__trained *trained, const char *text, mhc__corpus **corpus,
+                                  mhc_error *error) {
+    mhc__data_config data = trained->config.data;
+    MHC__TRY(mhc__check_data_option(text, error));
+    if (text) {
+        memset(data.path, 0, sizeof data.path);
+        memcpy(data.path, text, strlen(text));
+        memcpy(data.eval_path, data.path, sizeof data.eval_path);
+    }
+    return mhc__corpus_open(&data, trained->config.model.sequence, trained->config.train.seed, trained->tokenizer,
+                            corpus, error);
 }

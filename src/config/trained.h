@@ -22,6 +22,9 @@ mhc_status mhc__trained_open_model(const char *path, mhc__trained *trained, mhc_
 /* To measure it: dropout is 0 whatever the run had, and the tokenizer is NULL where the folder has none. */
 mhc_status mhc__trained_open_to_measure(const char *path, mhc__trained *trained, mhc_error *error);
 void mhc__trained_close(mhc__trained *trained);
+/* The run's own text, or `text`, a file or folder (NULL: none), all of which is held out then. */
+mhc_status mhc__trained_open_text(const mhc__trained *trained, const char *text, mhc__corpus **corpus,
+                                  mhc_error *error);
 
 /* The configuration of a checkpoint folder, from its config.json. */
 mhc_status mhc__checkpoint_config(const char *checkpoint, mhc__config *config, mhc_error *error);

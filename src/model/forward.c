@@ -55,6 +55,24 @@ static mhc_status wrapped_forward(const mhc__run *run, int site) {
     return mhc__add_rows(run, ffn->z, branch ? branch : ffn->u);
 }
 
+/* site.u of a site whose coefficients somebody may change. */
+static mhc_status overridden_u(const mhc__run *run, int index) {
+    const mhc__model *model = run->model;
+    mhc__activations *at = run->at;
+    mhc__site_state *site = &at->sites[index];
+    mhc_site_params params = mhc__site_weights(model, index);
+    MHC__TRY(mhc_pre_forward(run->context, &model->spec, &params, at->tokens, mhc__state(run, index), NULL,
+                             site->coefficients, site->saved, (mhc_rows){0}, at->scratch, at->scratch_bytes,
+                             run->error));
+    model->override(model->override_self, index, model->spec.mapping == MHC_MAPPING_DYNAMIC ? at->tokens : 1,
+                    site->coefficients);
+    const float *carried = mhc__is_shifted(model) && index > 0 ? site[-1].coefficients : NULL;
+    mhc_recompute_step collapse = {.coefficients = site->coefficients,
+                                   .u = mhc_rows_of(site->u, model->widths.channels)};
+    return mhc_recompute(run->context, &model->spec, at->tokens, mhc__state(run, index), carried, &collapse, 1,
+                         run->error);
+}
+
 /* site.u of the first site. */
 static mhc_status enter_sites(const mhc__run *run) {
     const mhc__model *model = run->model;
@@ -62,6 +80,8 @@ static mhc_status enter_sites(const mhc__run *run) {
     mhc__site_state *site = &at->sites[0];
     if (mhc__is_plain(model))
         return MHC_OK;
+    if (model->override)
+        return overridden_u(run, 0);
     mhc_site_params params = mhc__site_weights(model, 0);
     return mhc_pre_forward(run->context, &model->spec, &params, at->tokens, mhc__state(run, 0), NULL,
                            site->coefficients, site->saved, mhc_rows_of(site->u, model->widths.channels), at->scratch,
@@ -76,9 +96,11 @@ static mhc_status leave_site(const mhc__run *run, int index) {
     mhc_rows z = mhc_rows_of(site->z, model->widths.channels);
     if (mhc__is_plain(model))
         return mhc__add_rows(run, at->streams[index + 1], at->streams[index]);
-    if (index + 1 == model->sites)
-        return mhc_merge_forward(run->context, &model->spec, at->tokens, mhc__state(run, index), z, site->coefficients,
-                                 mhc__state(run, index + 1), run->error);
+    if (index + 1 == model->sites || model->override) {
+        MHC__TRY(mhc_merge_forward(run->context, &model->spec, at->tokens, mhc__state(run, index), z,
+                                   site->coefficients, mhc__state(run, index + 1), run->error));
+        return index + 1 == model->sites ? MHC_OK : overridden_u(run, index + 1);
+    }
     mhc_site_params params = mhc__site_weights(model, index + 1);
     return mhc_seam_forward(run->context, &model->spec, at->tokens, mhc__state(run, index), z, site->coefficients,
                             mhc__state(run, index + 1), &params, next->coefficients, next->saved,
@@ -111,6 +133,13 @@ static mhc_status prepare(mhc__run *run) {
         return mhc__fail(run->error, MHC_INVALID_ARGUMENT,
                          "pass: %d tokens in a row, but the model has %d learned positions", pass->sequence,
                          model->config.sequence);
+    if (model->override && (pass->train || mhc__is_plain(model) || mhc__is_bag(model)))
+        return mhc__fail(run->error, MHC_INVALID_ARGUMENT,
+                         "pass: coefficients are overridden, which expects an evaluation of a transformer with more "
+                         "than the plain residual, found %s",
+                         pass->train            ? "a training pass"
+                         : mhc__is_plain(model) ? "the residual"
+                                                : "a bag");
     run->at = pass->train ? &model->train : &model->eval;
     mhc__layout layout = {.batch = pass->batch,
                           .sequence = pass->sequence,

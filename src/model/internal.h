@@ -114,6 +114,8 @@ struct mhc__model {
     bool backward_ready;
     mhc__gradient_watch *watch;
     void *watch_self;
+    mhc__coefficient_override *override;
+    void *override_self;
     double seconds[MHC__MODEL_PARTS], lap; /* lap: when the last part ended */
 };
 

@@ -189,3 +189,8 @@ void mhc__model_watch_gradients(mhc__model *model, mhc__gradient_watch *watch, v
     model->watch = watch;
     model->watch_self = self;
 }
+
+void mhc__model_override_coefficients(mhc__model *model, mhc__coefficient_override *override, void *self) {
+    model->override = override;
+    model->override_self = self;
+}

@@ -117,4 +117,12 @@ double *mhc__model_seconds(mhc__model *model); /* [MHC__MODEL_PARTS] */
 typedef void mhc__gradient_watch(void *self, int site, int64_t tokens, mhc_streams gradient);
 void mhc__model_watch_gradients(mhc__model *model, mhc__gradient_watch *watch, void *self);
 
+/* Called in evaluation passes with the coefficients of each site, in order, as its mapping gave them and before they
+ * act: `rows` of pre [n] | post [n] | res [n, n], T of them when dynamic, else 1. What it writes into them acts in
+ * their place, and mappings of later sites see the streams that follow. Merge and mapping are two passes over the
+ * streams then, slower; where nothing is changed, the bits are the same. NULL turns it off. A training pass with it,
+ * and one of the residual or of a bag, is MHC_INVALID_ARGUMENT. */
+typedef void mhc__coefficient_override(void *self, int site, int64_t rows, float *coefficients);
+void mhc__model_override_coefficients(mhc__model *model, mhc__coefficient_override *override, void *self);
+
 #endif

@@ -1,25 +1,15 @@
 #include "probe/look.h"
 
-#include <string.h>
-
 #include "base/memory.h"
 #include "train/plan.h"
 
 static mhc_status open_text(const char *text, mhc__look *look, mhc_error *error) {
     const mhc__config *config = &look->trained.config;
-    mhc__data_config data = config->data;
     if (config->model.family != MHC__FAMILY_TRANSFORMER)
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
                          "%s: expected a transformer, which reads text; found a bag of words",
                          look->trained.checkpoint);
-    MHC__TRY(mhc__check_data_option(text, error));
-    if (text) {
-        memset(data.path, 0, sizeof data.path);
-        memcpy(data.path, text, strlen(text));
-        memcpy(data.eval_path, data.path, sizeof data.eval_path);
-    }
-    MHC__TRY(mhc__corpus_open(&data, config->model.sequence, config->train.seed, look->trained.tokenizer, &look->corpus,
-                              error));
+    MHC__TRY(mhc__trained_open_text(&look->trained, text, &look->corpus, error));
     look->held_out = mhc__corpus_eval(look->corpus).fill != NULL;
     return MHC_OK;
 }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "study/text_model.h"
+
 static const char *const OWN_FIELDS[] = {"connections", NULL};
 
 /* What is not named is fixed, as in the paper: pre at 1/n, post at 1, res at I. */
@@ -31,45 +33,6 @@ static const mhc__variant VARIANTS[] = {
 static const char CONNECTIONS[] =
     "residual,hc-res,hc-res-pre,hc,hc-pre-post,paper-res,paper-res-pre,paper,paper-pre-post";
 
-/* The paper does not give the model of its table; this is one that 27 runs of take an hour. */
-static mhc__config own_config(mhc__study_size size) {
-    mhc__config config = mhc__config_default();
-    mhc__model_config *model = &config.model;
-    model->vocabulary = 0;
-    model->sequence = 128;
-    model->channels = 128;
-    model->blocks = 4;
-    model->heads = 4;
-    model->ffn = 512;
-    model->norm = MHC__LAYERNORM;
-    model->position = MHC__POSITION_LEARNED;
-    model->mlp = MHC__MLP_GELU;
-    model->tied = true;
-    model->init_std = 0.02f;
-    model->streams = 4;
-    mhc__train_config *train = &config.train;
-    train->steps = size == MHC__SIZE_QUICK ? 40 : 800;
-    train->batch = 16;
-    train->lr = 1e-3f;
-    train->beta1 = 0.9f;
-    train->beta2 = 0.95f;
-    train->weight_decay = 0.1f;
-    train->decay = MHC__DECAY_MATRICES;
-    train->clip = 1.0f;
-    train->schedule = MHC__SCHEDULE_COSINE;
-    train->floor = 0.1f;
-    train->on_nan = MHC__NAN_STOP;
-    train->eval_every = 0;
-    train->checkpoint_every = 100;
-    train->keep_checkpoints = 1;
-    train->log_every = 20;
-    snprintf(config.data.tokenizer, sizeof config.data.tokenizer, "char");
-    config.data.skip_invalid = true;
-    config.data.sampling = MHC__SAMPLING_SHUFFLED;
-    config.data.eval_share = 0.05f;
-    return config;
-}
-
 static mhc_status read_options(mhc__ablation *study, mhc_error *error) {
     const mhc__study_options *options = study->options;
     MHC__TRY(mhc__study_settings_check(options, OWN_FIELDS, error));
@@ -78,14 +41,10 @@ static mhc_status read_options(mhc__ablation *study, mhc_error *error) {
     if (!options->seeds)
         study->seeds = 3; /* the fewest that allow a verdict */
     MHC__TRY(mhc__study_folders(options, "ablation", &study->folder, error));
-    study->config = own_config(options->size);
+    study->config = mhc__study_text_model(); /* the paper does not give the model of its table */
+    study->config.train.steps = options->size == MHC__SIZE_QUICK ? 40 : 800;
     MHC__TRY(mhc__study_configure(options, 0.05, NULL, &study->config, error));
-    const mhc__data_config *data = &study->config.data;
-    if (!(data->eval_share > 0.0f) && !data->eval_path[0])
-        return mhc__fail(
-            error, MHC_INVALID_ARGUMENT,
-            "data.eval_share: expected more than 0, or a data.eval_path: losses are those of held-out text");
-    return MHC_OK;
+    return mhc__study_needs_held_out(&study->config.data, error);
 }
 
 static mhc_status run_arm(mhc__ablation *study, int choice, int seed, mhc_error *error) {

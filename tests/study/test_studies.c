@@ -455,6 +455,55 @@ static void test_ablation(void **state) {
     assert_non_null(strstr(error.message, "no held-out part that ends"));
 }
 
+/* Its own models first; then one of them as a checkpoint, which costs the same; results are taken up. */
+static void test_intervene(void **state) {
+    (void)state;
+    const char *out = scratch_path("intervene"), *again = scratch_path("intervene-checkpoint");
+    const char *text = scratch_path("intervene.txt");
+    write_text_file(text);
+    mhc__study_options options = tiny(out);
+    options.data = text;
+    run_study("intervene", &options);
+    const char *files[] = {"report/index.html", "report/table.tsv", "report/intervene_costs.tsv",
+                           "report/intervene_sites.gp", "hc-seed42/interventions.jsonl"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        assert_there(out, files[i]);
+    char path[1200], copy[1200], *first, *second;
+    size_t size, size_again;
+    snprintf(path, sizeof path, "%s/paper-seed42/interventions.jsonl", out);
+    assert_int_equal(mhc__read_file(path, &first, &size, NULL), MHC_OK);
+    assert_int_equal(mhc__write_file(path, first, size / 2, NULL), MHC_OK); /* as after a kill */
+    run_study("intervene", &options);
+    assert_int_equal(mhc__read_file(path, &second, &size_again, NULL), MHC_OK);
+    assert_true(size == size_again && !memcmp(first, second, size));
+    free(second);
+    const char *set[1];
+    snprintf(copy, sizeof copy, "study.checkpoint=%s/paper-seed42", out);
+    set[0] = copy;
+    mhc__study_options checkpoint = mhc__study_options_default();
+    checkpoint.out = again;
+    checkpoint.set = set;
+    checkpoint.set_count = 1;
+    checkpoint.threads = 1;
+    run_study("intervene", &checkpoint);
+    snprintf(path, sizeof path, "%s/checkpoint/interventions.jsonl", again);
+    assert_int_equal(mhc__read_file(path, &second, &size_again, NULL), MHC_OK);
+    assert_true(size == size_again && !memcmp(first, second, size));
+    free(first);
+    free(second);
+    mhc_error error = {0};
+    snprintf(copy, sizeof copy, "study.checkpoint=%s/hc-seed42", out); /* another model in the same folder */
+    assert_int_equal(mhc__study_find("intervene")->run(&checkpoint, &error), MHC_MISMATCH);
+    checkpoint.steps = 3;
+    assert_int_equal(mhc__study_find("intervene")->run(&checkpoint, &error), MHC_INVALID_ARGUMENT);
+    checkpoint.steps = 0;
+    set[0] = "study.connections=residual";
+    assert_int_equal(mhc__study_find("intervene")->run(&checkpoint, &error), MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "residual has no H_pre"));
+    set[0] = "study.checkpoint=nowhere";
+    assert_int_equal(mhc__study_find("intervene")->run(&checkpoint, &error), MHC_IO);
+}
+
 static void test_wrong_use(void **state) {
     (void)state;
     static const char *const sets[][2] = {{"study.depth=3", "study.connections"},
@@ -496,6 +545,7 @@ int main(void) {
         cmocka_unit_test(test_wrong_use),
         cmocka_unit_test(test_depth_known_answers),
         cmocka_unit_test(test_ablation),
+        cmocka_unit_test(test_intervene),
         cmocka_unit_test(test_gradient_flow),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);

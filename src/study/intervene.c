@@ -1,0 +1,139 @@
+/* What a trained model loses where its maps are replaced. */
+#include "study/intervene.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "study/arm.h"
+#include "study/text_model.h"
+#include "study/variant.h"
+
+static const char *const OWN_FIELDS[] = {"checkpoint", "batches", "connections", NULL};
+
+static mhc_status read_batches(mhc__intervene *study, mhc_error *error) {
+    const char *text = mhc__study_setting(study->options, "batches", "0");
+    char *end;
+    long long read = strtoll(text, &end, 10);
+    if (*end || end == text || read < 0 || read > 1000000000)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "study.batches: %s: expected a whole number in 0..1000000000",
+                         text);
+    study->batches = read;
+    return MHC_OK;
+}
+
+/* A trained model has its own settings. */
+static mhc_status take_checkpoint(mhc__intervene *study, const char *path, mhc_error *error) {
+    const mhc__study_options *options = study->options;
+    if (options->steps)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--steps: study.checkpoint is a trained model: none is trained");
+    for (int i = 0; i < options->set_count; i++)
+        if (strncmp(options->set[i], "study.", 6) != 0 || !strncmp(options->set[i], "study.connections", 17))
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "--set %s: study.checkpoint has its own model, training and data", options->set[i]);
+    mhc__intervene_model *model = &study->models[0];
+    if (!*path || strlen(path) >= sizeof model->path)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "study.checkpoint: expected the folder of a run or of a checkpoint, in less than %zu bytes",
+                         sizeof model->path);
+    study->model_count = 1;
+    study->text = options->data;
+    snprintf(model->name, sizeof model->name, "checkpoint");
+    snprintf(model->path, sizeof model->path, "%s", path);
+    snprintf(model->folder, sizeof model->folder, "%s/%s", study->folder.out, model->name);
+    return MHC_OK;
+}
+
+static mhc_status train(mhc__intervene *study, const mhc__choice *choice, mhc__intervene_model *model,
+                        mhc_error *error) {
+    mhc__arm *arm = calloc(1, sizeof *arm);
+    if (!arm)
+        return mhc__fail(error, MHC_OUT_OF_MEMORY, "intervene: no memory");
+    mhc_status status =
+        mhc__arm_choose(arm, choice, &study->config, study->options->seed, study->folder.out, "", error);
+    if (status == MHC_OK) {
+        snprintf(arm->label, sizeof arm->label, "%s", choice->label);
+        snprintf(model->name, sizeof model->name, "%s", choice->name);
+        snprintf(model->label, sizeof model->label, "%s", choice->label);
+        snprintf(model->folder, sizeof model->folder, "%s", arm->folder);
+        snprintf(model->path, sizeof model->path, "%s", arm->folder);
+        status = mhc__arm_run(arm, study->options, error);
+    }
+    model->failed = arm->not_finite_at >= 0;
+    model->seconds = arm->seconds;
+    mhc__arm_free(arm);
+    free(arm);
+    return status;
+}
+
+static mhc_status train_own(mhc__intervene *study, mhc_error *error) {
+    mhc__choice choices[MHC__STUDY_MAX_CHOICES];
+    int count;
+    MHC__TRY(mhc__study_choose(study->options, NULL, "hc,paper", choices, &count, error));
+    for (int c = 0; c < count; c++)
+        if (mhc__choice_is_residual(&choices[c]))
+            return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                             "study.connections: residual has no H_pre, H_post and H_res to replace");
+    study->config = mhc__study_text_model();
+    study->config.train.steps = study->options->size == MHC__SIZE_QUICK ? 100 : 800;
+    MHC__TRY(mhc__study_configure(study->options, 0.05, NULL, &study->config, error));
+    MHC__TRY(mhc__study_needs_held_out(&study->config.data, error));
+    for (int c = 0; c < count; c++) {
+        MHC__TRY(mhc__study_stopped(study->options, error));
+        MHC__TRY(train(study, &choices[c], &study->models[c], error));
+        study->model_count++;
+    }
+    return MHC_OK;
+}
+
+static mhc_status work(mhc__intervene *study, mhc_error *error) {
+    const mhc__study_options *options = study->options;
+    const char *checkpoint = mhc__study_setting(options, "checkpoint", NULL);
+    MHC__TRY(mhc__study_settings_check(options, OWN_FIELDS, error));
+    if (options->seeds > 1)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "--seeds: intervene looks at one model of each connection; another one: --seed N");
+    MHC__TRY(mhc__study_folders(options, "intervene", &study->folder, error));
+    MHC__TRY(read_batches(study, error));
+    MHC__TRY(checkpoint ? take_checkpoint(study, checkpoint, error) : train_own(study, error));
+    for (int m = 0; m < study->model_count; m++)
+        if (!study->models[m].failed)
+            MHC__TRY(mhc__intervene_measure(study, &study->models[m], error));
+    return mhc__intervene_report(study, error);
+}
+
+static mhc_status run(const mhc__study_options *options, mhc_error *error) {
+    mhc__intervene *study = calloc(1, sizeof *study);
+    if (!study)
+        return mhc__fail(error, MHC_OUT_OF_MEMORY, "intervene: no memory");
+    study->options = options;
+    mhc_status status = work(study, error);
+    for (int m = 0; m < MHC__STUDY_MAX_CHOICES; m++)
+        free(study->models[m].results);
+    free(study);
+    return status;
+}
+
+extern const mhc__study mhc__study_intervene;
+const mhc__study mhc__study_intervene = {
+    "intervene",
+    "what a trained model loses where its H_res is replaced by I, by 1/n or by its token mean, early or late",
+    "--quick 2 minutes, else 6",
+    "own",
+    "Evaluates a trained model on held-out text with H_res replaced by the identity, by 1/n, and by its mean over\n"
+    "the tokens of that text, and H_pre and H_post by their means: in all sites, in the first half and in the\n"
+    "second; and H_res of each site alone. The cost is the loss that each adds, with its standard error over batches\n"
+    "of the text. Without a checkpoint it trains small models of HC and mHC first.\n"
+    "\n"
+    "  --set study.checkpoint=DIR       a run's folder, an arm of a study, or a checkpoint\n"
+    "  --data TEXT            held-out text for the checkpoint (default: its own), or text to train on\n"
+    "  --set study.batches=N            batches of held-out text; 0: all of it\n"
+    "  --quick                100 steps\n"
+    "  --steps N              800\n"
+    "  --seed N               42\n"
+    "  --out DIR              runs/intervene\n"
+    "  --set study.connections=A,B,…    hc,paper: what is trained without a checkpoint\n"
+    "  --set FIELD=VALUE      any other field of `mhc config`, of the models that are trained\n"
+    "\n"
+    "A stopped or killed study goes on where it was when the same command is run again.\n"
+    "Results: DIR/report/index.html, DIR/report/table.tsv and .md, DIR/<model>/interventions.jsonl.\n",
+    run};
