@@ -6,12 +6,7 @@
 
 #include <stdint.h>
 
-typedef struct mhc__spread {
-    double median, least, most;
-} mhc__spread;
-
-/* Sorts values [count], count >= 1. */
-mhc__spread mhc__spread_of(double *values, int count);
+#include "base/spread.h"
 
 enum { MHC__MOST_ROUNDS = 101 };
 

@@ -10,13 +10,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/clock.h"
-#include "base/memory.h"
-#include "base/philox.h"
 #include "base/threads.h"
-#include "measure.h"
-#include "train/plan.h"
-#include "train/train.h"
+#include "train/step_time.h"
 
 typedef struct settings {
     char kind[32], over[32]; /* over: empty for none */
@@ -82,134 +77,74 @@ static int read_settings(int count, char **arguments, settings *chosen) {
     return optind == count ? 0 : usage("expected options alone");
 }
 
-/* A noisy walk: the next token follows from the last one, nine times of ten. */
-static mhc_status fill(void *self, int64_t index, int batch, int sequence, int32_t *tokens, mhc_error *error) {
-    (void)error;
-    const settings *chosen = self;
-    uint32_t vocabulary = (uint32_t)chosen->vocab, current = 0;
-    for (int64_t i = 0; i < (int64_t)batch * (sequence + 1); i++) {
-        mhc__philox draw = mhc__philox_at(7, (uint64_t)i, (uint64_t)index);
-        current = draw.v[0] % 10 ? (current * 5 + 3) % vocabulary : draw.v[1] % vocabulary;
-        tokens[i] = (int32_t)current;
-    }
-    return MHC_OK;
-}
-
-/* One model and the times of its steps. */
-typedef struct subject {
-    const char *kind;
-    mhc__model_config shape;
-    mhc__train_config how;
-    mhc__train_memory plan;
-    mhc__model *model;
-    mhc__trainer *trainer;
-    double *seconds, loss;
-} subject;
-
 /* The model of the depth study, whose sites wrap whole blocks, and how it is trained: nothing is clipped. */
-static void as_mhc_poc(subject *s) {
-    s->shape.norm = MHC__LAYERNORM_PYTORCH;
-    s->shape.bias = true;
-    s->shape.tied = false;
-    s->shape.init = MHC__INIT_PYTORCH, s->shape.init_std = 1;
-    s->shape.wrap = MHC__WRAP_BLOCK;
-    s->how.lr = 2e-3f, s->how.beta2 = 0.999f;
-    s->how.weight_decay = 0, s->how.clip = 0;
+static void as_mhc_poc(mhc__step_timer *s) {
+    s->model.norm = MHC__LAYERNORM_PYTORCH;
+    s->model.bias = true;
+    s->model.tied = false;
+    s->model.init = MHC__INIT_PYTORCH, s->model.init_std = 1;
+    s->model.wrap = MHC__WRAP_BLOCK;
+    s->train.lr = 2e-3f, s->train.beta2 = 0.999f;
+    s->train.weight_decay = 0, s->train.clip = 0;
 }
 
-static mhc_status open_subject(settings *chosen, const char *kind, subject *s, mhc_error *error) {
-    *s = (subject){.kind = kind, .shape = mhc__model_config_default(), .how = mhc__train_config_default()};
-    s->shape.vocabulary = chosen->vocab, s->shape.sequence = chosen->seq, s->shape.channels = chosen->dim;
-    s->shape.blocks = chosen->layers, s->shape.heads = chosen->heads, s->shape.ffn = chosen->ffn;
-    s->shape.streams = strcmp(kind, "residual") ? chosen->streams : 1;
-    s->shape.contract = MHC__CONTRACT_MEAN;
-    snprintf(s->shape.connection, sizeof s->shape.connection, "%s", kind);
-    s->how.steps = chosen->warmup + chosen->steps;
-    s->how.batch = chosen->batch, s->how.threads = chosen->threads;
-    s->how.schedule = MHC__SCHEDULE_CONSTANT, s->how.warmup = 0;
-    s->how.eval_every = s->how.checkpoint_every = 0;
-    s->how.precision = chosen->bf16 ? MHC__PRECISION_BF16 : MHC__PRECISION_FP32;
+static mhc_status open_timer(const settings *chosen, const char *kind, mhc__step_timer *s, mhc_error *error) {
+    *s = (mhc__step_timer){.model = mhc__model_config_default(), .train = mhc__train_config_default()};
+    s->model.vocabulary = chosen->vocab, s->model.sequence = chosen->seq, s->model.channels = chosen->dim;
+    s->model.blocks = chosen->layers, s->model.heads = chosen->heads, s->model.ffn = chosen->ffn;
+    s->model.streams = strcmp(kind, "residual") ? chosen->streams : 1;
+    s->model.contract = MHC__CONTRACT_MEAN;
+    snprintf(s->model.connection, sizeof s->model.connection, "%s", kind);
+    s->train.batch = chosen->batch, s->train.threads = chosen->threads;
+    s->train.schedule = MHC__SCHEDULE_CONSTANT, s->train.warmup = 0;
+    s->train.precision = chosen->bf16 ? MHC__PRECISION_BF16 : MHC__PRECISION_FP32;
     if (!strncmp(kind, "mhc-poc", strlen("mhc-poc")))
         as_mhc_poc(s);
-    s->how.recompute = chosen->recompute != 0, s->how.recompute_sites = (int)mhc__max(chosen->recompute, 0);
-    MHC__TRY(mhc__train_plan(&s->shape, &s->how, false, &s->plan, error));
-    MHC__TRY(mhc__model_create(&s->shape, 1, &s->model, error));
-    MHC__TRY(MHC__ALLOCATE(s->seconds, chosen->steps, "times", error));
-    mhc__trainer_options options = {.model = s->model, .config = &s->how, .train = {chosen, fill}};
-    return mhc__trainer_create(&options, &s->trainer, error);
+    s->train.recompute = chosen->recompute != 0, s->train.recompute_sites = (int)mhc__max(chosen->recompute, 0);
+    return mhc__step_timer_open(s, chosen->warmup, chosen->steps, error);
 }
 
-static void close_subject(subject *s) {
-    mhc__trainer_destroy(s->trainer);
-    mhc__release(s->seconds);
-    mhc__model_destroy(s->model);
-}
-
-static mhc_status take_step(subject *s, const settings *chosen, int step, mhc_error *error) {
-    mhc__train_record record;
-    double start = mhc__clock_seconds();
-    MHC__TRY(mhc__trainer_step(s->trainer, &record, error));
-    if (step >= chosen->warmup)
-        s->seconds[step - chosen->warmup] = mhc__clock_seconds() - start;
-    s->loss = record.loss;
-    return MHC_OK;
-}
-
-static void print_subject(const settings *chosen, const subject *s) {
+static mhc_status print_timer(const settings *chosen, const char *kind, const mhc__step_timer *s, mhc_error *error) {
     struct rusage usage;
+    mhc__spread spread;
     getrusage(RUSAGE_SELF, &usage);
-    mhc__spread spread = mhc__spread_of(s->seconds, chosen->steps);
+    MHC__TRY(mhc__step_seconds(s, chosen->steps, &spread, error));
     printf(
         "{\"kind\": \"%s\", \"threads\": %d, \"median_s\": %.6f, \"min_s\": %.6f, \"max_s\": %.6f, "
         "\"tokens_per_s\": %.1f, \"loss\": %.9g, \"peak_rss_mib\": %.1f, \"planned_mib\": %.1f, \"streams_mib\": %.1f, "
         "\"span\": %d}\n",
-        s->kind, chosen->threads, spread.median, spread.least, spread.most,
+        kind, chosen->threads, spread.median, spread.least, spread.most,
         (double)chosen->batch * chosen->seq / spread.median, s->loss, (double)usage.ru_maxrss / 1024,
-        (double)s->plan.total / 1048576, (double)s->plan.model.streams / 1048576, s->plan.model.span);
-}
-
-/* ratios: of the pairs of steps. */
-static void print_ratio(const settings *chosen, double *ratios) {
-    mhc__spread spread = mhc__spread_of(ratios, chosen->steps);
-    printf("{\"kind\": \"%s\", \"over\": \"%s\", \"pairs\": %d, \"median_ratio\": %.4f, \"min_ratio\": %.4f, "
-           "\"max_ratio\": %.4f}\n",
-           chosen->kind, chosen->over, chosen->steps, spread.median, spread.least, spread.most);
-}
-
-/* The steps of one model, or of two in turns, each going first in every other pair. */
-static mhc_status take_steps(const settings *chosen, subject *one, subject *over, mhc_error *error) {
-    for (int step = 0; step < chosen->warmup + chosen->steps; step++) {
-        subject *first = over && step % 2 ? over : one, *second = first == one ? over : one;
-        MHC__TRY(take_step(first, chosen, step, error));
-        if (over)
-            MHC__TRY(take_step(second, chosen, step, error));
-    }
+        (double)s->memory.total / 1048576, (double)s->memory.model.streams / 1048576, s->memory.model.span);
     return MHC_OK;
 }
 
-static mhc_status measure(settings *chosen, mhc_error *error) {
-    subject one = {0}, over = {0};
+static mhc_status print_ratio(const settings *chosen, const mhc__step_timer *one, const mhc__step_timer *over,
+                              mhc_error *error) {
+    mhc__spread spread;
+    MHC__TRY(mhc__step_ratio(one, over, chosen->steps, &spread, error));
+    printf("{\"kind\": \"%s\", \"over\": \"%s\", \"pairs\": %d, \"median_ratio\": %.4f, \"min_ratio\": %.4f, "
+           "\"max_ratio\": %.4f}\n",
+           chosen->kind, chosen->over, chosen->steps, spread.median, spread.least, spread.most);
+    return MHC_OK;
+}
+
+static mhc_status measure(const settings *chosen, mhc_error *error) {
+    mhc__step_timer timers[2] = {0};
     const bool two = chosen->over[0] != '\0';
-    double *ratios = NULL;
-    mhc_status status = open_subject(chosen, chosen->kind, &one, error);
+    mhc_status status = open_timer(chosen, chosen->kind, &timers[0], error);
     if (status == MHC_OK && two)
-        status = open_subject(chosen, chosen->over, &over, error);
+        status = open_timer(chosen, chosen->over, &timers[1], error);
     if (status == MHC_OK)
-        status = MHC__ALLOCATE(ratios, chosen->steps, "ratios", error);
+        status = mhc__step_timers_run(timers, two ? 2 : 1, chosen->warmup, chosen->steps, NULL, error);
     if (status == MHC_OK)
-        status = take_steps(chosen, &one, two ? &over : NULL, error);
-    if (status == MHC_OK) {
-        for (int i = 0; i < chosen->steps && two; i++)
-            ratios[i] = one.seconds[i] / over.seconds[i];
-        print_subject(chosen, &one);
-        if (two) {
-            print_subject(chosen, &over);
-            print_ratio(chosen, ratios);
-        }
-    }
-    mhc__release(ratios);
-    close_subject(&one);
-    close_subject(&over);
+        status = print_timer(chosen, chosen->kind, &timers[0], error);
+    if (status == MHC_OK && two)
+        status = print_timer(chosen, chosen->over, &timers[1], error);
+    if (status == MHC_OK && two)
+        status = print_ratio(chosen, &timers[0], &timers[1], error);
+    mhc__step_timer_close(&timers[0]);
+    mhc__step_timer_close(&timers[1]);
     return status;
 }
 

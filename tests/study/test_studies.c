@@ -504,6 +504,52 @@ static void test_intervene(void **state) {
     assert_int_equal(mhc__study_find("intervene")->run(&checkpoint, &error), MHC_IO);
 }
 
+static void test_overhead(void **state) {
+    (void)state;
+    const char *out = scratch_path("overhead");
+    const char *set[] = {"model.blocks=1", "model.sequence=8", "train.batch=2", "study.channels=16,8",
+                         "study.streams=2"};
+    mhc__study_options options = mhc__study_options_default();
+    options.out = out;
+    options.steps = 2;
+    options.threads = 1;
+    options.set = set;
+    options.set_count = sizeof set / sizeof set[0];
+    run_study("overhead", &options);
+    const char *files[] = {"report/index.html", "report/table.md", "report/claims.tsv", "report/overhead_channels.tsv",
+                           "report/overhead_streams.gp"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        assert_there(out, files[i]);
+    assert_says(out, "was not measured"); /* four streams */
+    char path[1200], *first, *second;
+    size_t size, size_again;
+    snprintf(path, sizeof path, "%s/cells.jsonl", out);
+    assert_int_equal(mhc__read_file(path, &first, &size, NULL), MHC_OK);
+    assert_int_equal(mhc__write_file(path, first, size - 20, NULL), MHC_OK); /* the last group is not whole */
+    run_study("overhead", &options);
+    assert_int_equal(mhc__read_file(path, &second, &size_again, NULL), MHC_OK);
+    assert_memory_equal(first, second, strstr(first, "\"channels\":8,") - first); /* the others were taken up */
+    assert_int_not_equal(strcmp(first, second), 0);
+    free(first);
+    free(second);
+    mhc_error error = {0};
+    options.steps = 3;
+    assert_int_equal(mhc__study_find("overhead")->run(&options, &error), MHC_MISMATCH);
+    static const char *const wrong[][2] = {{"study.channels=0", "study.channels"},
+                                           {"study.streams=64", "not in 1..32"},
+                                           {"study.connections=residual", "always"},
+                                           {"model.channels=32", "study.channels"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        options.set = &wrong[i][0];
+        options.set_count = 1;
+        assert_int_equal(mhc__study_find("overhead")->run(&options, &error), MHC_INVALID_ARGUMENT);
+        assert_non_null(strstr(error.message, wrong[i][1]));
+    }
+    options.set_count = 0;
+    options.seeds = 3;
+    assert_int_equal(mhc__study_find("overhead")->run(&options, &error), MHC_INVALID_ARGUMENT);
+}
+
 static void test_wrong_use(void **state) {
     (void)state;
     static const char *const sets[][2] = {{"study.depth=3", "study.connections"},
@@ -546,6 +592,7 @@ int main(void) {
         cmocka_unit_test(test_depth_known_answers),
         cmocka_unit_test(test_ablation),
         cmocka_unit_test(test_intervene),
+        cmocka_unit_test(test_overhead),
         cmocka_unit_test(test_gradient_flow),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
