@@ -6,7 +6,7 @@
 /* One point for each seed, the mean with its standard errors, and what is published. */
 static mhc_status differences(mhc__ablation *study, mhc__html *html, mhc_error *error) {
     mhc__figure figure = {.name = "ablation_differences",
-                          .width = 1100,
+                          .width = 860,
                           .height = 480,
                           .caption =
                               "Held-out loss less that of the residual, in which all three maps are fixed. Small "

@@ -37,9 +37,8 @@ static mhc_status take_checkpoint(mhc__intervene *study, const char *path, mhc_e
                          sizeof model->path);
     study->model_count = 1;
     study->text = options->data;
-    snprintf(model->name, sizeof model->name, "checkpoint");
     snprintf(model->path, sizeof model->path, "%s", path);
-    snprintf(model->folder, sizeof model->folder, "%s/%s", study->folder.out, model->name);
+    snprintf(model->folder, sizeof model->folder, "%s/checkpoint", study->folder.out);
     return MHC_OK;
 }
 
@@ -52,10 +51,9 @@ static mhc_status train(mhc__intervene *study, const mhc__choice *choice, mhc__i
         mhc__arm_choose(arm, choice, &study->config, study->options->seed, study->folder.out, "", error);
     if (status == MHC_OK) {
         snprintf(arm->label, sizeof arm->label, "%s", choice->label);
-        snprintf(model->name, sizeof model->name, "%s", choice->name);
-        snprintf(model->label, sizeof model->label, "%s", choice->label);
-        snprintf(model->folder, sizeof model->folder, "%s", arm->folder);
-        snprintf(model->path, sizeof model->path, "%s", arm->folder);
+        memcpy(model->label, choice->label, sizeof model->label);
+        memcpy(model->folder, arm->folder, sizeof model->folder);
+        memcpy(model->path, arm->folder, sizeof model->path);
         status = mhc__arm_run(arm, study->options, error);
     }
     model->failed = arm->not_finite_at >= 0;

@@ -16,8 +16,8 @@ typedef struct mhc__intervene_result {
 } mhc__intervene_result;
 
 typedef struct mhc__intervene_model {
-    char name[32], label[48];
-    char folder[1200]; /* OUT/NAME: interventions.jsonl; of an own model its run as well */
+    char label[48];
+    char folder[1200]; /* in OUT: interventions.jsonl; of an own model its run as well */
     char path[1200];   /* a run's folder, or a checkpoint */
     bool failed;       /* its training was not finite: nothing was measured */
     int sites, streams;

@@ -27,34 +27,52 @@ static void head(const mhc__intervene *study, const char *first, mhc__text *tsv)
     mhc__text_format(tsv, "\n");
 }
 
-/* Points with bars; x: an expression of column 1; column: of the first model's cost. */
-static void points(const mhc__intervene *study, const char *file, int column, const char *how, double shift,
-                   mhc__text *gp) {
+/* Points with bars. column: of the first model's cost; rows: of the file, first and last, from 0. */
+static void points(const mhc__intervene *study, const char *file, int column, const int rows[2], const char *how,
+                   double shift, mhc__text *gp) {
     mhc__text_format(gp, "drawn(y) = y > %g ? y : %g\nplot ", FLOOR, FLOOR);
     for (int m = 0; m < study->model_count; m++) {
         int cost = column + 2 * m;
         double by = shift * (m - 0.5 * (study->model_count - 1));
-        mhc__text_format(gp, "%s'%s.tsv' using ($1%+g):(drawn($%d)):(drawn($%d-$%d)):(drawn($%d+$%d))",
-                         m ? ", \\\n     " : "", file, by, cost, cost, cost + 1, cost, cost + 1);
-        mhc__text_format(gp, " skip 1 with yerror%s ls %d pt 7 ps 0.9 lw 1.5 title \"%s\"", how, m == 0 ? 2 : m + 2,
-                         study->models[m].label);
+        mhc__text_format(gp,
+                         "%s'%s.tsv' using ($1%+g):(drawn($%d)):(drawn($%d-$%d)):(drawn($%d+$%d)) skip 1 every "
+                         "::%d::%d with yerror%s ls %d pt 7 ps 0.9 lw 1.5 title \"%s\"",
+                         m ? ", \\\n     " : "", file, by, cost, cost, cost + 1, cost, cost + 1, rows[0], rows[1], how,
+                         m == 0 ? 2 : m + 2, study->models[m].label);
     }
     mhc__text_format(gp, "\n");
 }
 
+/* One axis for all panels: its upper end. */
+static double top(const mhc__intervene *study) {
+    double most = 10 * FLOOR;
+    for (int m = 0; m < study->model_count; m++)
+        for (int i = 0; i < MHC__INTERVENE_HALVES && !study->models[m].failed; i++) {
+            const mhc__intervene_result *r = &study->models[m].results[i];
+            most = fmax(most, r->cost + (isfinite(r->error) ? 2 * r->error : 0));
+        }
+    return 2 * most;
+}
+
 static mhc_status halves(mhc__intervene *study, mhc__html *html, mhc_error *error) {
     mhc__figure figure = {.name = "intervene_costs",
-                          .width = 1200,
-                          .height = 520,
+                          .width = 1500,
+                          .height = 420,
                           .caption =
                               "What the held-out loss rises by where a map is replaced, in all sites, in the first "
                               "half and in the second. Bars: twice the standard error over batches of the text. "
                               "Costs of 1e-5 or less, and negative ones, are drawn at 1e-5."};
     const mhc__intervene_model *first = any(study);
     head(study, "place\tintervention", &figure.tsv);
+    mhc__text_format(&figure.gnuplot,
+                     "set multiplot layout 1,%d\nset logscale y\nset format y \"%%g\"\nset yrange [%g:%g]\n"
+                     "set ylabel \"loss added (nats)\"\nset key outside bottom center horizontal\n"
+                     "set xrange [-0.6:2.6]\n"
+                     "set xtics (\"%s\" 0, \"%s\" 1, \"%s\" 2)\n",
+                     MHC__INTERVENE_GROUPS, FLOOR / 2, top(study), RANGES[0], RANGES[1], RANGES[2]);
     for (int i = 0; i < MHC__INTERVENE_HALVES; i++) {
         const mhc__intervene_result *r = &first->results[i];
-        mhc__text_format(&figure.tsv, "%d\t%s = %s, %s", i + i / MHC__INTERVENE_RANGES, mhc__map_name(r->map),
+        mhc__text_format(&figure.tsv, "%d\t%s = %s, %s", i % MHC__INTERVENE_RANGES, mhc__map_name(r->map),
                          mhc__substitute_name(r->by), RANGES[i % MHC__INTERVENE_RANGES]);
         for (int m = 0; m < study->model_count; m++)
             if (study->models[m].failed)
@@ -63,17 +81,13 @@ static mhc_status halves(mhc__intervene *study, mhc__html *html, mhc_error *erro
                 band_columns(&study->models[m].results[i], &figure.tsv);
         mhc__text_format(&figure.tsv, "\n");
     }
-    mhc__text_format(&figure.gnuplot, "set xtics (");
-    for (int i = 0; i < MHC__INTERVENE_HALVES; i++)
-        mhc__text_format(&figure.gnuplot, "%s\"%s = %s, %s\" %d", i ? ", " : "", mhc__map_name(first->results[i].map),
-                         mhc__substitute_name(first->results[i].by), RANGES[i % MHC__INTERVENE_RANGES],
-                         i + i / MHC__INTERVENE_RANGES);
-    mhc__text_format(&figure.gnuplot,
-                     ") rotate by 35 right noenhanced\nset logscale y\nset format y \"%%g\"\nset yrange [%g:*]\nset "
-                     "ylabel \"loss added (nats)\"\n"
-                     "set key top right\nset xrange [-0.7:%d.7]\n",
-                     FLOOR / 2, MHC__INTERVENE_HALVES + MHC__INTERVENE_GROUPS - 2);
-    points(study, figure.name, 3, "bars", 0.25, &figure.gnuplot);
+    for (int i = 0; i < MHC__INTERVENE_HALVES; i += MHC__INTERVENE_RANGES) {
+        const int rows[2] = {i, i + MHC__INTERVENE_RANGES - 1};
+        mhc__text_format(&figure.gnuplot, "set title \"%s = %s\" noenhanced\n", mhc__map_name(first->results[i].map),
+                         mhc__substitute_name(first->results[i].by));
+        points(study, figure.name, 3, rows, "bars", 0.2, &figure.gnuplot);
+    }
+    mhc__text_format(&figure.gnuplot, "unset multiplot\n");
     return mhc__figure_draw(&figure, study->folder.report, html, study->options, error);
 }
 
@@ -111,10 +125,11 @@ static mhc_status sites(mhc__intervene *study, mhc__html *html, mhc_error *error
         "set multiplot layout 1,3\nset logscale y\nset format y \"%%g\"\nset yrange [%g:*]\n"
         "set ylabel \"loss added (nats)\"\nset xlabel \"site\"\nset key top right\nset xrange [0.5:%d.5]\n",
         FLOOR / 2, most);
+    const int rows[2] = {0, most - 1};
     for (int by = 0; by < MHC__SUBSTITUTES; by++) {
         mhc__text_format(&figure.gnuplot, "set title \"H_res = %s\" noenhanced\n",
                          mhc__substitute_name((mhc__substitute)by));
-        points(study, figure.name, 2 + by * columns, "lines", 0.1, &figure.gnuplot);
+        points(study, figure.name, 2 + by * columns, rows, "lines", 0.1, &figure.gnuplot);
     }
     mhc__text_format(&figure.gnuplot, "unset multiplot\n");
     return mhc__figure_draw(&figure, study->folder.report, html, study->options, error);
