@@ -12,6 +12,7 @@ static const char *const constraints[] = {"native",       "none",      "identity
                                           "permutations", "circulant", "row-stochastic", "birkhoff", "kronecker",
                                           "spectral",     "rotation",  "orthogonal",     NULL};
 static const char *const pres[] = {"native", "mean", NULL};
+static const char *const starts[] = {"native", "zeros", NULL};
 static const char *const posts[] = {"native", "sigmoid", "softmax", "ones", NULL};
 static const char *const finishes[] = {"none", "rounding", "affine", NULL};
 static const char *const decays[] = {"matrices", "all", NULL};
@@ -73,6 +74,7 @@ const mhc__field mhc__fields[] = {
     FIELD(model, off_diagonal, FLOAT, NULL, "of the mixing matrix at the start; 0: as the connection starts"),
     FIELD(model, static_mapping, BOOL, NULL, "coefficients are parameters alone, not computed from the streams"),
     FIELD(model, pre, ENUM, pres, "how streams are read: native: the connection's own; mean: 1/n each, not learned"),
+    FIELD(model, start, ENUM, starts, "of the connection's logits: native: its own; zeros: mixing by 1/n"),
     FIELD(model, post, ENUM, posts,
           "how a layer's output is spread: native; sigmoid: 2 sigmoid; softmax; ones: 1 each, not learned"),
 

@@ -102,6 +102,7 @@ static mhc_status check_choices(const mhc__model_config *config, mhc_error *erro
     MHC__TRY(is_size("off_diagonal", config->off_diagonal, error));
     MHC__TRY(in_range("pre", (int)config->pre, 0, MHC__PRE_MEAN, error));
     MHC__TRY(in_range("post", (int)config->post, 0, MHC__POST_ONES, error));
+    MHC__TRY(in_range("start", (int)config->start, 0, MHC__START_ZEROS, error));
     MHC__TRY(is_size("branch_scale", config->branch_scale, error));
     return in_range("sinkhorn_iterations", config->sinkhorn_iterations, 0, 1000, error);
 }
@@ -198,6 +199,8 @@ static mhc_status override_constraint(const mhc__model_config *config, mhc_spec 
         spec->activation = MHC_ACTIVATION_NONE;
     }
     override_gates(config, spec);
+    if (config->start == MHC__START_ZEROS)
+        spec->start = MHC_INIT_ZEROS;
     int sites = mhc__model_config_sites(config);
     if (!(config->leaky >= 0.0f && config->leaky <= 2.0f * (float)sites))
         return mhc__fail(error, MHC_INVALID_ARGUMENT,

@@ -37,6 +37,9 @@ typedef enum mhc__contract {
 typedef enum mhc__pre_kind { MHC__PRE_NATIVE, MHC__PRE_MEAN } mhc__pre_kind;
 typedef enum mhc__post { MHC__POST_NATIVE, MHC__POST_SIGMOID, MHC__POST_SOFTMAX, MHC__POST_ONES } mhc__post;
 
+/* ZEROS: all logits 0, where softmax and Sinkhorn's iteration give 1/n to the last bit. */
+typedef enum mhc__start { MHC__START_NATIVE, MHC__START_ZEROS } mhc__start;
+
 /* A bag has vocabulary, sequence, embedding, channels, blocks (its layers, one site each), classes, norm (before each
  * layer and before the classifier), relu, init and the connection; the rest is the transformer's. */
 typedef struct mhc__model_config {
@@ -75,6 +78,7 @@ typedef struct mhc__model_config {
     bool static_mapping; /* coefficients from base alone, whatever the preset */
     mhc__pre_kind pre;   /* how logits become pre */
     mhc__post post;      /* how logits become post */
+    mhc__start start;    /* of the logits */
 } mhc__model_config;
 
 /* A small byte-level GPT with the `paper` connection. */

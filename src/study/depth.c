@@ -85,6 +85,19 @@ static const mhc__variant VARIANTS[] = {
      .label = "mHC with rows alone",
      .connection = "mhc-poc",
      .set = {"model.wrap=block", "model.constraint=row-stochastic"}},
+    {.name = "mhc-one-stream",
+     .label = "one stream, grows as mHC",
+     .connection = "mhc-poc",
+     .set = {"model.wrap=block", "model.streams=1"}},
+    {.name = "no-blocks", .label = "no blocks", .connection = "residual", .set = {"model.branch_scale=0"}},
+    {.name = "mhc-uniform",
+     .label = "mHC from 1/n",
+     .connection = "mhc-poc",
+     .set = {"model.wrap=block", "model.start=zeros"}},
+    {.name = "mhc-large-eps",
+     .label = "mHC, AdamW eps 1e-5",
+     .connection = "mhc-poc",
+     .set = {"model.wrap=block", "train.eps=1e-5"}},
     {.name = "residual-mlx",
      .label = "baseline, as in MLX",
      .connection = "residual",
@@ -130,7 +143,10 @@ static const mhc__sweep_kind KIND = {
     .config = published_config,
     .batch = batch_of,
     .variants = VARIANTS,
-    .connections = "residual,mhc-poc-hc,mhc-poc,hc-robust-norm,hc-no-inner,mhc-no-inner,residual-mlx",
+    .connections = "residual,mhc-poc-hc,mhc-poc,hc-robust-norm,hc-no-inner,mhc-no-inner,residual-mlx,mhc-one-stream,"
+                   "no-blocks",
+    .quick = "residual,mhc-poc-hc,mhc-poc,hc-robust-norm,hc-no-inner,mhc-no-inner,residual-mlx,mhc-one-stream,"
+             "no-blocks,mhc-uniform,mhc-large-eps",
     .depths = "12,24,48",
     .own_page = mhc__depth_page,
     .own_figures = mhc__depth_figures,
@@ -145,12 +161,13 @@ extern const mhc__study mhc__study_depth;
 const mhc__study mhc__study_depth = {
     "depth",
     "baseline, HC and mHC of mhc-poc at 12, 24 and 48 blocks, and why they do what they do",
-    "--quick 2 minutes, default 6 hours, --published 24 hours",
+    "--quick 4 minutes, default 7 hours, --published 28 hours",
     "github.com/softwarewrighter/mHC-poc, cf4504f",
     "Repeats the experiment of github.com/softwarewrighter/mHC-poc: small transformers of 12, 24 and 48 blocks\n"
     "that learn to count upwards modulo 256, with plain residuals, with its HC and with its mHC; and the\n"
     "controls that tell the causes apart: HC with a norm that does not overflow, HC and mHC without the\n"
-    "residuals inside the wrapped block, and the baseline as MLX starts and trains it. Writes both published\n"
+    "residuals inside the wrapped block, the baseline as MLX starts and trains it, one stream that grows as\n"
+    "mHC's do, and no blocks at all. Writes both published\n"
     "tables beside what was measured here, the published pictures, and a verdict on each published claim.\n"
     "\n"
     "  --quick                32 channels, 8 rows of 32 tokens, 250 steps\n"
@@ -162,8 +179,9 @@ const mhc__study mhc__study_depth = {
     "  --out DIR              runs/depth\n"
     "  --set study.depths=A,B,…         12,24,48; up to 1000\n"
     "  --set study.connections=A,B,…    residual,mhc-poc-hc,mhc-poc,hc-robust-norm,hc-no-inner,mhc-no-inner,\n"
-    "                         residual-mlx; also mhc-robust-norm, mhc-identity, mhc-rows, hc-mlx,\n"
-    "                         residual-small-embedding, residual-no-correction, and any connection by its name\n"
+    "                         residual-mlx,mhc-one-stream,no-blocks; with --quick mhc-uniform,mhc-large-eps too;\n"
+    "                         also mhc-robust-norm, mhc-identity, mhc-rows, hc-mlx, residual-small-embedding,\n"
+    "                         residual-no-correction, and any connection by its name\n"
     "  --set FIELD=VALUE      any other field of `mhc config`, e.g. model.norm=layernorm or train.lr=1e-3\n"
     "\n"
     "A stopped or killed study goes on where it was when the same command is run again.\n"

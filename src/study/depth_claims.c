@@ -188,11 +188,17 @@ static void mhc_converges(const void *data, mhc__finding *finding) {
     const model *m = &e->at[place_of(e, 48)][MHC__DEPTH_MHC];
     mhc__measured(finding, "loss %.4g after %lld steps, the worst of %d seed%s %.4g", m->loss, (long long)m->steps,
                   e->seeds, e->seeds > 1 ? "s" : "", m->loss_worst);
-    if (solved(m))
-        mhc__ruled(finding, MHC__REPRODUCED,
-                   "It is below %g. The task is a map from one token to the next, which the embedding and the head can "
-                   "solve without any block.",
+    const model *none = &e->at[place_of(e, 48)][MHC__DEPTH_NO_BLOCKS];
+    if (none->there)
+        mhc__measured(finding, "of the network without any block %.4g", none->loss);
+    if (solved(m) && none->there && solved(none))
+        mhc__ruled(finding, MHC__OTHER_REASON,
+                   "It is below %g, and so is the loss of embedding and head without any block: the task is a map from "
+                   "one token to the next, and shows nothing about depth.",
                    SOLVED);
+    else if (solved(m))
+        mhc__ruled(finding, MHC__REPRODUCED, "It is below %g%s.", SOLVED,
+                   none->there ? "; embedding and head without any block don't get there in as many steps" : "");
     else if (too_small(e, m))
         mhc__ruled(finding, MHC__NOT_DECIDED, "It takes the published size and 200 steps: without --quick.");
     else
@@ -456,24 +462,63 @@ static void conservative_lr(const void *data, mhc__finding *finding) {
         mhc__ruled(finding, MHC__REPRODUCED, "It is.");
 }
 
+/* The largest spread of a model at any depth; NaN where it is not there. */
+static double spread_of(const evidence *e, mhc__depth_which which, bool at_the_start) {
+    double most = 0;
+    for (int d = 0; d < e->depth_count; d++) {
+        const model *m = &e->at[d][which];
+        most = !m->there ? NAN : fmax(most, at_the_start ? m->spread_start : m->spread_max);
+        if (isnan(most))
+            return NAN;
+    }
+    return most;
+}
+
+/* What parts copies: the controls, as far as they were run. */
+static void measured_parting(const evidence *e, mhc__finding *finding) {
+    double uniform = spread_of(e, MHC__DEPTH_UNIFORM, false), large = spread_of(e, MHC__DEPTH_LARGE_EPS, false);
+    if (!isnan(uniform))
+        mhc__measured(finding, "%.1e at most from logits of 0, where nothing is rounded", uniform);
+    if (!isnan(large))
+        mhc__measured(finding, "%.1e with an eps of AdamW that rounding does not exceed", large);
+}
+
+/* Whether one stream that grows as much learns as well, at some depth; says what both come to. */
+static bool one_is_enough(const evidence *e, mhc__finding *finding) {
+    bool enough = false;
+    for (int d = 0; d < e->depth_count; d++) {
+        const model *mhc = &e->at[d][MHC__DEPTH_MHC], *one = &e->at[d][MHC__DEPTH_ONE_STREAM];
+        if (!one->there)
+            return false;
+        mhc__measured(finding, "%d blocks: loss %.4g, of one stream that grows as much %.4g", e->depths[d], mhc->loss,
+                      one->loss);
+        enough |= !(mhc->loss < 0.9 * one->loss) && !too_small(e, mhc);
+    }
+    return enough;
+}
+
 static void streams_differ(const void *data, mhc__finding *finding) {
     const evidence *e = data;
     if (missing(e, MHC__DEPTH_MHC, "mhc-poc", finding))
         return;
-    double start = 0, most = 0;
-    for (int d = 0; d < e->depth_count; d++) {
-        start = fmax(start, e->at[d][MHC__DEPTH_MHC].spread_start);
-        most = fmax(most, e->at[d][MHC__DEPTH_MHC].spread_max);
-    }
+    double start = spread_of(e, MHC__DEPTH_MHC, true), most = spread_of(e, MHC__DEPTH_MHC, false);
     mhc__measured(finding, "spread of mHC's streams %.1e at the start, %.1e at most", start, most);
+    measured_parting(e, finding);
+    bool enough = one_is_enough(e, finding), shown = spread_of(e, MHC__DEPTH_UNIFORM, false) == 0;
     if (most <= 1e-5)
         mhc__ruled(finding, MHC__NOT_REPRODUCED, "The streams are copies of each other, up to rounding.");
+    else if (enough)
+        mhc__ruled(finding, MHC__NOT_REPRODUCED,
+                   "%sTheir loss is not a tenth below that of one stream that grows as much in every block: nothing is "
+                   "expressed by them.",
+                   start <= 1e-5 ? "The streams start as copies and come apart by rounding alone. " : "");
     else if (start <= 1e-5)
         mhc__ruled(
             finding, MHC__OTHER_REASON,
             "They start as copies. With copies the loss has no slope towards H_res, so the gradient of its logits is "
             "rounding error; AdamW divides that by its own size and takes full steps along it. The streams come "
-            "apart by chance.");
+            "apart by chance%s.",
+            shown ? ": from a start that rounds nothing they stay copies to the last bit" : "");
     else
         mhc__ruled(finding, MHC__REPRODUCED, "They differ from the start.");
 }
@@ -500,7 +545,10 @@ const mhc__claim mhc__depth_claims[] = {
      "overflow "
      "keeps it finite.",
      hc_explodes, NULL},
-    {"mhc-poc-21", "mHC converges perfectly at 48 layers.", DOCS, "loss 0.0002", "Final loss below 0.01 in all seeds.",
+    {"mhc-poc-21", "mHC converges perfectly at 48 layers.", DOCS, "loss 0.0002",
+     "Final loss below 0.01 in all seeds; the reason is another where embedding and head without any block get there "
+     "as "
+     "well.",
      mhc_converges, NULL},
     {"mhc-poc-22", "The plain baseline struggles at 24 layers and oscillates at 48.", BLOG,
      "loss 1.86, 3.79 (MLX); 0.0011, 0.0016 (CUDA)",
@@ -538,9 +586,9 @@ const mhc__claim mhc__depth_claims[] = {
      "Times of both forms.", NULL,
      "two forms of attention timed in turns; there is one here, and the claim has no bearing on mHC"},
     {"mhc-poc-34", "mHC gives expressive multi-stream residuals, unlike the baseline.", BLOG, NULL,
-     "Some stream differs from the mean stream by more than 1e-5 of the rms in some step; the reason is another where "
-     "none "
-     "does at the start.",
+     "Some stream differs from the mean stream by more than 1e-5 of the rms in some step, and the loss is a tenth "
+     "below "
+     "that of one stream that grows as much; the reason is another where no stream differs at the start.",
      streams_differ, NULL},
 };
 const int mhc__depth_claim_count = sizeof mhc__depth_claims / sizeof mhc__depth_claims[0];

@@ -34,6 +34,10 @@ typedef enum mhc__depth_which {
     MHC__DEPTH_RESIDUAL_MLX,
     MHC__DEPTH_IDENTITY,
     MHC__DEPTH_ROWS,
+    MHC__DEPTH_ONE_STREAM, /* grows as mHC */
+    MHC__DEPTH_NO_BLOCKS,
+    MHC__DEPTH_UNIFORM,   /* mHC from 1/n */
+    MHC__DEPTH_LARGE_EPS, /* of AdamW */
     MHC__DEPTH_MODELS
 } mhc__depth_which;
 

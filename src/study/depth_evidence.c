@@ -150,9 +150,9 @@ static void controls(mhc__depth_evidence *e) {
 }
 
 mhc__depth_evidence mhc__depth_evidence_of(const mhc__sweep *study) {
-    static const char *const names[MHC__DEPTH_MODELS] = {"residual",       "mhc-poc-hc",   "mhc-poc",
-                                                         "hc-robust-norm", "hc-no-inner",  "mhc-no-inner",
-                                                         "residual-mlx",   "mhc-identity", "mhc-rows"};
+    static const char *const names[MHC__DEPTH_MODELS] = {
+        "residual",     "mhc-poc-hc", "mhc-poc",        "hc-robust-norm", "hc-no-inner", "mhc-no-inner", "residual-mlx",
+        "mhc-identity", "mhc-rows",   "mhc-one-stream", "no-blocks",      "mhc-uniform", "mhc-large-eps"};
     const mhc__config *config = &study->config;
     mhc__depth_evidence e = {.depth_count = study->depth_count,
                              .seeds = study->seeds,

@@ -60,7 +60,7 @@ static int column(const models *shown, int d, int m, int q) {
 static void panel(mhc__sweep *study, const models *shown, const char *file, int d, int q, mhc__text *gp) {
     mhc__text_format(gp, "plot ");
     for (int m = 0; m < shown->count; m++)
-        mhc__text_format(gp, "%s'%s.tsv' using 1:%d skip 1 with linespoints pi 20 ls %d pt 7 ps 0.5 title \"%s\"",
+        mhc__text_format(gp, "%s'%s.tsv' using 1:%d skip 1 with linespoints ls %d pi 20 pt 7 ps 0.5 title \"%s\"",
                          m ? ", \\\n     " : "", file, column(shown, d, m, q), study->choices[shown->at[m]].style,
                          study->choices[shown->at[m]].label);
     mhc__text_format(gp, "\n");

@@ -86,8 +86,9 @@ static mhc_status read_options(mhc__sweep *study, mhc_error *error) {
     const mhc__study_options *options = study->options;
     const mhc__sweep_kind *kind = study->kind;
     MHC__TRY(mhc__study_settings_check(options, OWN_FIELDS, error));
-    MHC__TRY(
-        mhc__study_choose(options, kind->variants, kind->connections, study->choices, &study->choice_count, error));
+    MHC__TRY(mhc__study_choose(options, kind->variants,
+                               options->size == MHC__SIZE_QUICK && kind->quick ? kind->quick : kind->connections,
+                               study->choices, &study->choice_count, error));
     const char *list = mhc__study_setting(options, "depths", kind->depths);
     MHC__TRY(mhc__study_integers(list, "depths", study->depths, &study->depth_count, error));
     qsort(study->depths, (size_t)study->depth_count, sizeof study->depths[0], by_value);

@@ -18,6 +18,7 @@ typedef struct mhc__sweep_kind {
     int (*batch)(const mhc__config *config, int blocks);
     const mhc__variant *variants;
     const char *connections, *depths; /* unless set */
+    const char *quick;                /* connections of a quick run; NULL: the same */
     /* Of the report, after the general part: tables and sentences, then pictures. May be NULL. */
     mhc_status (*own_page)(mhc__sweep *study, mhc__html *html, mhc_error *error);
     mhc_status (*own_figures)(mhc__sweep *study, mhc__html *html, mhc_error *error);

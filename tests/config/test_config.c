@@ -93,6 +93,7 @@ static mhc__config everything_changed(void) {
         "model.static_mapping=true",
         "model.pre=mean",
         "model.post=ones",
+        "model.start=zeros",
         "train.seed=9223372036854775807",
         "train.lr=1.17549435e-38",
         "train.decay=all",

@@ -336,6 +336,7 @@ static void bad_configurations(void **state) {
     REFUSE(branch_scale, NAN);
     REFUSE(branch_scale, -1.0f);
     REFUSE(pre, (mhc__pre_kind)2);
+    REFUSE(start, (mhc__start)2);
     REFUSE(post, (mhc__post)4);
     REFUSE(norm, (mhc__norm_kind)7);
     REFUSE(contract, (mhc__contract)9);

@@ -46,6 +46,7 @@ static mhc__depth_evidence as_claimed(void) {
         at[MHC__DEPTH_MHC].proxy_start = at[MHC__DEPTH_MHC].proxy_end = -0.6;
         at[MHC__DEPTH_MHC].composite_off = 0.1;
         at[MHC__DEPTH_MHC].loss = 0.0005;
+        at[MHC__DEPTH_NO_BLOCKS].loss = at[MHC__DEPTH_NO_BLOCKS].loss_worst = 1;
         at[MHC__DEPTH_MHC].spread_start = at[MHC__DEPTH_MHC].spread_max = 0.3;
         at[MHC__DEPTH_RESIDUAL].growth = 1.2;
         if (d > 0)
@@ -67,6 +68,8 @@ static mhc__depth_evidence as_found(void) {
         at[MHC__DEPTH_MHC].composite_off = 1e-4;
         at[MHC__DEPTH_MHC].growth = 2;
         at[MHC__DEPTH_MHC].spread_start = 5e-7;
+        at[MHC__DEPTH_NO_BLOCKS] = plain();
+        at[MHC__DEPTH_ONE_STREAM].loss = 0.0005;
         at[MHC__DEPTH_MHC].spikes = 3;
         at[MHC__DEPTH_MHC].rises = 12;
         at[MHC__DEPTH_RESIDUAL] = plain();
@@ -94,12 +97,12 @@ static void verdicts_turn(void **state) {
         int claimed, found;
     } table[] = {
         {"mhc-poc-16", YES, BUT}, {"mhc-poc-17", YES, BUT},   {"mhc-poc-18", YES, NO},
-        {"mhc-poc-19", YES, NO},  {"mhc-poc-20", NO, BUT},    {"mhc-poc-21", YES, YES},
+        {"mhc-poc-19", YES, NO},  {"mhc-poc-20", NO, BUT},    {"mhc-poc-21", YES, BUT},
         {"mhc-poc-22", YES, NO},  {"mhc-poc-23", YES, YES},   {"mhc-poc-24", SELF, SELF},
         {"mhc-poc-25", YES, NO},  {"mhc-poc-26", SELF, SELF}, {"mhc-poc-27", YES, NO},
         {"mhc-poc-28", YES, NO},  {"mhc-poc-29", SELF, SELF}, {"mhc-poc-30", MHC__NOT_DECIDED, NO},
         {"mhc-poc-31", YES, NO},  {"mhc-poc-32", YES, SELF},  {"mhc-poc-33", MHC__NOT_DECIDED, MHC__NOT_DECIDED},
-        {"mhc-poc-34", YES, BUT}};
+        {"mhc-poc-34", YES, NO}};
     mhc__depth_evidence claimed = as_claimed(), found = as_found();
     assert_int_equal(mhc__depth_claim_count, sizeof table / sizeof table[0]);
     for (int i = 0; i < mhc__depth_claim_count; i++) {
@@ -140,6 +143,38 @@ static void further_turns(void **state) {
     assert_verdict(&claims[28 - 16], &e, MHC__NOT_DECIDED);
 }
 
+/* The controls of convergence and of streams, each turning its verdict by itself. */
+static void controls_turn(void **state) {
+    (void)state;
+    const mhc__claim *converges = &mhc__depth_claims[21 - 16], *expressive = &mhc__depth_claims[34 - 16];
+    mhc__depth_evidence e = as_found();
+    e.at[2][MHC__DEPTH_NO_BLOCKS].loss_worst = 0.02; /* blocks are needed */
+    assert_verdict(converges, &e, MHC__REPRODUCED);
+    e.at[2][MHC__DEPTH_NO_BLOCKS].there = false;
+    assert_verdict(converges, &e, MHC__REPRODUCED);
+    e = as_found();
+    for (int d = 0; d < 3; d++)
+        e.at[d][MHC__DEPTH_ONE_STREAM].loss = 0.001; /* twice mHC's: the streams are worth something, found by chance */
+    assert_verdict(expressive, &e, MHC__OTHER_REASON);
+    e.at[1][MHC__DEPTH_ONE_STREAM].loss = 0.00054; /* not at every depth */
+    assert_verdict(expressive, &e, MHC__NOT_REPRODUCED);
+    e.full_size = false; /* which a small run does not show */
+    assert_verdict(expressive, &e, MHC__OTHER_REASON);
+    e = as_found();
+    for (int d = 0; d < 3; d++) {
+        e.at[d][MHC__DEPTH_ONE_STREAM].there = false;
+        e.at[d][MHC__DEPTH_UNIFORM].spread_max = 0;
+    }
+    mhc__finding finding = mhc__claim_decide(expressive, &e);
+    assert_int_equal(finding.verdict, MHC__OTHER_REASON);
+    assert_non_null(strstr(finding.reason.data, "stay copies to the last bit"));
+    mhc__finding_free(&finding);
+    e.at[1][MHC__DEPTH_UNIFORM].spread_max = 0.1;
+    finding = mhc__claim_decide(expressive, &e);
+    assert_null(strstr(finding.reason.data, "to the last bit"));
+    mhc__finding_free(&finding);
+}
+
 static void what_is_not_there(void **state) {
     (void)state;
     mhc__depth_evidence e = as_found();
@@ -159,6 +194,6 @@ static void what_is_not_there(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(verdicts_turn), cmocka_unit_test(further_turns),
-                                       cmocka_unit_test(what_is_not_there)};
+                                       cmocka_unit_test(controls_turn), cmocka_unit_test(what_is_not_there)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -268,7 +268,9 @@ static void test_depth_known_answers(void **state) {
     } known[] = {{12, 6.385, -0.598}, {24, 13.372, -0.602}, {48, 27.346, -0.602}};
     const char *out = scratch_path("depth"), *set[TINY_COUNT + 1];
     mhc__study_options options =
-        tiny_depth(out, set, "study.connections=residual,mhc-poc-hc,mhc-poc,hc-robust-norm,mhc-no-inner,hc-mlx",
+        tiny_depth(out, set,
+                   "study.connections=residual,mhc-poc-hc,mhc-poc,hc-robust-norm,mhc-no-inner,hc-mlx,mhc-uniform,"
+                   "mhc-one-stream,no-blocks",
                    "study.depths=48,12,24");
     options.steps = 2;
     run_study("depth", &options);
@@ -301,10 +303,24 @@ static void test_depth_known_answers(void **state) {
     assert_true(fabs(base.at[0].loss - mhc.at[0].loss) < 1e-5);
     mhc__series_free(&base);
     mhc__series_free(&mhc);
+    /* From logits of 0 nothing is rounded: the streams are one, to the last bit. */
+    mhc__series uniform, one;
+    read_series(out, "24-mhc-uniform-seed42", &uniform);
+    read_series(out, "24-mhc-one-stream-seed42", &one);
+    for (int i = 0; i < 2; i++)
+        assert_true(uniform.at[i].gains.spread == 0 && uniform.at[i].loss == one.at[i].loss);
+    mhc__series_free(&uniform);
+    mhc__series_free(&one);
     const char *files[] = {"report/loss_comparison.tsv", "report/gain_comparison.tsv", "report/gain_scaling.tsv",
                            "report/deepest_comparison.tsv", "report/grad_norm_comparison.tsv"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         assert_there(out, files[i]);
+    char drawn[1200]; /* where there is a gnuplot, it draws them all */
+    snprintf(drawn, sizeof drawn, "%s/report/depth_loss.svg", out);
+    const char *pictures[] = {"report/loss_comparison.svg", "report/gain_comparison.svg", "report/gain_scaling.svg",
+                              "report/deepest_comparison.svg", "report/grad_norm_comparison.svg"};
+    for (size_t i = 0; access(drawn, F_OK) == 0 && i < sizeof pictures / sizeof pictures[0]; i++)
+        assert_there(out, pictures[i]);
 }
 
 /* gradient-flow with generated questions: the records of every layer and step, and taken up again after a kill. */
