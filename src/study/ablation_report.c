@@ -92,6 +92,11 @@ static void how_it_was_run(const mhc__ablation *study, mhc__html *html) {
         mhc__html_note(html,
                        "The built-in corpus is generated. For a real text: `mhc data get tinyshakespeare`, then `mhc "
                        "study ablation --data data/input.txt`.");
+    if (config->train.steps < 800)
+        mhc__html_note(html,
+                       "The default has 800 steps; this run has %lld, after which models have hardly learned what they "
+                       "could differ in.",
+                       (long long)config->train.steps);
     mhc__html_paragraph(html,
                         "The paper gives neither the model nor the number of steps of its table; its differences are "
                         "shown for their sign and order.");

@@ -96,7 +96,7 @@ static mhc_status figure(mhc__overhead *study, bool by_channels, mhc__html *html
         mhc__text_format(gp, "set title \"%s over the residual's\"\nset ylabel \"ratio\"\nset yrange [1:*]\nplot ",
                          panel ? "Memory" : "Step time");
         for (int i = 0; i < study->choice_count * lines; i++) {
-            int at = 2 + COLUMNS * i, style = i % 12 + 1;
+            int at = 2 + COLUMNS * i, style = lines == 1 ? study->choices[i].style : i % MHC__PLOT_STYLES + 1;
             mhc__text_format(gp, "%s'%s.tsv' using 1:%d", i ? ", \\\n     " : "", figure.name, panel ? at + 3 : at);
             if (!panel)
                 mhc__text_format(gp, ":%d:%d", at + 1, at + 2);
@@ -111,8 +111,9 @@ static mhc_status figure(mhc__overhead *study, bool by_channels, mhc__html *html
 }
 
 mhc_status mhc__overhead_figures(mhc__overhead *study, mhc__html *html, mhc_error *error) {
-    MHC__TRY(figure(study, true, html, error));
-    return figure(study, false, html, error);
+    if (study->channel_count > 1 || study->stream_count == 1)
+        MHC__TRY(figure(study, true, html, error));
+    return study->stream_count > 1 ? figure(study, false, html, error) : MHC_OK;
 }
 
 static void how_it_was_run(const mhc__overhead *study, mhc__html *html) {

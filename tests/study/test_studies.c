@@ -532,8 +532,7 @@ static void test_overhead(void **state) {
     options.set = set;
     options.set_count = sizeof set / sizeof set[0];
     run_study("overhead", &options);
-    const char *files[] = {"report/index.html", "report/table.md", "report/claims.tsv", "report/overhead_channels.tsv",
-                           "report/overhead_streams.gp"};
+    const char *files[] = {"report/index.html", "report/table.md", "report/claims.tsv", "report/overhead_channels.gp"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         assert_there(out, files[i]);
     assert_says(out, "was not measured"); /* four streams */
