@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "report/plot.h"
 #include "scratch.h"
 #include "study/held_out.h"
 #include "study/measurement.h"
@@ -55,6 +56,12 @@ static bool says(const char *out, const char *words) {
 static void assert_says(const char *out, const char *words) {
     if (!says(out, words))
         fail_msg("the report does not say \"%s\"", words);
+}
+
+/* Where there is a gnuplot, it drew every picture. */
+static void assert_drawn(const char *out) {
+    if (mhc__plot_available(NULL) == MHC_OK && says(out, "is not drawn"))
+        fail_msg("%s: a picture is not drawn", out);
 }
 
 static void write_text_file(const char *path) {
@@ -448,6 +455,7 @@ static void test_ablation(void **state) {
                            "paper-res-seed44/held-out.json"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         assert_there(out, files[i]);
+    assert_drawn(out);
     assert_says(out, "The streams of &quot;mHC: res&quot; stay copies of each other");
     assert_says(out, "H_post = 1 writes the same into each");
     assert_false(says(out, "The streams of &quot;HC: pre, post&quot; stay copies"));
@@ -484,6 +492,7 @@ static void test_intervene(void **state) {
                            "report/intervene_sites.gp", "hc-seed42/interventions.jsonl"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         assert_there(out, files[i]);
+    assert_drawn(out);
     char path[1200], copy[1200], *first, *second;
     size_t size, size_again;
     snprintf(path, sizeof path, "%s/paper-seed42/interventions.jsonl", out);
@@ -535,6 +544,7 @@ static void test_overhead(void **state) {
     const char *files[] = {"report/index.html", "report/table.md", "report/claims.tsv", "report/overhead_channels.gp"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         assert_there(out, files[i]);
+    assert_drawn(out);
     assert_says(out, "was not measured"); /* four streams */
     char path[1200], *first, *second;
     size_t size, size_again;
