@@ -480,7 +480,7 @@ static void measured_parting(const evidence *e, mhc__finding *finding) {
     if (!isnan(uniform))
         mhc__measured(finding, "%.1e at most from logits of 0, where nothing is rounded", uniform);
     if (!isnan(large))
-        mhc__measured(finding, "%.1e with an eps of AdamW that rounding does not exceed", large);
+        mhc__measured(finding, "%.1e at most with AdamW's eps at 1e-5", large);
 }
 
 /* Whether one stream that grows as much learns as well, at some depth; says what both come to. */

@@ -135,7 +135,7 @@ static mhc_status gain_comparison(mhc__sweep *study, const models *shown, mhc__h
 static mhc_status proxy_scaling(mhc__sweep *study, const models *shown, mhc__html *html, mhc_error *error) {
     static const char *const what[] = {"start", "end", "MLX", "CUDA"};
     mhc__figure figure = {.name = "gain_scaling",
-                          .width = 2 * PANEL_WIDTH,
+                          .width = PANEL_WIDTH + 160,
                           .height = PANEL_HEIGHT + 60,
                           .caption =
                               "The published picture depth_scaling: gain proxy against depth. Lines: here, after "

@@ -9,6 +9,17 @@ static const char *separator(const mhc__sweep *study, int c) {
     return c + 1 < study->choice_count ? ", \\\n     " : "\n";
 }
 
+/* A few names fit into a corner; more stand below each panel and make it higher. */
+enum { NAMES_IN_A_CORNER = 6, NAME_HEIGHT = 20 };
+
+static const char *key_at(const mhc__sweep *study, const char *corner) {
+    return study->choice_count > NAMES_IN_A_CORNER ? "below" : corner;
+}
+
+static int panel_height(const mhc__sweep *study) {
+    return PANEL_HEIGHT + (study->choice_count > NAMES_IN_A_CORNER ? NAME_HEIGHT * study->choice_count : 0);
+}
+
 typedef enum by_site { SIGNAL, GRADIENT } by_site;
 
 /* The signal relative to where it enters; the gradient relative to where it enters, which is the other end. */
@@ -53,13 +64,13 @@ static void site_tsv(mhc__sweep *study, by_site which, mhc__text *tsv) {
 static mhc_status by_site_figure(mhc__sweep *study, by_site which, mhc__figure *figure, const char *ylabel,
                                  mhc__html *html, mhc_error *error) {
     figure->width = PANEL_WIDTH * study->depth_count;
-    figure->height = 2 * PANEL_HEIGHT;
+    figure->height = 2 * panel_height(study);
     site_tsv(study, which, &figure->tsv);
     mhc__text *gp = &figure->gnuplot;
     mhc__text_format(gp,
-                     "set multiplot layout 2,%d\nset logscale y\nset format y \"10^{%%T}\"\nset key top left\n"
+                     "set multiplot layout 2,%d\nset logscale y\nset format y \"10^{%%T}\"\nset key %s\n"
                      "set xlabel \"blocks passed\"\nset ylabel \"%s\" noenhanced\n",
-                     study->depth_count, ylabel);
+                     study->depth_count, key_at(study, "top left"), ylabel);
     for (int when = 0; when < 2; when++)
         for (int d = 0; d < study->depth_count; d++) {
             mhc__text_format(gp, "set title \"%d blocks, %s\"\nset xrange [0:%d]\nplot ", study->depths[d],
@@ -95,7 +106,7 @@ static mhc_status losses(mhc__sweep *study, mhc__html *html, mhc_error *error) {
     mhc__figure figure = {
         .name = "depth_loss",
         .width = PANEL_WIDTH * study->depth_count,
-        .height = 2 * PANEL_HEIGHT,
+        .height = 2 * panel_height(study),
         .caption =
             "Training loss (above) and global gradient norm (below), step by step, of the first seed. A curve that "
             "stops, or is not there, became NaN or Inf."};
@@ -116,7 +127,8 @@ static mhc_status losses(mhc__sweep *study, mhc__html *html, mhc_error *error) {
             }
         mhc__text_format(tsv, "\n");
     }
-    mhc__text_format(gp, "set multiplot layout 2,%d\nset key top right\nset xlabel \"step\"\n", study->depth_count);
+    mhc__text_format(gp, "set multiplot layout 2,%d\nset key %s\nset xlabel \"step\"\n", study->depth_count,
+                     key_at(study, "top right"));
     for (int what = 0; what < 2; what++) {
         mhc__text_format(gp, what ? "set logscale y\nset format y \"10^{%%T}\"\nset yrange [*:*]\n"
                                     "set ylabel \"global gradient norm\"\n"
@@ -144,7 +156,7 @@ static mhc_status scaling(mhc__sweep *study, mhc__html *html, mhc_error *error) 
     };
     mhc__figure figure = {.name = "depth_scaling",
                           .width = 3 * PANEL_WIDTH,
-                          .height = PANEL_HEIGHT + 20,
+                          .height = panel_height(study) + 20,
                           .caption =
                               "Signal, gradient and gain against the number of blocks; with several seeds their mean. "
                               "On a logarithmic axis a straight line is "
@@ -165,8 +177,10 @@ static mhc_status scaling(mhc__sweep *study, mhc__html *html, mhc_error *error) 
         mhc__text_format(tsv, "\n");
     }
     mhc__text_format(
-        gp, "set multiplot layout 1,3\nset logscale y\nset format y \"%%g\"\nset key top left\n"
-            "set xlabel \"blocks\"\nset xrange [0:*]\nset offsets graph 0.03, graph 0.03, graph 0.15, graph 0.05\n");
+        gp,
+        "set multiplot layout 1,3\nset logscale y\nset format y \"%%g\"\nset key %s\n"
+        "set xlabel \"blocks\"\nset xrange [0:*]\nset offsets graph 0.03, graph 0.03, graph 0.15, graph 0.05\n",
+        key_at(study, "top left"));
     for (int p = 0; p < 3; p++) {
         mhc__text_format(gp, "set title \"%s\"\nset ylabel \"%s\" noenhanced\nplot ", panels[p].title,
                          panels[p].ylabel);
