@@ -53,7 +53,7 @@ mhc__ablation_evidence mhc__ablation_gather(const mhc__ablation *study) {
 
 static void measure(mhc__finding *finding, const char *what, const mhc__ablation_difference *d) {
     if (d->there)
-        mhc__measured(finding, "%s: %+.4f ± %.4f", what, d->mean, d->error);
+        mhc__measured(finding, "%s: %+.2g ± %.1g", what, d->mean, d->error);
 }
 
 /* Says why where the difference can't be judged. */

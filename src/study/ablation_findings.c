@@ -7,11 +7,11 @@ static void say_difference(const mhc__ablation_difference *d, int seeds, mhc__te
     static const char *const verdicts[] = {
         [MHC__NOT_SEEN] = "not the same sign in all seeds, or not twice the standard error: no difference",
         [MHC__SEEN] = "the same sign in all seeds and more than twice the standard error: a difference"};
-    mhc__text_format(text, "%.4f nats %s (", fabs(d->mean), d->mean < 0 ? "below" : "above");
+    mhc__text_format(text, "%.2g nats %s (", fabs(d->mean), d->mean < 0 ? "below" : "above");
     if (d->seen == MHC__TOO_FEW_SEEDS)
         mhc__text_format(text, "%s: no verdict)", seeds == 1 ? "one seed" : "two seeds");
     else
-        mhc__text_format(text, "standard error %.4f; %s)", d->error, verdicts[d->seen]);
+        mhc__text_format(text, "standard error %.1g; %s)", d->error, verdicts[d->seen]);
 }
 
 /* Streams that are one: why, where the settings say why. */
