@@ -18,6 +18,7 @@ typedef struct work {
     int threads;
     bool quantiles;
     double *of_site, *of_product, *spectrum; /* [sites][metrics], [products][metrics], [products][directions][tokens] */
+    double *survival;                        /* [products][tokens] */
     double *half_life;                       /* [sites][tokens], or NULL */
     double *means;                           /* [sites + products][n, n] */
 } work;
@@ -34,6 +35,16 @@ static void keep(double *at, int64_t tokens, int count, const double *values) {
         at[i * tokens] = values[i];
 }
 
+/* ln sqrt(mean of exp(2 log)) of falling logarithms. NaN of none. */
+static double root_mean_square(const double *logs, int count) {
+    double sum = 0.0;
+    if (count > 0 && logs[0] == -INFINITY)
+        return -INFINITY;
+    for (int k = 0; k < count; k++)
+        sum += exp(2.0 * (logs[k] - logs[0]));
+    return count > 0 ? logs[0] + 0.5 * log(sum / count) : NAN;
+}
+
 static void measure_product(const work *w, int64_t k, int product, const double *p, double volume,
                             const mhc__spectrum *spectrum) {
     const mhc__mixing *mixing = w->mixing;
@@ -48,6 +59,7 @@ static void measure_product(const work *w, int64_t k, int product, const double 
     }
     keep(w->of_product + product * MHC__MATRIX_METRICS * tokens + k, tokens, MHC__MATRIX_METRICS, values);
     keep(w->spectrum + (int64_t)product * mixing->directions * tokens + k, tokens, mixing->directions, logs);
+    w->survival[product * tokens + k] = root_mean_square(logs, mixing->directions);
 }
 
 static void measure_token(const work *w, int64_t k) {
@@ -159,6 +171,7 @@ static void measure(const work *w) {
     gather(w, w->of_site, (int64_t)mixing->sites * MHC__MATRIX_METRICS, mixing->of_site);
     gather(w, w->of_product, (int64_t)mixing->products * MHC__MATRIX_METRICS, mixing->of_product);
     gather(w, w->spectrum, (int64_t)mixing->products * mixing->directions, mixing->spectrum);
+    gather(w, w->survival, mixing->products, mixing->survival);
 }
 
 static mhc_status allocate(work *w, mhc_error *error) {
@@ -169,6 +182,8 @@ static mhc_status allocate(work *w, mhc_error *error) {
     MHC__TRY(MHC__ALLOCATE(mixing->of_site, sites * metrics, what, error));
     MHC__TRY(MHC__ALLOCATE(mixing->of_product, products * metrics, what, error));
     MHC__TRY(MHC__ALLOCATE(mixing->spectrum, products * directions, what, error));
+    MHC__TRY(MHC__ALLOCATE(mixing->survival, products, what, error));
+    MHC__TRY(MHC__ALLOCATE(w->survival, products * tokens, what, error));
     MHC__TRY(MHC__ALLOCATE(mixing->site_of_mean, sites * MHC__MATRIX_GAINS, what, error));
     MHC__TRY(MHC__ALLOCATE(mixing->product_of_mean, products * MHC__MATRIX_GAINS, what, error));
     MHC__TRY(MHC__ALLOCATE(w->of_site, sites * metrics * tokens, what, error));
@@ -206,6 +221,7 @@ mhc_status mhc__mixing_measure(const mhc__mixing_source *source, const mhc__mixi
     mhc__release(w.of_site);
     mhc__release(w.of_product);
     mhc__release(w.spectrum);
+    mhc__release(w.survival);
     mhc__release(w.half_life);
     mhc__release(w.means);
     return status;
@@ -242,6 +258,7 @@ void mhc__mixing_free(mhc__mixing *mixing) {
     mhc__release(mixing->of_site);
     mhc__release(mixing->of_product);
     mhc__release(mixing->spectrum);
+    mhc__release(mixing->survival);
     mhc__release(mixing->site_of_mean);
     mhc__release(mixing->product_of_mean);
     *mixing = (mhc__mixing){0};

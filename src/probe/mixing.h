@@ -36,6 +36,7 @@ typedef struct mhc__mixing {
         *of_product; /* [products][MHC__MATRIX_METRICS]; the last is the whole. LOG_VOLUME is summed, and where
                         on_differences DIFFERENCE_MAX and _MIN are from the spectrum: nothing underflows */
     mhc__statistics *spectrum;  /* [products][directions], falling */
+    mhc__statistics *survival;  /* [products]: ln of the root mean square of the product's singular values */
     mhc__statistics *half_life; /* [sites] with options.complete, else NULL: from this site on, the sites after which
                                    half of a difference is left: the smallest k with ||U'PU||_F <= sqrt(n - 1) / 2, P
                                    the product of k matrices; Inf: more than there are; NaN: one stream */

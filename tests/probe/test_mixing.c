@@ -499,13 +499,18 @@ static void tokens_and_threads(void **state) {
     }
     for (int k = 0; k < 3; k++)
         assert_true(all.spectrum[k].mean == threads.spectrum[(SITES - 1) * 3 + k].mean);
+    assert_true(all.survival[0].mean == threads.survival[SITES - 1].mean);
+    assert_true(all.survival[0].mean < all.spectrum[0].mean && all.survival[0].mean > all.spectrum[2].mean);
     for (int t = 0; t < ROWS; t++) {
         for (int s = 0; s < SITES; s++) {
             memcpy(alone.values[s], p.values[s] + t * WIDTH, WIDTH * sizeof(float));
             alone.at[s] = alone.values[s];
         }
         mhc__mixing one = measured(&alone, 1, 1, 0, false);
-        double volume = mhc__mixing_whole(&one, MHC__LOG_VOLUME)->mean;
+        double volume = mhc__mixing_whole(&one, MHC__LOG_VOLUME)->mean, squares = 0;
+        for (int k = 0; k < 3; k++)
+            squares += exp(2 * one.spectrum[k].mean) / 3;
+        assert_near(one.survival[0].mean, 0.5 * log(squares), 1e-12);
         assert_true(volume >= whole->low && volume <= whole->high);
         mean += volume / ROWS;
         mhc__mixing_free(&one);

@@ -6,6 +6,7 @@
 #include "probe/gradient_flow.h"
 #include "probe/state.h"
 #include "probe/stream_sums.h"
+#include "probe/transport.h"
 #include "random_matrices.h"
 
 static int32_t tokens[BATCH * (SEQUENCE + 1)];
@@ -156,6 +157,96 @@ static void recomputed_streams(void **state) {
     mhc__states_free(&kept);
     mhc__states_free(&made_again);
     mhc__model_destroy(model);
+}
+
+/* ---- transport ---- */
+
+/* The differences at site `from` of one token, multiplied by the matrices one by one; their energy at the end. */
+static double carried(mhc__model *model, int from, int token, double *before) {
+    const int n = 3, channels = 12, sites = mhc__model_sites(model);
+    const float *x = (const float *)mhc__model_streams(model, from).data + token * n * channels;
+    double left = 0;
+    *before = 0;
+    for (int c = 0; c < channels; c++) {
+        double v[3], w[3], mean = 0;
+        for (int i = 0; i < n; i++)
+            mean += (double)x[i * channels + c] / n;
+        for (int i = 0; i < n; i++) {
+            v[i] = (double)x[i * channels + c] - mean;
+            *before += v[i] * v[i];
+        }
+        for (int site = from; site < sites; site++) {
+            const float *h = mhc__model_coefficients(model, site) + token * 15 + 6;
+            for (int i = 0; i < n; i++)
+                w[i] = (double)h[i * 3] * v[0] + (double)h[i * 3 + 1] * v[1] + (double)h[i * 3 + 2] * v[2];
+            memcpy(v, w, sizeof v);
+        }
+        mean = (v[0] + v[1] + v[2]) / 3;
+        for (int i = 0; i < n; i++)
+            left += (v[i] - mean) * (v[i] - mean);
+    }
+    return left;
+}
+
+static void transport_against_products(void **state) {
+    (void)state;
+    static const char *const connections[] = {"paper", "hc"}; /* differences among themselves, and not */
+    for (int c = 0; c < 2; c++) {
+        mhc__model_config config = small(connections[c]);
+        mhc__model *model = passed(&config, true);
+        mhc__mixing_options options = {2, 0, true};
+        mhc__mixing mixing;
+        mhc__transport transport, threads;
+        assert_int_equal(mhc__mixing_of_model(model, &options, &mixing, NULL), MHC_OK);
+        assert_true(mixing.on_differences == (c == 0));
+        assert_int_equal(mhc__transport_measure(model, &mixing, 1, 1, &transport, NULL), MHC_OK);
+        assert_int_equal(mhc__transport_measure(model, &mixing, 1, 3, &threads, NULL), MHC_OK);
+        assert_true(transport.points == 4 && transport.tokens == BATCH * SEQUENCE);
+        double mean = 0;
+        for (int t = 0; t < BATCH * SEQUENCE; t++) {
+            double before, left = carried(model, 1, t, &before);
+            mean += log(left / before) / (BATCH * SEQUENCE);
+        }
+        assert_near(transport.kept[3].mean, mean, 1e-6);
+        assert_near(transport.kept[0].low, 0, 1e-12);
+        assert_near(transport.share[0], 1, 1e-12);
+        assert_memory_equal(transport.kept, threads.kept, 4 * sizeof *threads.kept);
+        assert_memory_equal(transport.share, threads.share, 4 * sizeof *threads.share);
+        mhc__transport_free(&transport);
+        /* Copies have no differences; and one site too many. */
+        assert_int_equal(mhc__transport_measure(model, &mixing, 0, 1, &transport, NULL), MHC_OK);
+        assert_true(isnan(transport.kept[4].mean) && isnan(transport.share[4]));
+        mhc__transport_free(&transport);
+        assert_int_equal(mhc__transport_measure(model, &mixing, 5, 1, &transport, NULL), MHC_INVALID_ARGUMENT);
+        mhc__transport_free(&threads);
+        mhc__mixing_free(&mixing);
+        mhc__model_destroy(model);
+    }
+}
+
+/* Without mixing all differences stay; with 1/n none do. One stream has none. */
+static void transport_known(void **state) {
+    (void)state;
+    static const struct {
+        const char *connection;
+        int constraint;
+        double kept;
+    } known[] = {{"paper", MHC_CONSTRAINT_IDENTITY + 1, 0}, {"residual", 0, NAN}};
+    for (int k = 0; k < 2; k++) {
+        mhc__model_config config = small(known[k].connection);
+        config.constraint = known[k].constraint;
+        mhc__model *model = passed(&config, true);
+        mhc__mixing_options options = {1, 4, false};
+        mhc__mixing mixing;
+        mhc__transport transport;
+        assert_int_equal(mhc__mixing_of_model(model, &options, &mixing, NULL), MHC_OK);
+        assert_int_equal(mhc__transport_measure(model, &mixing, 1, 1, &transport, NULL), MHC_OK);
+        double kept = transport.kept[3].mean;
+        assert_true(isnan(known[k].kept) ? isnan(kept) : fabs(kept) < 1e-12);
+        mhc__transport_free(&transport);
+        mhc__mixing_free(&mixing);
+        mhc__model_destroy(model);
+    }
 }
 
 /* ---- copies ---- */
@@ -362,6 +453,8 @@ int main(void) {
         cmocka_unit_test(states_against_loops),
         cmocka_unit_test(known_streams),
         cmocka_unit_test(recomputed_streams),
+        cmocka_unit_test(transport_against_products),
+        cmocka_unit_test(transport_known),
         cmocka_unit_test(copies),
         cmocka_unit_test(gradients_by_layer),
         cmocka_unit_test(gradients_of_a_bag),
