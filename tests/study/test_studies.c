@@ -605,6 +605,43 @@ static void test_wrong_use(void **state) {
     assert_null(mhc__study_find("nothing"));
 }
 
+/* contraction: models of two blocks, then one of them as a checkpoint. */
+static void test_contraction(void **state) {
+    (void)state;
+    const char *out = scratch_path("contraction"), *again = scratch_path("contraction-again");
+    char checkpoint[1300];
+    const char *set[TINY_COUNT + 3];
+    memcpy(set, TINY, sizeof TINY);
+    set[TINY_COUNT] = "study.connections=residual,sinkhorn,no-constraint";
+    set[TINY_COUNT + 1] = "study.sites=3,5";
+    set[TINY_COUNT + 2] = "study.tokens=2";
+    mhc__study_options options = tiny(out);
+    options.set = set;
+    options.set_count = TINY_COUNT + 3;
+    run_study("contraction", &options);
+    const char *files[] = {"report/index.html", "report/claims.tsv", "report/table.tsv",
+                           "report/contraction_survival.tsv", "report/contraction_models.tsv"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        assert_there(out, files[i]);
+    assert_says(out, "baseline</strong> has no differences between streams");
+    assert_says(out, "kept its bound, no difference below (1 - β/L)^L, in 27 of 27 stacks");
+    snprintf(checkpoint, sizeof checkpoint, "study.checkpoint=%s/sinkhorn-seed42", out);
+    const char *alone[] = {checkpoint, "study.sites=3", "study.tokens=1"};
+    options = mhc__study_options_default();
+    options.out = again;
+    options.set = alone;
+    options.set_count = 3;
+    run_study("contraction", &options);
+    assert_says(again, "<strong>checkpoint</strong>");
+    mhc_error error = {0};
+    options.steps = 4;
+    assert_int_equal(mhc__study_find("contraction")->run(&options, &error), MHC_INVALID_ARGUMENT);
+    options.steps = 0;
+    alone[1] = "study.sites=5,3";
+    assert_int_equal(mhc__study_find("contraction")->run(&options, &error), MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "rising"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stability),
@@ -618,6 +655,7 @@ int main(void) {
         cmocka_unit_test(test_ablation),
         cmocka_unit_test(test_intervene),
         cmocka_unit_test(test_overhead),
+        cmocka_unit_test(test_contraction),
         cmocka_unit_test(test_gradient_flow),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
