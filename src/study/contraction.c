@@ -57,14 +57,7 @@ static mhc_status choose_models(mhc__contraction_study *study, mhc_error *error)
     const bool quick = options->size == MHC__SIZE_QUICK;
     MHC__TRY(
         mhc__study_choose(options, VARIANTS, quick ? FEW : EVERYTHING, study->choices, &study->choice_count, error));
-    study->config = mhc__study_text_model();
-    study->config.model.blocks = 30;
-    study->config.model.channels = 32;
-    study->config.model.ffn = 128;
-    study->config.model.sequence = 64;
-    study->config.model.contract = MHC__CONTRACT_MEAN;
-    study->config.train.batch = 4;
-    study->config.train.lr = 2e-3f;
+    study->config = mhc__study_deep_text_model();
     study->config.train.steps = quick ? 40 : 150;
     return mhc__study_configure(options, 0.05, NULL, &study->config, error);
 }

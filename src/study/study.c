@@ -4,7 +4,8 @@
 #include <string.h>
 
 extern const mhc__study mhc__study_ablation, mhc__study_contraction, mhc__study_demo, mhc__study_depth,
-    mhc__study_gradient_flow, mhc__study_intervene, mhc__study_overhead, mhc__study_sinkhorn, mhc__study_stability;
+    mhc__study_gradient_flow, mhc__study_intervene, mhc__study_matrices, mhc__study_overhead, mhc__study_sinkhorn,
+    mhc__study_stability;
 
 mhc__study_options mhc__study_options_default(void) {
     mhc__study_options options = {.seed = 42};
@@ -14,7 +15,8 @@ mhc__study_options mhc__study_options_default(void) {
 const mhc__study *mhc__study_at(int index) {
     static const mhc__study *const studies[] = {&mhc__study_ablation, &mhc__study_contraction,   &mhc__study_demo,
                                                 &mhc__study_depth,    &mhc__study_gradient_flow, &mhc__study_intervene,
-                                                &mhc__study_overhead, &mhc__study_sinkhorn,      &mhc__study_stability};
+                                                &mhc__study_matrices, &mhc__study_overhead,      &mhc__study_sinkhorn,
+                                                &mhc__study_stability};
     return index >= 0 && index < (int)(sizeof studies / sizeof studies[0]) ? studies[index] : NULL;
 }
 

@@ -39,6 +39,18 @@ mhc__config mhc__study_text_model(void) {
     return config;
 }
 
+mhc__config mhc__study_deep_text_model(void) {
+    mhc__config config = mhc__study_text_model();
+    config.model.blocks = 30;
+    config.model.channels = 32;
+    config.model.ffn = 128;
+    config.model.sequence = 64;
+    config.model.contract = MHC__CONTRACT_MEAN;
+    config.train.batch = 4;
+    config.train.lr = 2e-3f;
+    return config;
+}
+
 mhc_status mhc__study_needs_held_out(const mhc__data_config *data, mhc_error *error) {
     if (data->eval_share > 0.0f || data->eval_path[0])
         return MHC_OK;

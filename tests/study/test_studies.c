@@ -642,6 +642,41 @@ static void test_contraction(void **state) {
     assert_non_null(strstr(error.message, "rising"));
 }
 
+/* matrices: two models of four sites, then one of them and a checkpoint of the other. */
+static void test_matrices(void **state) {
+    (void)state;
+    const char *out = scratch_path("matrices"), *again = scratch_path("matrices-again");
+    mhc__study_options options = tiny(out);
+    run_study("matrices", &options);
+    const char *files[] = {"report/index.html", "report/claims.tsv", "report/table.md", "report/matrices.tsv",
+                           "report/matrices_gains.tsv"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        assert_there(out, files[i]);
+    assert_says(out, "<strong>mHC</strong>: the largest gain of a single matrix is 1 forward");
+    char checkpoints[2600], path[1300], *table;
+    size_t size;
+    snprintf(path, sizeof path, "%s/report/table.tsv", out);
+    assert_int_equal(mhc__read_file(path, &table, &size, NULL), MHC_OK);
+    assert_non_null(strstr(table, "HC\tH 4 … H 1\t1\t"));
+    free(table);
+    snprintf(checkpoints, sizeof checkpoints, "study.checkpoints=%s/paper-seed42,%s/hc-seed42/checkpoints", out, out);
+    const char *set[] = {checkpoints, "study.sites=2", "study.ranges=1-3"};
+    options = mhc__study_options_default();
+    options.out = again;
+    options.set = set;
+    options.set_count = 3;
+    run_study("matrices", &options);
+    assert_says(again, "paper-seed42");
+    assert_says(again, "connection <code>hc</code>");
+    mhc_error error = {0};
+    set[2] = "study.ranges=1-5";
+    assert_int_equal(mhc__study_find("matrices")->run(&options, &error), MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "1..4"));
+    set[0] = "study.connections=residual";
+    assert_int_equal(mhc__study_find("matrices")->run(&options, &error), MHC_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.message, "H_res"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stability),
@@ -655,6 +690,7 @@ int main(void) {
         cmocka_unit_test(test_ablation),
         cmocka_unit_test(test_intervene),
         cmocka_unit_test(test_overhead),
+        cmocka_unit_test(test_matrices),
         cmocka_unit_test(test_contraction),
         cmocka_unit_test(test_gradient_flow),
     };
