@@ -53,6 +53,13 @@ static inline int64_t mhc__slab_column(int64_t c) {
     return (int64_t)(at / MHC__BACK_SLAB * MHC__BACK_SLAB_FLOATS + at % MHC__BACK_SLAB);
 }
 
+/* Rows of elements that are read soon, number v at `at` + v * stride bytes; `at` is 0 where there are none. */
+typedef struct mhc__ahead {
+    uintptr_t at;
+    int64_t stride;
+} mhc__ahead;
+#define MHC__BACK_AHEAD 3
+
 /* The way back for one stretch of `rows` rows, at most MHC__CHUNK. e = r d_mix, row v at v * e_stride, and s [rows] = r
  * slope (r^2 could overflow). fn and d_fn: row k at k * columns.
  *
@@ -64,6 +71,7 @@ typedef struct mhc__products_back {
     float *d_fn, *slabs; /* slabs: mhc__slab_floats(count) */
     int64_t x_stride, e_stride, columns, count;
     int rows, width;
+    mhc__ahead ahead[MHC__BACK_AHEAD]; /* stretches to ask for while this one is computed */
 } mhc__products_back;
 
 /* Floats of a row of coefficients without its pre: post and res. */

@@ -7,7 +7,7 @@
 #include "base/threads.h"
 
 /* Tokens of a chunk at most; ranges are multiples of it. */
-#define MHC__CHUNK 64
+#define MHC__CHUNK 32
 
 enum { MHC__RANGES_MOST = 16, MHC__RANGE_TOKENS = 128 };
 

@@ -169,7 +169,7 @@ static void head_chunk_back(const job *j, int64_t first, int64_t end, double *su
     j->kernels->collapse_dots(n, p.channels, 0, end - first, x, mhc__rows_from(j->dy, p.type, first), d, n);
     head_weights_back(j, first, end, d, sums);
     mhc__projection_backward(j->kernels, &p, end - first, x, j->params->fn, mixes_of(j->saved, n, first), d, n, shares,
-                             d_fn);
+                             d_fn, NULL);
     j->kernels->spread(n, p.channels, first, end, false, j->w.data, j->w.stride, j->dy, shares, j->dx);
 }
 

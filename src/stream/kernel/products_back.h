@@ -16,6 +16,15 @@ enum { MHC__BACK_FNS = 24, MHC__BACK_ROWS = 6, MHC__BACK_TILE = 6, MHC__BACK_PAI
 
 typedef float mhc__slab_line[MHC__BACK_SLAB];
 
+/* Lines of sixteen columns in two registers of them. */
+enum { MHC__BACK_LINES = MHC__BACK_PAIR < MHC__LANES ? 1 : MHC__BACK_PAIR / MHC__LANES };
+
+/* Asks for the line of a column that is read soon. An address, not a pointer: it may be past the end. */
+MHC__INLINE void mhc__ask(mhc__ahead ahead, int row, int column) {
+    uintptr_t at = ahead.at + (uintptr_t)(row * ahead.stride) + (uintptr_t)column * sizeof(mhc__elem);
+    __builtin_prefetch((const void *)at, 0, 2);
+}
+
 MHC__INLINE float *mhc__slab_at(const mhc__products_back *p, int64_t slab) {
     return p->slabs + slab * MHC__BACK_SLAB_FLOATS;
 }
@@ -34,8 +43,11 @@ MHC__INLINE void mhc__slab_copy(mhc_type type, const void *from, int64_t first, 
 /* Two registers of columns, from c on: the share of dx of `rows` rows, in place of x (first) or added to what is there.
  */
 MHC__INLINE void mhc__slab_dx(const mhc__products_back *p, mhc__slab_line *x, const mhc__slab_line *fn, int k0, int fns,
-                              int v, int rows, int c, bool first) {
+                              int v, int rows, int c, bool first, mhc__ahead ahead) {
     mhc__vec sum[MHC__BACK_ROWS][2], w[2];
+    for (int i = 0; i < rows && ahead.at; i++)
+        for (int line = 0; line < MHC__BACK_LINES; line++)
+            mhc__ask(ahead, v + i, c + line * MHC__LANES);
     const float *e = p->e + v * p->e_stride + k0;
 #pragma GCC unroll 6
     for (int i = 0; i < rows; i++) {
@@ -66,9 +78,9 @@ MHC__INLINE void mhc__slab_dx(const mhc__products_back *p, mhc__slab_line *x, co
             mhc__vec_store(x[v + i] + c + q * MHC__VEC, sum[i][q]);
 }
 
-/* d_fn of `fns` rows from row k on, summed over all rows of x, then added at d_fn. */
+/* d_fn of `fns` rows from row k on, summed over all rows of x, then added at d_fn. c_ahead: a column of the slab. */
 MHC__INLINE void mhc__slab_fn(const mhc__products_back *p, const mhc__slab_line *slab, int k, int fns, int c,
-                              float *d_fn, int64_t columns) {
+                              float *d_fn, int64_t columns, mhc__ahead ahead, int c_ahead) {
     mhc__vec sum[MHC__BACK_TILE][2], x[2];
     const float *e = p->e + k;
 #pragma GCC unroll 6
@@ -77,6 +89,8 @@ MHC__INLINE void mhc__slab_fn(const mhc__products_back *p, const mhc__slab_line 
         for (int q = 0; q < 2; q++)
             sum[i][q] = mhc__vec_all(0.0f);
     for (int v = 0; v < p->rows; v++, e += p->e_stride) {
+        if (ahead.at)
+            mhc__ask(ahead, v, c_ahead);
 #pragma GCC unroll 2
         for (int q = 0; q < 2; q++)
             x[q] = mhc__vec_load(slab[v] + c + q * MHC__VEC);
@@ -97,16 +111,20 @@ MHC__INLINE void mhc__slab_fn(const mhc__products_back *p, const mhc__slab_line 
         }
 }
 
-/* All rows of d_fn, two registers of columns. */
+/* All rows of d_fn, two registers of columns. The tiles ask for the first two of `ahead`, a line of them at each row.
+ */
 MHC__INLINE void mhc__slab_fns(const mhc__products_back *p, const mhc__slab_line *x, int c, float *d_fn,
-                               int64_t columns) {
+                               int64_t columns, const mhc__ahead *ahead) {
+    const mhc__ahead none = {0, 0};
     int k = 0;
-    for (; k + MHC__BACK_TILE <= p->width; k += MHC__BACK_TILE)
-        mhc__slab_fn(p, x, k, MHC__BACK_TILE, c, d_fn + k * columns, columns);
+    for (int tile = 0; k + MHC__BACK_TILE <= p->width; k += MHC__BACK_TILE, tile++)
+        mhc__slab_fn(p, x, k, MHC__BACK_TILE, c, d_fn + k * columns, columns,
+                     tile < 2 * MHC__BACK_LINES ? ahead[tile / MHC__BACK_LINES] : none,
+                     c + tile % MHC__BACK_LINES * MHC__LANES);
     for (; k + 2 <= p->width; k += 2)
-        mhc__slab_fn(p, x, k, 2, c, d_fn + k * columns, columns);
+        mhc__slab_fn(p, x, k, 2, c, d_fn + k * columns, columns, none, 0);
     if (k < p->width)
-        mhc__slab_fn(p, x, k, 1, c, d_fn + k * columns, columns);
+        mhc__slab_fn(p, x, k, 1, c, d_fn + k * columns, columns, none, 0);
 }
 
 /* The last columns, fewer than two registers of them: row by row through a copy of d_fn. */
@@ -116,7 +134,7 @@ static __attribute__((noinline)) void mhc__slab_fn_rest(const mhc__products_back
     for (int k = 0; k < p->width; k++) {
         float copy[MHC__BACK_PAIR] = {0};
         memcpy(copy, d_fn + k * p->columns, bytes);
-        mhc__slab_fn(p, x, k, 1, c, copy, 0);
+        mhc__slab_fn(p, x, k, 1, c, copy, 0, (mhc__ahead){0, 0}, 0);
         memcpy(d_fn + k * p->columns, copy, bytes);
     }
 }
@@ -125,9 +143,15 @@ static __attribute__((noinline)) void mhc__slab_fn_rest(const mhc__products_back
 MHC__INLINE void mhc__slab_run(const mhc__products_back *p, mhc__slab_line *x, int64_t at, int width) {
     mhc__slab_line fn[MHC__BACK_FNS];
     float *d_fn = p->d_fn + at;
+    const mhc__ahead none = {0, 0};
+    mhc__ahead ahead[MHC__BACK_AHEAD];
+    for (int i = 0; i < MHC__BACK_AHEAD; i++) {
+        ahead[i] = p->ahead[i];
+        ahead[i].at += ahead[i].at ? (uintptr_t)at * sizeof(mhc__elem) : 0;
+    }
     int c = 0;
     for (; c + MHC__BACK_PAIR <= width; c += MHC__BACK_PAIR)
-        mhc__slab_fns(p, (const mhc__slab_line *)x, c, d_fn + c, p->columns);
+        mhc__slab_fns(p, (const mhc__slab_line *)x, c, d_fn + c, p->columns, ahead);
     if (c < width)
         mhc__slab_fn_rest(p, (const mhc__slab_line *)x, c, width - c, d_fn + c);
     for (int k = 0; k < p->width; k += MHC__BACK_FNS) {
@@ -136,11 +160,12 @@ MHC__INLINE void mhc__slab_run(const mhc__products_back *p, mhc__slab_line *x, i
             mhc__slab_copy(MHC_FP32, p->fn, (k + i) * p->columns + at, width, fn[i]);
         for (c = 0; c < width; c += MHC__BACK_PAIR) {
             for (v = 0; v + MHC__BACK_ROWS <= p->rows; v += MHC__BACK_ROWS)
-                mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, MHC__BACK_ROWS, c, k == 0);
+                mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, MHC__BACK_ROWS, c, k == 0,
+                             k == 0 ? ahead[2] : none);
             for (; v + 2 <= p->rows; v += 2)
-                mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, 2, c, k == 0);
+                mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, 2, c, k == 0, none);
             if (v < p->rows)
-                mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, 1, c, k == 0);
+                mhc__slab_dx(p, x, (const mhc__slab_line *)fn, k, fns, v, 1, c, k == 0, none);
         }
     }
 }

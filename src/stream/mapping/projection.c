@@ -55,7 +55,7 @@ static float slope_of(const mhc__projection *p, const float *d_mix, const float 
 
 void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
                               mhc_streams x, const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride,
-                              float *shares, float *d_fn) {
+                              float *shares, float *d_fn, const mhc_streams *ahead) {
     float r[MHC__CHUNK], s[MHC__CHUNK];
     int64_t columns = mhc__projection_columns(p);
     for (int stream = 0; stream < p->n; stream++) {
@@ -84,6 +84,10 @@ void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__pro
                                   .count = p->channels,
                                   .rows = (int)tokens,
                                   .width = p->width};
+        for (int i = 0; i < MHC__BACK_AHEAD && ahead; i++)
+            if (ahead[i].data)
+                job.ahead[i] = (mhc__ahead){(uintptr_t)mhc__streams_from(ahead[i], p->type, 0, stream).data,
+                                            ahead[i].token_stride * mhc_type_size(p->type)};
         kernels->products_back(&job);
     }
 }

@@ -61,10 +61,10 @@ void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__proj
 
 /* The way back of at most MHC__CHUNK tokens. Adds to d_fn. d_mix: token t's at + t * d_stride; overwritten with r
  * d_mix. shares [mhc__share_floats]: written with what is to be added to dx, in slabs, for the kernel that writes dx.
- */
+ * ahead: NULL, or MHC__BACK_AHEAD views (without data: none) whose next MHC__CHUNK tokens are asked for meanwhile. */
 void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
                               mhc_streams x, const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride,
-                              float *shares, float *d_fn);
+                              float *shares, float *d_fn, const mhc_streams *ahead);
 
 /* Floats of the shares of a chunk. */
 static inline int64_t mhc__share_floats(int n, int64_t channels) {

@@ -51,7 +51,8 @@ typedef struct mhc__pre_gradients {
     mhc_rows du;
     float *d_coefficients, *d_carried;
     const mhc__merging *merging; /* this site's; NULL: dx is added to */
-    mhc_streams dout, dx;
+    mhc_streams dout, dx, soon;  /* soon: what the caller reads after a chunk, to be asked for; may have no data */
+    int64_t tokens;              /* of the call */
     const mhc_site_params *params;
 } mhc__pre_gradients;
 

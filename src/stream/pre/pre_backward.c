@@ -63,8 +63,13 @@ static void mapping_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64
         pre->logits->coefficients_back(pre->spec, s, (int)mhc__min(step, end - t), pre->saved + t * s->saved, s->saved,
                                        pre->params->scale, pre->params->base, g->d_coefficients + t * s->coefficients,
                                        scratch.d_mix + (t - first) * s->logits, s->logits, scratch.sums);
+    /* The products compute, what comes before and after them waits for memory: so they ask for it. */
+    mhc_streams none = {0}, ahead[MHC__BACK_AHEAD];
+    ahead[0] = mhc__streams_from(g->merging ? g->dout : g->dx, s->type, first, 0);
+    ahead[1] = end < g->tokens ? mhc__streams_from(pre->x, s->type, end, 0) : none;
+    ahead[2] = g->soon.data ? mhc__streams_from(g->soon, s->type, first, 0) : none;
     mhc__projection_backward(pre->streams, &pre->projection, end - first, mhc__streams_from(pre->x, s->type, first, 0),
-                             pre->params->fn, saved, scratch.d_mix, s->logits, scratch.shares, scratch.d_fn);
+                             pre->params->fn, saved, scratch.d_mix, s->logits, scratch.shares, scratch.d_fn, ahead);
 }
 
 void mhc__pre_back_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
@@ -154,7 +159,7 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     merging.stride = s.dynamic ? s.coefficients : 0;
     merging.around = mhc__goes_around(&s, tokens, dout, dx);
     const mhc__merging *undo = dout.data ? &merging : NULL;
-    mhc__pre_gradients g = {du, d_coefficients, d_carried, undo, dout, dx, gradients};
+    mhc__pre_gradients g = {du, d_coefficients, d_carried, undo, dout, dx, {0}, tokens, gradients};
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++) {
         mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range, mhc__thread_index());

@@ -67,8 +67,9 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
     mhc__merging above = {.n = s.n, .channels = s.channels, .coefficients = s.plain ? ones : next->coefficients};
     above.stride = stride;
     mhc__merging here = {s.n, s.channels, x, z, coefficients, stride, false};
-    mhc__pre_gradients g = {next->du, next->d_coefficients, s.shifted ? d_coefficients : NULL, &above, next->dout,
-                            dx_next,  next->gradients};
+    mhc__pre_gradients g = {
+        next->du, next->d_coefficients, s.shifted ? d_coefficients : NULL, &above, next->dout, dx_next, x,
+        tokens,   next->gradients};
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++) {
         mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range, mhc__thread_index());
