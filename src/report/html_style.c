@@ -41,7 +41,7 @@ const char mhc__html_style[] =
     ".plot{display:grid;grid-template-columns:repeat(var(--columns),minmax(0,1fr));background:var(--card);"
     "border:1px solid var(--line);border-radius:8px;overflow:hidden}\n"
     ".plot svg{display:block;width:100%;height:auto}\n"
-    ".plot image{image-rendering:pixelated}\n" /* a matrix of few entries is not a blur */
+    ".plot,.plot image{image-rendering:pixelated}\n" /* no blur of few entries, in <use> too, which inherits */
     ".plot text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}\n"
     "figcaption{color:var(--soft);font-size:.92rem;margin-top:.5rem;max-width:46rem}\n"
     "dl{margin:0}\n"
