@@ -8,6 +8,8 @@
 
 enum { START, NARROW, WIDE };
 #define NEAR 0.09 /* a mass up to this is near the identity */
+/* Within this of each other, or of 1, volumes and what is left are called alike. */
+#define ALIKE 0.1
 
 typedef mhc__contraction_study study_t;
 
@@ -36,6 +38,10 @@ static void say_half_life(const mhc__contraction *c, mhc__text *text) {
         mhc__text_format(text, "more than %d", c->sites);
     else
         mhc__text_format(text, "%g", c->half_life);
+}
+
+static bool alike(mhc__range range, double of) {
+    return range.low >= of * (1 - ALIKE) && range.high <= of * (1 + ALIKE);
 }
 
 static void published_starts(const study_t *study, mhc__html *html) {
@@ -75,10 +81,11 @@ static void the_law(const study_t *study, mhc__html *html) {
         }
     if (near.low <= near.high)
         mhc__html_item(html,
-                       "**The law of volumes**, -ln|det H| = sum of 1 - H_ii, holds near the identity for every "
-                       "constraint that is not an isometry: over %d sites the volume is %.3g to %.3g times the law's "
+                       "**The law of volumes**, -ln|det H| = sum of 1 - H_ii, %s near the identity for the constraints "
+                       "that are no isometries: over %d sites the volume is %.3g to %.3g times the law's "
                        "where that sum is at most %g, and %.3g to %.3g times what the first site alone says.",
-                       sites, near.low, near.high, NEAR, first.low, first.high);
+                       alike(near, 1) ? "holds" : "does not hold for all,", sites, near.low, near.high, NEAR, first.low,
+                       first.high);
     if (far.low <= far.high)
         mhc__html_item(html, "Where the sum is larger, the volume is %.3g to %.3g times the law's.", far.low, far.high);
 }
@@ -98,11 +105,13 @@ static void matched(const study_t *study, mhc__html *html) {
     mhc__html_item(
         html,
         "**With the same mass off the diagonal** (%.4f of each row, at which the law leaves half after %d "
-        "sites) %.3g to %.3g is left after %d sites, geometric mean over directions, whatever the "
-        "constraint; of identity, rotation and orthogonal %.3g to %.3g. Parametrisations of doubly stochastic "
-        "matrices differ in which directions lose, not in how much is lost.",
+        "sites) %.3g to %.3g is left after %d sites, geometric mean over directions; of identity, rotation and "
+        "orthogonal %.3g to %.3g. %s",
         (MHC__CONTRACTION_N - 1) * log(2) / (MHC__CONTRACTION_N * MHC__CONTRACTION_HALF), MHC__CONTRACTION_HALF,
-        shrink.low, shrink.high, study->depths[0], kept.low, kept.high);
+        shrink.low, shrink.high, study->depths[0], kept.low, kept.high,
+        shrink.high <= shrink.low * (1 + ALIKE)
+            ? "Parametrisations of doubly stochastic matrices do not differ in how much is lost."
+            : "The mass alone does not say how much is lost.");
 }
 
 static void dynamic_part(const study_t *study, mhc__html *html) {
@@ -119,15 +128,16 @@ static void dynamic_part(const study_t *study, mhc__html *html) {
     say_left(mhc__contraction_left(wide), &said);
     mhc__html_item(
         html,
-        "**The part that depends on inputs** does nothing as it starts (scale %g: volumes %.4g to %.4g times "
-        "those of the start), and much once it is wide: at a scale of %g, %s goes from %s after %d sites.",
-        mhc__contraction_spreads[NARROW], ratio.low, ratio.high, mhc__contraction_spreads[WIDE],
-        mhc__contraction_maps[0].name, said.data ? said.data : "", study->depths[0]);
+        "**The part that depends on inputs** changes %s as it starts (scale %g: volumes %.4g to %.4g times "
+        "those of the start); once it is wide, at a scale of %g, what %s leaves goes from %s after %d sites.",
+        alike(ratio, 1) ? "little" : "much", mhc__contraction_spreads[NARROW], ratio.low, ratio.high,
+        mhc__contraction_spreads[WIDE], mhc__contraction_maps[0].name, said.data ? said.data : "", study->depths[0]);
     mhc__text_free(&said);
 }
 
 static void leaky(const study_t *study, mhc__html *html) {
     int held = 0, stacks = 0;
+    bool flat = true;
     mhc__text said = {0};
     for (int map = 0; map < MHC__CONTRACTION_MAPS; map++) {
         const mhc__contraction_map *m = &mhc__contraction_maps[map];
@@ -144,13 +154,14 @@ static void leaky(const study_t *study, mhc__html *html) {
             }
             mhc__widen(&left, exp(mhc__contraction_left(&study->maps[map][d][WIDE])));
         }
+        flat = flat && left.high <= left.low * (1 + ALIKE);
         mhc__text_format(&said, "%s%g: %.3g to %.3g", said.length ? ", " : "", m->beta, left.low, left.high);
     }
-    mhc__html_item(
-        html,
-        "**leaky** kept its bound, no difference below (1 - β/L)^L, in %d of %d stacks. What it leaves hardly "
-        "depends on the number of sites (β: over %d to %d sites): %s.",
-        held, stacks, study->depths[0], study->depths[study->depth_count - 1], said.data ? said.data : "");
+    mhc__html_item(html,
+                   "**leaky** kept its bound, no difference below (1 - β/L)^L, in %d of %d stacks. What it leaves %s "
+                   "on the number of sites (β: over %d to %d sites): %s.",
+                   held, stacks, flat ? "hardly depends" : "depends", study->depths[0],
+                   study->depths[study->depth_count - 1], said.data ? said.data : "");
     mhc__text_free(&said);
 }
 

@@ -91,6 +91,8 @@ static void test_verdicts_turn(void **state) {
     e.identity_cosine = 0.9;
     for (int claim = 1; claim < MHC__CONTRACTION_CLAIMS; claim++)
         assert_int_equal(verdict_of(claim, &e), MHC__NOT_REPRODUCED);
+    e.identity_cosine = e.paper_cosine + 1e-3;
+    assert_int_equal(verdict_of(3, &e), MHC__NOT_DECIDED);
     e.paper_left = e.paper_uniform_ten = e.hc_rank = e.orthogonal_cosine = NAN;
     for (int claim = 0; claim < MHC__CONTRACTION_CLAIMS; claim++)
         assert_int_equal(verdict_of(claim, &e), MHC__NOT_DECIDED);

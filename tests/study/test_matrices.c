@@ -58,6 +58,8 @@ static void test_verdicts_turn(void **state) {
     assert_int_equal(verdict_of(0, &e), MHC__OTHER_REASON);
     assert_int_equal(verdict_of(1, &e), MHC__REPRODUCED);
     assert_int_equal(verdict_of(2, &e), MHC__REPRODUCED);
+    e.mhc_column_min = 1 - 1e-5;
+    assert_int_equal(verdict_of(0, &e), MHC__REPRODUCED);
     e = (mhc__matrices_evidence){0.1, 1.05, 1.8, 20, 1e-3, 0.9};
     for (int claim = 0; claim < MHC__MATRICES_CLAIMS; claim++)
         assert_int_equal(verdict_of(claim, &e), MHC__NOT_REPRODUCED);
