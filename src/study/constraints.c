@@ -52,7 +52,7 @@ static mhc_status read_number(const char *text, const char *name, double low, do
 }
 
 static mhc_status read_rates(mhc__constraints *study, mhc_error *error) {
-    const char *list = mhc__study_setting(study->options, "rates", "1e-3,3e-3,1e-2");
+    const char *list = mhc__study_setting(study->options, "rates", "3e-3,1e-2,3e-2");
     char piece[32];
     while (mhc__study_next_piece(&list, piece, sizeof piece)) {
         if (study->rate_count == MHC__CONSTRAINTS_RATES)
@@ -76,8 +76,9 @@ static void choose_size(mhc__constraints *study) {
     config->model.sequence = 64;
     config->model.contract = MHC__CONTRACT_MEAN; /* the residual's own, for one stream */
     config->train.probe_every = 20;
-    config->train.steps = quick ? 30 : 200;
-    study->sweep_steps = quick ? 15 : 60;
+    config->train.steps = quick ? 20 : 150;
+    study->sweep_steps = quick ? 10 : 40;
+    config->data.eval_share = 0.02f;
 }
 
 static int reference_of(const mhc__constraints *study) {
@@ -239,15 +240,15 @@ const mhc__study mhc__study_constraints = {
     "and Holm's correction. Compares loss per token, per second and per FLOP, gains, log-volume and streams.\n"
     "\n"
     "  --data TEXT            the text (`mhc data get tinyshakespeare`); default: the built-in corpus\n"
-    "  --quick                30 steps, 15 for each rate\n"
-    "  --steps N              200\n"
+    "  --quick                20 steps, 10 for each rate\n"
+    "  --steps N              150\n"
     "  --seeds N              3, after the one of the rates\n"
     "  --seed N               42, that of the rates\n"
     "  --out DIR              runs/constraints\n"
     "  --set study.connections=A,B,…    residual, residual-wide, identity, none, exp, row-stochastic, sinkhorn,\n"
     "                         birkhoff, permutations, circulant, kronecker, spectral, rotation, orthogonal\n"
-    "  --set study.rates=A,B,…          rising: 1e-3,3e-3,1e-2\n"
-    "  --set study.sweep_steps=N        60\n"
+    "  --set study.rates=A,B,…          rising: 3e-3,1e-2,3e-2\n"
+    "  --set study.sweep_steps=N        40\n"
     "  --set study.off_diagonal=X       0.1, the mass at the start\n"
     "  --set FIELD=VALUE      any other field of `mhc config`, e.g. model.blocks=8\n"
     "\n"

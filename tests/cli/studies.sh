@@ -30,7 +30,29 @@ says err "made up"
 
 expect 1 study ablation --set data.eval_share=0 --out none
 says err "held-out"
-for name in ablation intervene overhead; do
+# Rates are chosen on the first seed, results are those of the seeds after it, and a second run takes them up.
+all="study constraints --data book.txt --steps 5 --quiet --set data.eval_share=0.2 --set model.channels=16 --set model.heads=2
+    --set model.ffn=32 --set model.blocks=2 --set model.sequence=16 --set train.batch=2"
+for time in first second; do
+    # shellcheck disable=SC2086
+    $all --set study.rates=1e-3,1e-2 --set study.connections=residual,residual-wide,identity,sinkhorn,orthogonal --out fair
+done
+[ "$(grep -c "done before" err)" = 25 ] || fail "constraints: expected 10 short and 15 long runs to be taken up"
+for file in report/index.html report/table.md report/rates.tsv report/constraints_differences.tsv \
+    report/constraints_costs.tsv rate-0.01-sinkhorn-seed42/held-out.json residual-wide-seed45/held-out.json; do
+    [ -s "fair/$file" ] || fail "constraints: $file is not there"
+done
+grep -q "Holm" fair/report/index.html || fail "constraints: the page does not say how differences were counted"
+expect_wrong() { # SETTING WORDS
+    # shellcheck disable=SC2086
+    expect 1 $all --set "$1" --out none
+    says err "$2"
+}
+expect_wrong study.rates=1e-2,1e-3 "study.rates: expected rising numbers"
+expect_wrong study.rates=fast "study.rates: expected a number"
+expect_wrong study.off_diagonal=1.5 "study.off_diagonal: expected a number between 0 and 1"
+expect_wrong data.eval_share=0 "data.eval_share: expected more than 0"
+for name in ablation constraints intervene overhead; do
     expect 0 help study
     says out "$name: "
 done
