@@ -74,7 +74,7 @@ static void fill_table(const mhc__constraints *study, mhc__table *table) {
     mhc__constraints_against(study, control, less);
     mhc__constraints_against(study, study->reference, than);
     mhc__table_start(table, "Constraint|Promises|Parameters|Rate|Logits off at the start|Held-out loss|"
-                            "Less the residual's|p (Holm)|Less the reference's|p (Holm) |ms per step|"
+                            "Less the residual's|p to the residual|Less the reference's|p to the reference|ms per step|"
                             "MFLOP per token|Training loss, same tokens|Same FLOP|Same seconds|"
                             "Composite gain forward|Composite gain backward|Log-volume|Cosine of streams|Spread");
     double seconds = control < 0 ? NAN : mhc__constraints_step_seconds(study, control);
@@ -169,7 +169,8 @@ static mhc_status build_page(mhc__constraints *study, const mhc__table *table, c
         "logits off: the largest difference of a logit to its, before training. Training loss: mean over a tenth of "
         "the "
         "run that ends when the residual's tokens, FLOP and seconds are used up, on the same schedule, which is then "
-        "not at its end: it favours what takes less. Gains: the largest of all steps and seeds. Log-volume, cosine and "
+        "not at its end: it favours what takes less. Seconds are medians of this run, with whatever else the machine "
+        "did meanwhile. Gains: the largest of all steps and seeds. Log-volume, cosine and "
         "spread of streams: last step that was measured, mean over seeds.",
         reference);
     html->text.failed |= caption.failed;
