@@ -52,7 +52,7 @@ static mhc_status read_number(const char *text, const char *name, double low, do
 }
 
 static mhc_status read_rates(mhc__constraints *study, mhc_error *error) {
-    const char *list = mhc__study_setting(study->options, "rates", "3e-3,1e-2,3e-2");
+    const char *list = mhc__study_setting(study->options, "rates", "1e-3,3e-3,1e-2");
     char piece[32];
     while (mhc__study_next_piece(&list, piece, sizeof piece)) {
         if (study->rate_count == MHC__CONSTRAINTS_RATES)
@@ -247,7 +247,7 @@ const mhc__study mhc__study_constraints = {
     "  --out DIR              runs/constraints\n"
     "  --set study.connections=A,B,…    residual, residual-wide, identity, none, exp, row-stochastic, sinkhorn,\n"
     "                         birkhoff, permutations, circulant, kronecker, spectral, rotation, orthogonal\n"
-    "  --set study.rates=A,B,…          rising: 3e-3,1e-2,3e-2\n"
+    "  --set study.rates=A,B,…          rising: 1e-3,3e-3,1e-2\n"
     "  --set study.sweep_steps=N        40\n"
     "  --set study.off_diagonal=X       0.1, the mass at the start\n"
     "  --set FIELD=VALUE      any other field of `mhc config`, e.g. model.blocks=8\n"
