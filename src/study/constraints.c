@@ -77,7 +77,7 @@ static void choose_size(mhc__constraints *study) {
     config->model.contract = MHC__CONTRACT_MEAN; /* the residual's own, for one stream */
     config->train.probe_every = 20;
     config->train.steps = quick ? 20 : 150;
-    study->sweep_steps = quick ? 10 : 40;
+    study->sweep_steps = quick ? 10 : 75;
     config->data.eval_share = 0.02f;
 }
 
@@ -231,7 +231,7 @@ extern const mhc__study mhc__study_constraints;
 const mhc__study mhc__study_constraints = {
     "constraints",
     "all constraints of H_res on one model: the same start, a rate for each, a control with as many parameters",
-    "--quick 3 minutes, else a quarter of an hour",
+    "--quick a minute, else 5 minutes",
     "a comparison that no publication makes: issue 4 of this project",
     "Trains one small transformer (4 blocks, 64 channels, 4 streams) with each constraint of H_res, and the plain\n"
     "residual, as it is and with a feed-forward widened to as many parameters. All mixing matrices start with the\n"
@@ -248,7 +248,7 @@ const mhc__study mhc__study_constraints = {
     "  --set study.connections=A,B,…    residual, residual-wide, identity, none, exp, row-stochastic, sinkhorn,\n"
     "                         birkhoff, permutations, circulant, kronecker, spectral, rotation, orthogonal\n"
     "  --set study.rates=A,B,…          rising: 1e-3,3e-3,1e-2\n"
-    "  --set study.sweep_steps=N        40\n"
+    "  --set study.sweep_steps=N        75\n"
     "  --set study.off_diagonal=X       0.1, the mass at the start\n"
     "  --set FIELD=VALUE      any other field of `mhc config`, e.g. model.blocks=8\n"
     "\n"
