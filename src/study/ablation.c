@@ -47,25 +47,15 @@ static mhc_status read_options(mhc__ablation *study, mhc_error *error) {
     return mhc__study_needs_held_out(&study->config.data, error);
 }
 
-static mhc_status run_arm(mhc__ablation *study, int choice, int seed, mhc_error *error) {
-    mhc__arm *arm = &study->arms[choice * study->seeds + seed];
-    uint64_t number = study->options->seed + (uint64_t)seed;
-    MHC__TRY(mhc__study_stopped(study->options, error));
-    MHC__TRY(mhc__arm_choose(arm, &study->choices[choice], &study->config, number, study->folder.out, "", error));
-    snprintf(arm->label, sizeof arm->label, "%-19s seed %llu", study->choices[choice].label,
-             (unsigned long long)number);
-    MHC__TRY(mhc__arm_run(arm, study->options, error));
-    if (arm->held_out.tokens > 0)
-        return MHC_OK;
-    return mhc__fail(error, MHC_INVALID_ARGUMENT, "data.path: %s has no held-out part that ends; expected a text",
-                     study->config.data.path);
-}
-
-static mhc_status run_arms(mhc__ablation *study, mhc_error *error) {
-    for (int seed = 0; seed < study->seeds; seed++)
-        for (int choice = 0; choice < study->choice_count; choice++)
-            MHC__TRY(run_arm(study, choice, seed, error));
-    return MHC_OK;
+static mhc_status work(mhc__ablation *study, mhc_error *error) {
+    MHC__TRY(read_options(study, error));
+    const int count = study->choice_count * study->seeds;
+    MHC__TRY(mhc__arms_make(count, &study->arms, error));
+    MHC__TRY(mhc__arms_run(study->arms, study->choices, study->choice_count, study->seeds, &study->config,
+                           study->folder.out, study->options, error));
+    for (int i = 0; i < count; i++)
+        MHC__TRY(mhc__arm_needs_held_out(&study->arms[i], error));
+    return mhc__ablation_report(study, error);
 }
 
 static mhc_status run(const mhc__study_options *options, mhc_error *error) {
@@ -73,20 +63,8 @@ static mhc_status run(const mhc__study_options *options, mhc_error *error) {
     if (!study)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "ablation: no memory");
     study->options = options;
-    mhc_status status = read_options(study, error);
-    int count = study->choice_count * study->seeds;
-    if (status == MHC_OK) {
-        study->arms = calloc((size_t)count, sizeof *study->arms);
-        if (!study->arms)
-            status = mhc__fail(error, MHC_OUT_OF_MEMORY, "ablation: no memory for %d arms", count);
-    }
-    if (status == MHC_OK)
-        status = run_arms(study, error);
-    if (status == MHC_OK)
-        status = mhc__ablation_report(study, error);
-    for (int i = 0; study->arms && i < count; i++)
-        mhc__arm_free(&study->arms[i]);
-    free(study->arms);
+    mhc_status status = work(study, error);
+    mhc__arms_free(study->arms, study->choice_count * study->seeds);
     free(study);
     return status;
 }

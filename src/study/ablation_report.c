@@ -128,7 +128,6 @@ mhc_status mhc__ablation_report(mhc__ablation *study, mhc_error *error) {
     MHC__TRY(mhc__make_folders(study->folder.report, error));
     mhc__table table;
     mhc__html html;
-    mhc__text plain = {0};
     fill_table(study, &table);
     mhc_status status = build_page(study, &table, &html, error);
     how_it_was_run(study, &html);
@@ -137,19 +136,14 @@ mhc_status mhc__ablation_report(mhc__ablation *study, mhc_error *error) {
                           "# all eight combinations of HC\n"
                           "mhc study ablation --set study.connections=residual,hc-pre,hc-post,hc-pre-post,hc-res,"
                           "hc-res-pre,hc-res-post,hc --out runs/ablation-hc\n");
-    double seconds = 0;
-    for (int i = 0; i < study->choice_count * study->seeds; i++)
-        seconds += study->arms[i].seconds;
-    mhc__page_origin(&html, "ablation", study->options, study->seeds, seconds);
-    if (status == MHC_OK)
-        status = mhc__page_table(&table, study->folder.report, error);
-    mhc__table_plain(&table, &plain);
-    if (status == MHC_OK && plain.data)
-        mhc__study_note(study->options, "\n%s", plain.data);
-    mhc__text_free(&plain);
+    const mhc__page_ending ending = {"ablation",
+                                     study->options,
+                                     study->folder.report,
+                                     study->seeds,
+                                     mhc__arms_seconds(study->arms, study->choice_count * study->seeds),
+                                     &table,
+                                     &table};
+    status = mhc__page_end(status, &ending, &html, error);
     mhc__table_free(&table);
-    if (status == MHC_OK)
-        return mhc__page_write(&html, study->folder.report, study->options, error);
-    mhc__html_free(&html);
     return status;
 }

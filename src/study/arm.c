@@ -325,6 +325,9 @@ static mhc_status open_and_run(arm_run *run, mhc_error *error) {
     arm->not_finite_at = first_not_finite(&arm->series);
     for (int64_t i = 0; i < arm->series.count; i++)
         arm->seconds += isfinite(arm->series.at[i].seconds) ? arm->series.at[i].seconds : 0;
+    if (arm->not_finite_at >= 0)
+        mhc__study_note(run->options, "%s  NaN or Inf in step %lld: not trained further", arm->label,
+                        (long long)arm->not_finite_at);
     return MHC_OK;
 }
 
@@ -375,4 +378,47 @@ void mhc__arm_free(mhc__arm *arm) {
     mhc__series_free(&arm->series);
     mhc__profile_free(&arm->before);
     mhc__profile_free(&arm->after);
+}
+
+mhc_status mhc__arms_make(int count, mhc__arm **arms, mhc_error *error) {
+    *arms = calloc((size_t)count, sizeof **arms);
+    return *arms ? MHC_OK : mhc__fail(error, MHC_OUT_OF_MEMORY, "no memory for %d arms", count);
+}
+
+void mhc__arms_free(mhc__arm *arms, int count) {
+    for (int i = 0; arms && i < count; i++)
+        mhc__arm_free(&arms[i]);
+    free(arms);
+}
+
+double mhc__arms_seconds(const mhc__arm *arms, int count) {
+    double seconds = 0;
+    for (int i = 0; i < count; i++)
+        seconds += arms[i].seconds;
+    return seconds;
+}
+
+mhc_status mhc__arms_run(mhc__arm *arms, const mhc__choice *choices, int count, int seeds, const mhc__config *config,
+                         const char *out, const mhc__study_options *options, mhc_error *error) {
+    int width = 0; /* of labels, in bytes */
+    for (int c = 0; c < count; c++)
+        width = (int)strlen(choices[c].label) > width ? (int)strlen(choices[c].label) : width;
+    for (int seed = 0; seed < seeds; seed++)
+        for (int c = 0; c < count; c++) {
+            mhc__arm *arm = &arms[c * seeds + seed];
+            uint64_t number = options->seed + (uint64_t)seed;
+            MHC__TRY(mhc__study_stopped(options, error));
+            MHC__TRY(mhc__arm_choose(arm, &choices[c], config, number, out, "", error));
+            snprintf(arm->label, sizeof arm->label, "%-*s seed %llu", width, choices[c].label,
+                     (unsigned long long)number);
+            MHC__TRY(mhc__arm_run(arm, options, error));
+        }
+    return MHC_OK;
+}
+
+mhc_status mhc__arm_needs_held_out(const mhc__arm *arm, mhc_error *error) {
+    if (arm->held_out.tokens > 0)
+        return MHC_OK;
+    return mhc__fail(error, MHC_INVALID_ARGUMENT, "data.path: %s has no held-out part that ends; expected a text",
+                     arm->config.data.path);
 }

@@ -47,4 +47,16 @@ mhc_status mhc__arm_choose(mhc__arm *arm, const mhc__choice *choice, const mhc__
 mhc_status mhc__arm_run(mhc__arm *arm, const mhc__study_options *options, mhc_error *error);
 void mhc__arm_free(mhc__arm *arm);
 
+/* `count` arms, to be chosen and run; for mhc__arms_free, which takes NULL too. */
+mhc_status mhc__arms_make(int count, mhc__arm **arms, mhc_error *error);
+void mhc__arms_free(mhc__arm *arms, int count);
+/* Of training, all of them. */
+double mhc__arms_seconds(const mhc__arm *arms, int count);
+/* Chooses and runs arms [count of choices, seeds], the seeds from options->seed on, in `out`: seed by seed, so that a
+ * study that was stopped has whole comparisons. */
+mhc_status mhc__arms_run(mhc__arm *arms, const mhc__choice *choices, int count, int seeds, const mhc__config *config,
+                         const char *out, const mhc__study_options *options, mhc_error *error);
+/* Fails where an arm that was run has no held-out loss: where no text was held out. */
+mhc_status mhc__arm_needs_held_out(const mhc__arm *arm, mhc_error *error);
+
 #endif

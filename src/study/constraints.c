@@ -142,10 +142,7 @@ static mhc_status run_arm(const mhc__constraints *study, int choice, const char 
     MHC__TRY(mhc__study_stopped(study->options, error));
     snprintf(arm->label, sizeof arm->label, "%-15s %s", study->choices[choice].label, what);
     MHC__TRY(mhc__arm_run(arm, study->options, error));
-    if (arm->held_out.tokens > 0)
-        return MHC_OK;
-    return mhc__fail(error, MHC_INVALID_ARGUMENT, "data.path: %s has no held-out part that ends; expected a text",
-                     study->config.data.path);
+    return mhc__arm_needs_held_out(arm, error);
 }
 
 static mhc_status sweep(mhc__constraints *study, int choice, mhc_error *error) {
@@ -204,25 +201,20 @@ static mhc_status run_arms(mhc__constraints *study, mhc_error *error) {
     return compare_starts(study, error);
 }
 
+static mhc_status work(mhc__constraints *study, mhc_error *error) {
+    MHC__TRY(read_options(study, error));
+    MHC__TRY(mhc__arms_make(study->choice_count * study->seeds, &study->arms, error));
+    MHC__TRY(run_arms(study, error));
+    return mhc__constraints_report(study, error);
+}
+
 static mhc_status run(const mhc__study_options *options, mhc_error *error) {
     mhc__constraints *study = calloc(1, sizeof *study);
     if (!study)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "constraints: no memory");
     study->options = options;
-    mhc_status status = read_options(study, error);
-    int count = study->choice_count * study->seeds;
-    if (status == MHC_OK) {
-        study->arms = calloc((size_t)count, sizeof *study->arms);
-        if (!study->arms)
-            status = mhc__fail(error, MHC_OUT_OF_MEMORY, "constraints: no memory for %d arms", count);
-    }
-    if (status == MHC_OK)
-        status = run_arms(study, error);
-    if (status == MHC_OK)
-        status = mhc__constraints_report(study, error);
-    for (int i = 0; study->arms && i < count; i++)
-        mhc__arm_free(&study->arms[i]);
-    free(study->arms);
+    mhc_status status = work(study, error);
+    mhc__arms_free(study->arms, study->choice_count * study->seeds);
     free(study);
     return status;
 }
@@ -232,7 +224,7 @@ const mhc__study mhc__study_constraints = {
     "constraints",
     "all constraints of H_res on one model: the same start, a rate for each, a control with as many parameters",
     "--quick a minute, else 5 minutes",
-    "a comparison that no publication makes: issue 4 of this project",
+    "own: a comparison that no publication makes",
     "Trains one small transformer (4 blocks, 64 channels, 4 streams) with each constraint of H_res, and the plain\n"
     "residual, as it is and with a feed-forward widened to as many parameters. All mixing matrices start with the\n"
     "same mass off the diagonal. The learning rate of each is the best of study.rates by held-out loss, in short\n"

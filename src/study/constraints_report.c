@@ -182,48 +182,26 @@ static mhc_status build_page(mhc__constraints *study, const mhc__table *table, c
     return mhc__constraints_figures(study, html, error);
 }
 
-static mhc_status write_rates(const mhc__table *rates, const char *folder, mhc_error *error) {
-    mhc__text tsv = {0};
-    char path[1200];
-    snprintf(path, sizeof path, "%s/rates.tsv", folder);
-    mhc__table_tsv(rates, &tsv);
-    mhc_status status = tsv.failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory to write it", path)
-                                   : mhc__write_file(path, tsv.data, tsv.length, error);
-    mhc__text_free(&tsv);
-    return status;
-}
-
 static double seconds_of(const mhc__constraints *study) {
-    double seconds = study->sweep_seconds;
-    for (int i = 0; i < study->choice_count * study->seeds; i++)
-        seconds += study->arms[i].seconds;
-    return seconds;
+    return study->sweep_seconds + mhc__arms_seconds(study->arms, study->choice_count * study->seeds);
 }
 
 mhc_status mhc__constraints_report(mhc__constraints *study, mhc_error *error) {
     MHC__TRY(mhc__make_folders(study->folder.report, error));
     mhc__table table, rates;
     mhc__html html;
-    mhc__text plain = {0};
     fill_table(study, &table);
     fill_rates(study, &rates);
     mhc_status status = build_page(study, &table, &rates, &html, error);
     how_it_was_run(study, &html);
     mhc__html_section(&html, "What to try next");
     mhc__html_code(&html, "mhc study constraints --data TEXT --seeds 8 --steps 2000 --out runs/constraints-long\n");
-    mhc__page_origin(&html, "constraints", study->options, study->seeds + 1, seconds_of(study));
+    const mhc__page_ending ending = {
+        "constraints", study->options, study->folder.report, study->seeds + 1, seconds_of(study), &table, &table};
     if (status == MHC_OK)
-        status = mhc__page_table(&table, study->folder.report, error);
-    if (status == MHC_OK)
-        status = write_rates(&rates, study->folder.report, error);
-    mhc__table_plain(&table, &plain);
-    if (status == MHC_OK && plain.data)
-        mhc__study_note(study->options, "\n%s", plain.data);
-    mhc__text_free(&plain);
+        status = mhc__page_table(&rates, study->folder.report, "rates", error);
+    status = mhc__page_end(status, &ending, &html, error);
     mhc__table_free(&table);
     mhc__table_free(&rates);
-    if (status == MHC_OK)
-        return mhc__page_write(&html, study->folder.report, study->options, error);
-    mhc__html_free(&html);
     return status;
 }

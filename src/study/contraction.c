@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "study/subject.h"
 #include "study/text_model.h"
 
 static const char *const OWN_FIELDS[] = {"checkpoint", "sites", "tokens", "connections", NULL};
@@ -62,37 +63,22 @@ static mhc_status choose_models(mhc__contraction_study *study, mhc_error *error)
     return mhc__study_configure(options, 0.05, NULL, &study->config, error);
 }
 
-static mhc_status refuse_for_checkpoint(const mhc__study_options *options, mhc_error *error) {
-    if (options->steps)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--steps: study.checkpoint is a trained model: none is trained");
-    for (int i = 0; i < options->set_count; i++)
-        if (strncmp(options->set[i], "study.", 6) != 0 || !strncmp(options->set[i], "study.connections", 17))
-            return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                             "--set %s: study.checkpoint has its own model, training and data", options->set[i]);
-    return MHC_OK;
-}
-
 static mhc_status read_options(mhc__contraction_study *study, mhc_error *error) {
     const mhc__study_options *options = study->options;
     MHC__TRY(mhc__study_settings_check(options, OWN_FIELDS, error));
-    if (options->seeds > 1)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                         "--seeds: contraction looks at one model of each connection; another one: --seed N");
+    MHC__TRY(mhc__subject_one_seed(options, "contraction", error));
     MHC__TRY(mhc__study_folders(options, "contraction", &study->folder, error));
     MHC__TRY(read_sites(study, error));
     MHC__TRY(read_tokens(study, error));
     if (mhc__study_setting(options, "checkpoint", NULL))
-        return refuse_for_checkpoint(options, error);
+        return mhc__subject_alone(options, "checkpoint", error);
     return choose_models(study, error);
 }
 
 static mhc_status work(mhc__contraction_study *study, mhc_error *error) {
     MHC__TRY(read_options(study, error));
-    if (study->choice_count) {
-        study->arms = calloc((size_t)study->choice_count, sizeof *study->arms);
-        if (!study->arms)
-            return mhc__fail(error, MHC_OUT_OF_MEMORY, "contraction: no memory for %d arms", study->choice_count);
-    }
+    if (study->choice_count)
+        MHC__TRY(mhc__arms_make(study->choice_count, &study->arms, error));
     MHC__TRY(mhc__contraction_models(study, error));
     double start = mhc__clock_seconds();
     MHC__TRY(mhc__contraction_maps_measure(study, error));

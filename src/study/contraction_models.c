@@ -160,7 +160,5 @@ void mhc__contraction_models_free(mhc__contraction_study *study) {
         look_free(&study->subjects[i].before);
         look_free(&study->subjects[i].after);
     }
-    for (int c = 0; study->arms && c < study->choice_count; c++)
-        mhc__arm_free(&study->arms[c]);
-    free(study->arms);
+    mhc__arms_free(study->arms, study->choice_count);
 }

@@ -204,25 +204,17 @@ mhc_status mhc__contraction_report(study_t *study, mhc_error *error) {
     MHC__TRY(mhc__make_folders(study->folder.report, error));
     mhc__html html = {0};
     mhc__table table, seen;
-    mhc__text plain = {0};
     mhc_status status = build_page(study, &html, error);
     mhc__html_section(&html, "What to try next");
     mhc__html_code(&html, "mhc study contraction --set study.checkpoint=RUN --out runs/contraction-run\n"
                           "mhc study intervene     # what a model loses without its matrices\n"
                           "mhc study matrices      # the matrices themselves\n");
-    mhc__page_origin(&html, "contraction", study->options, 1, study->seconds);
     fill_table(study, &table);
-    if (status == MHC_OK)
-        status = mhc__page_table(&table, study->folder.report, error);
-    mhc__table_free(&table);
     models_table(study, &seen);
-    mhc__table_plain(&seen, &plain);
+    const mhc__page_ending ending = {"contraction", study->options, study->folder.report, 1, study->seconds,
+                                     &table,        &seen};
+    status = mhc__page_end(status, &ending, &html, error);
+    mhc__table_free(&table);
     mhc__table_free(&seen);
-    if (status == MHC_OK && plain.data)
-        mhc__study_note(study->options, "\n%s", plain.data);
-    mhc__text_free(&plain);
-    if (status == MHC_OK)
-        return mhc__page_write(&html, study->folder.report, study->options, error);
-    mhc__html_free(&html);
     return status;
 }

@@ -338,23 +338,7 @@ static mhc_status build_page(mhc__flow *study, mhc__html *html, mhc_error *error
     how_it_was_run(study, &evidence, html);
     mhc__html_section(html, "What to try next");
     mhc__html_code(html, NEXT);
-    mhc__page_origin(html, "gradient-flow", study->options, study->seeds, all_seconds(study));
     return MHC_OK;
-}
-
-static mhc_status write_tables(mhc__flow *study, mhc_error *error) {
-    mhc__table table;
-    mhc__text plain = {0};
-    main_table(study, COLUMN_COUNT, &table);
-    mhc_status status = mhc__page_table(&table, study->folder.report, error);
-    mhc__table_free(&table);
-    main_table(study, 7, &table); /* what fits a terminal */
-    mhc__table_plain(&table, &plain);
-    if (status == MHC_OK && plain.data)
-        mhc__study_note(study->options, "\n%s", plain.data);
-    mhc__text_free(&plain);
-    mhc__table_free(&table);
-    return status;
 }
 
 mhc_status mhc__flow_report(mhc__flow *study, mhc_error *error) {
@@ -365,10 +349,13 @@ mhc_status mhc__flow_report(mhc__flow *study, mhc_error *error) {
         "`mhc study gradient-flow`: the experiment of boolq-100, repeated, with the residual networks that it "
         "lacks");
     mhc_status status = build_page(study, &html, error);
-    if (status == MHC_OK)
-        status = write_tables(study, error);
-    if (status == MHC_OK)
-        return mhc__page_write(&html, study->folder.report, study->options, error);
-    mhc__html_free(&html);
+    mhc__table table, said;
+    main_table(study, COLUMN_COUNT, &table);
+    main_table(study, 7, &said); /* what fits a terminal */
+    const mhc__page_ending ending = {
+        "gradient-flow", study->options, study->folder.report, study->seeds, all_seconds(study), &table, &said};
+    status = mhc__page_end(status, &ending, &html, error);
+    mhc__table_free(&table);
+    mhc__table_free(&said);
     return status;
 }

@@ -97,9 +97,6 @@ static mhc_status run_arm(mhc__flow *study, int c, int seed, mhc_error *error) {
     mhc_status status = mhc__arm_run(arm, study->options, error);
     arm->watch = NULL;
     mhc__layer_log_close(&flow->log);
-    if (status == MHC_OK && arm->not_finite_at >= 0)
-        mhc__study_note(study->options, "%s  NaN or Inf in step %lld: not trained further", arm->label,
-                        (long long)arm->not_finite_at);
     return status;
 }
 

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "study/arm.h"
+#include "study/subject.h"
 #include "study/text_model.h"
-#include "study/variant.h"
 
 static const char *const OWN_FIELDS[] = {"checkpoint", "batches", "connections", NULL};
 
@@ -23,20 +22,14 @@ static mhc_status read_batches(mhc__intervene *study, mhc_error *error) {
 
 /* A trained model has its own settings. */
 static mhc_status take_checkpoint(mhc__intervene *study, const char *path, mhc_error *error) {
-    const mhc__study_options *options = study->options;
-    if (options->steps)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--steps: study.checkpoint is a trained model: none is trained");
-    for (int i = 0; i < options->set_count; i++)
-        if (strncmp(options->set[i], "study.", 6) != 0 || !strncmp(options->set[i], "study.connections", 17))
-            return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                             "--set %s: study.checkpoint has its own model, training and data", options->set[i]);
+    MHC__TRY(mhc__subject_alone(study->options, "checkpoint", error));
     mhc__intervene_model *model = &study->models[0];
     if (!*path || strlen(path) >= sizeof model->path)
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
                          "study.checkpoint: expected the folder of a run or of a checkpoint, in less than %zu bytes",
                          sizeof model->path);
     study->model_count = 1;
-    study->text = options->data;
+    study->text = study->options->data;
     snprintf(model->path, sizeof model->path, "%s", path);
     snprintf(model->folder, sizeof model->folder, "%s/checkpoint", study->folder.out);
     return MHC_OK;
@@ -44,39 +37,26 @@ static mhc_status take_checkpoint(mhc__intervene *study, const char *path, mhc_e
 
 static mhc_status train(mhc__intervene *study, const mhc__choice *choice, mhc__intervene_model *model,
                         mhc_error *error) {
-    mhc__arm *arm = calloc(1, sizeof *arm);
-    if (!arm)
-        return mhc__fail(error, MHC_OUT_OF_MEMORY, "intervene: no memory");
-    mhc_status status =
-        mhc__arm_choose(arm, choice, &study->config, study->options->seed, study->folder.out, "", error);
-    if (status == MHC_OK) {
-        snprintf(arm->label, sizeof arm->label, "%s", choice->label);
-        memcpy(model->label, choice->label, sizeof model->label);
-        memcpy(model->folder, arm->folder, sizeof model->folder);
-        memcpy(model->path, arm->folder, sizeof model->path);
-        status = mhc__arm_run(arm, study->options, error);
-    }
-    model->failed = arm->not_finite_at >= 0;
-    model->seconds = arm->seconds;
-    mhc__arm_free(arm);
-    free(arm);
-    return status;
+    mhc__subject_run run;
+    MHC__TRY(mhc__subject_train(study->options, choice, &study->config, study->folder.out, &run, error));
+    memcpy(model->label, choice->label, sizeof model->label);
+    memcpy(model->folder, run.folder, sizeof model->folder);
+    memcpy(model->path, run.folder, sizeof model->path);
+    model->failed = !run.finite;
+    model->seconds = run.seconds;
+    return MHC_OK;
 }
 
 static mhc_status train_own(mhc__intervene *study, mhc_error *error) {
     mhc__choice choices[MHC__STUDY_MAX_CHOICES];
     int count;
     MHC__TRY(mhc__study_choose(study->options, NULL, "hc,paper", choices, &count, error));
-    for (int c = 0; c < count; c++)
-        if (mhc__choice_is_residual(&choices[c]))
-            return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                             "study.connections: residual has no H_pre, H_post and H_res to replace");
+    MHC__TRY(mhc__subject_no_residual(choices, count, "H_pre, H_post and H_res to replace", error));
     study->config = mhc__study_text_model();
     study->config.train.steps = study->options->size == MHC__SIZE_QUICK ? 100 : 800;
     MHC__TRY(mhc__study_configure(study->options, 0.05, NULL, &study->config, error));
     MHC__TRY(mhc__study_needs_held_out(&study->config.data, error));
     for (int c = 0; c < count; c++) {
-        MHC__TRY(mhc__study_stopped(study->options, error));
         MHC__TRY(train(study, &choices[c], &study->models[c], error));
         study->model_count++;
     }
@@ -87,9 +67,7 @@ static mhc_status work(mhc__intervene *study, mhc_error *error) {
     const mhc__study_options *options = study->options;
     const char *checkpoint = mhc__study_setting(options, "checkpoint", NULL);
     MHC__TRY(mhc__study_settings_check(options, OWN_FIELDS, error));
-    if (options->seeds > 1)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                         "--seeds: intervene looks at one model of each connection; another one: --seed N");
+    MHC__TRY(mhc__subject_one_seed(options, "intervene", error));
     MHC__TRY(mhc__study_folders(options, "intervene", &study->folder, error));
     MHC__TRY(read_batches(study, error));
     MHC__TRY(checkpoint ? take_checkpoint(study, checkpoint, error) : train_own(study, error));

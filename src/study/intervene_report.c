@@ -93,7 +93,6 @@ mhc_status mhc__intervene_report(mhc__intervene *study, mhc_error *error) {
     MHC__TRY(mhc__make_folders(study->folder.report, error));
     mhc__table table;
     mhc__html html;
-    mhc__text plain = {0};
     double seconds = 0;
     fill_table(study, &table);
     mhc_status status = build_page(study, &table, &html, error);
@@ -102,16 +101,8 @@ mhc_status mhc__intervene_report(mhc__intervene *study, mhc_error *error) {
                           "mhc study ablation      # what models lose that are trained without\n");
     for (int m = 0; m < study->model_count; m++)
         seconds += study->models[m].seconds;
-    mhc__page_origin(&html, "intervene", study->options, 1, seconds);
-    if (status == MHC_OK)
-        status = mhc__page_table(&table, study->folder.report, error);
-    mhc__table_plain(&table, &plain);
-    if (status == MHC_OK && plain.data)
-        mhc__study_note(study->options, "\n%s", plain.data);
-    mhc__text_free(&plain);
+    const mhc__page_ending ending = {"intervene", study->options, study->folder.report, 1, seconds, &table, &table};
+    status = mhc__page_end(status, &ending, &html, error);
     mhc__table_free(&table);
-    if (status == MHC_OK)
-        return mhc__page_write(&html, study->folder.report, study->options, error);
-    mhc__html_free(&html);
     return status;
 }

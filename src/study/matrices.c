@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "study/arm.h"
+#include "study/subject.h"
 #include "study/text_model.h"
-#include "study/variant.h"
 
 static const char *const OWN_FIELDS[] = {"checkpoints", "sites", "ranges", "connections", NULL};
 
@@ -21,13 +20,7 @@ static void end_of(const char *path, char *label, size_t size) {
 }
 
 static mhc_status take_checkpoints(mhc__matrices *study, const char *list, mhc_error *error) {
-    const mhc__study_options *options = study->options;
-    if (options->steps)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "--steps: study.checkpoints are trained models: none is trained");
-    for (int i = 0; i < options->set_count; i++)
-        if (strncmp(options->set[i], "study.", 6) != 0 || !strncmp(options->set[i], "study.connections", 17))
-            return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                             "--set %s: study.checkpoints have their own models, training and data", options->set[i]);
+    MHC__TRY(mhc__subject_alone(study->options, "checkpoints", error));
     char path[1300];
     while (mhc__study_next_piece(&list, path, sizeof path)) {
         if (!*path)
@@ -44,22 +37,13 @@ static mhc_status take_checkpoints(mhc__matrices *study, const char *list, mhc_e
 
 static mhc_status train(mhc__matrices *study, const mhc__choice *choice, mhc_error *error) {
     mhc__matrices_model *model = &study->models[study->model_count++];
-    mhc__arm *arm = calloc(1, sizeof *arm);
-    if (!arm)
-        return mhc__fail(error, MHC_OUT_OF_MEMORY, "matrices: no memory");
-    mhc_status status =
-        mhc__arm_choose(arm, choice, &study->config, study->options->seed, study->folder.out, "", error);
-    if (status == MHC_OK) {
-        snprintf(arm->label, sizeof arm->label, "%s", choice->label);
-        snprintf(model->label, sizeof model->label, "%s", choice->label);
-        snprintf(model->path, sizeof model->path, "%s", arm->folder);
-        status = mhc__arm_run(arm, study->options, error);
-    }
-    model->failed = arm->not_finite_at >= 0;
-    model->seconds = arm->seconds;
-    mhc__arm_free(arm);
-    free(arm);
-    return status;
+    mhc__subject_run run;
+    MHC__TRY(mhc__subject_train(study->options, choice, &study->config, study->folder.out, &run, error));
+    snprintf(model->label, sizeof model->label, "%s", choice->label);
+    snprintf(model->path, sizeof model->path, "%s", run.folder);
+    model->failed = !run.finite;
+    model->seconds = run.seconds;
+    return MHC_OK;
 }
 
 static mhc_status train_own(mhc__matrices *study, mhc_error *error) {
@@ -69,16 +53,12 @@ static mhc_status train_own(mhc__matrices *study, mhc_error *error) {
     MHC__TRY(mhc__study_choose(study->options, NULL, "hc,paper", choices, &count, error));
     if (count > MHC__MATRICES_MODELS)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "study.connections: more than %d", MHC__MATRICES_MODELS);
-    for (int c = 0; c < count; c++)
-        if (mhc__choice_is_residual(&choices[c]))
-            return mhc__fail(error, MHC_INVALID_ARGUMENT, "study.connections: residual has no H_res to look at");
+    MHC__TRY(mhc__subject_no_residual(choices, count, "H_res to look at", error));
     study->config = mhc__study_deep_text_model();
     study->config.train.steps = study->options->size == MHC__SIZE_QUICK ? 60 : 300;
     MHC__TRY(mhc__study_configure(study->options, 0.05, NULL, &study->config, error));
-    for (int c = 0; c < count; c++) {
-        MHC__TRY(mhc__study_stopped(study->options, error));
+    for (int c = 0; c < count; c++)
         MHC__TRY(train(study, &choices[c], error));
-    }
     return MHC_OK;
 }
 
@@ -86,9 +66,7 @@ static mhc_status work(mhc__matrices *study, mhc_error *error) {
     const mhc__study_options *options = study->options;
     const char *checkpoints = mhc__study_setting(options, "checkpoints", NULL);
     MHC__TRY(mhc__study_settings_check(options, OWN_FIELDS, error));
-    if (options->seeds > 1)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT,
-                         "--seeds: matrices looks at one model of each connection; another one: --seed N");
+    MHC__TRY(mhc__subject_one_seed(options, "matrices", error));
     MHC__TRY(mhc__study_folders(options, "matrices", &study->folder, error));
     study->sites = mhc__study_setting(options, "sites", NULL);
     study->ranges = mhc__study_setting(options, "ranges", NULL);

@@ -140,13 +140,9 @@ mhc_status mhc__matrices_report(mhc__matrices *study, mhc_error *error) {
                           "mhc study contraction   # what such products leave of differences\n");
     for (int m = 0; m < study->model_count; m++)
         seconds += study->models[m].seconds;
-    mhc__page_origin(&html, "matrices", study->options, 1, seconds);
     fill_table(study, &table);
-    if (status == MHC_OK)
-        status = mhc__page_table(&table, study->folder.report, error);
+    const mhc__page_ending ending = {"matrices", study->options, study->folder.report, 1, seconds, &table, NULL};
+    status = mhc__page_end(status, &ending, &html, error);
     mhc__table_free(&table);
-    if (status == MHC_OK)
-        return mhc__page_write(&html, study->folder.report, study->options, error);
-    mhc__html_free(&html);
     return status;
 }

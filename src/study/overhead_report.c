@@ -160,7 +160,6 @@ mhc_status mhc__overhead_report(mhc__overhead *study, mhc_error *error) {
     MHC__TRY(mhc__make_folders(study->folder.report, error));
     mhc__table table;
     mhc__html html;
-    mhc__text plain = {0};
     fill_table(study, &table);
     mhc_status status = build_page(study, &table, &html, error);
     mhc__html_section(&html, "What to try next");
@@ -168,16 +167,9 @@ mhc_status mhc__overhead_report(mhc__overhead *study, mhc_error *error) {
                           "runs/overhead-more\n"
                           "mhc study overhead --set train.precision=bf16 --out runs/overhead-bf16\n"
                           "mhc train --dry-run --set model.channels=1024     # memory alone\n");
-    mhc__page_origin(&html, "overhead", study->options, 1, study->seconds);
-    if (status == MHC_OK)
-        status = mhc__page_table(&table, study->folder.report, error);
-    mhc__table_plain(&table, &plain);
-    if (status == MHC_OK && plain.data)
-        mhc__study_note(study->options, "\n%s", plain.data);
-    mhc__text_free(&plain);
+    const mhc__page_ending ending = {"overhead", study->options, study->folder.report, 1, study->seconds,
+                                     &table,     &table};
+    status = mhc__page_end(status, &ending, &html, error);
     mhc__table_free(&table);
-    if (status == MHC_OK)
-        return mhc__page_write(&html, study->folder.report, study->options, error);
-    mhc__html_free(&html);
     return status;
 }

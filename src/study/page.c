@@ -33,12 +33,15 @@ mhc_status mhc__page_claims(mhc__html *html, const mhc__claim *claims, int count
     return MHC_OK;
 }
 
-mhc_status mhc__page_table(const mhc__table *table, const char *folder, mhc_error *error) {
+mhc_status mhc__page_table(const mhc__table *table, const char *folder, const char *name, mhc_error *error) {
+    char file[64];
     mhc__text tsv = {0}, markdown = {0};
+    snprintf(file, sizeof file, "%s.tsv", name);
     mhc__table_tsv(table, &tsv);
-    MHC__TRY(write_text(folder, "table.tsv", &tsv, error));
+    MHC__TRY(write_text(folder, file, &tsv, error));
+    snprintf(file, sizeof file, "%s.md", name);
     mhc__table_markdown(table, &markdown);
-    return write_text(folder, "table.md", &markdown, error);
+    return write_text(folder, file, &markdown, error);
 }
 
 static void word(mhc__text *text, const char *option, const char *value) {
@@ -65,25 +68,41 @@ void mhc__page_command(const char *study, const mhc__study_options *options, mhc
         word(text, "--out", options->out);
 }
 
-void mhc__page_origin(mhc__html *html, const char *study, const mhc__study_options *options, int seeds,
-                      double seconds) {
+static void origin(mhc__html *html, const mhc__page_ending *ending) {
     mhc__text command = {0}, numbers = {0};
-    unsigned long long first = options->seed;
-    mhc__page_command(study, options, &command);
+    unsigned long long first = ending->options->seed;
+    mhc__page_command(ending->study, ending->options, &command);
     mhc__text_format(&numbers, "%llu", first);
-    if (seeds > 1)
-        mhc__text_format(&numbers, " to %llu", first + (unsigned)seeds - 1);
+    if (ending->seeds > 1)
+        mhc__text_format(&numbers, " to %llu", first + (unsigned)ending->seeds - 1);
     html->text.failed |= command.failed || numbers.failed;
     if (!html->text.failed) {
-        mhc__origin origin = {command.data, numbers.data, options->threads, seconds};
-        mhc__origin_section(html, &origin);
+        mhc__origin made = {command.data, numbers.data, ending->options->threads, ending->seconds};
+        mhc__origin_section(html, &made);
     }
     mhc__text_free(&command);
     mhc__text_free(&numbers);
 }
 
-mhc_status mhc__page_write(mhc__html *html, const char *folder, const mhc__study_options *options, mhc_error *error) {
-    MHC__TRY(mhc__html_write(html, folder, error));
-    mhc__study_note(options, "report: %s/index.html", folder);
+static void say_table(const mhc__page_ending *ending) {
+    mhc__text plain = {0};
+    mhc__table_plain(ending->said, &plain);
+    if (plain.data)
+        mhc__study_note(ending->options, "\n%s", plain.data);
+    mhc__text_free(&plain);
+}
+
+mhc_status mhc__page_end(mhc_status status, const mhc__page_ending *ending, mhc__html *html, mhc_error *error) {
+    origin(html, ending);
+    if (status == MHC_OK)
+        status = mhc__page_table(ending->table, ending->folder, "table", error);
+    if (status != MHC_OK) {
+        mhc__html_free(html);
+        return status;
+    }
+    if (ending->said)
+        say_table(ending);
+    MHC__TRY(mhc__html_write(html, ending->folder, error));
+    mhc__study_note(ending->options, "report: %s/index.html", ending->folder);
     return MHC_OK;
 }

@@ -189,7 +189,7 @@ static void show(mhc__html *html, void (*fill)(const evidence *, mhc__table *), 
     mhc__table_free(&table);
 }
 
-static mhc_status body(mhc__html *html, const evidence *e, const mhc__study_options *options, double seconds,
+static mhc_status body(mhc__html *html, const evidence *e, const mhc__table *errors, const mhc__study_options *options,
                        const char *folder, mhc_error *error) {
     mhc__html_paragraph(
         html,
@@ -228,13 +228,7 @@ static mhc_status body(mhc__html *html, const evidence *e, const mhc__study_opti
     mhc__html_section(html, "The iteration at work");
     MHC__TRY(mhc__sinkhorn_flow(options, folder, html, error));
     mhc__html_section(html, "All errors");
-    mhc__table table;
-    errors_table(e, &table);
-    mhc__html_table(html, &table, "The largest distance of a column sum from 1.");
-    mhc_status status = mhc__page_table(&table, folder, error);
-    mhc__table_free(&table);
-    MHC__TRY(status);
-    mhc__page_origin(html, "sinkhorn", options, 1, seconds);
+    mhc__html_table(html, errors, "The largest distance of a column sum from 1.");
     return MHC_OK;
 }
 
@@ -242,12 +236,13 @@ mhc_status mhc__sinkhorn_report(const mhc__study_options *options, const evidenc
                                 const char *folder, mhc_error *error) {
     MHC__TRY(mhc__make_folders(folder, error));
     mhc__html html;
+    mhc__table table;
     mhc__html_start(&html, "Sinkhorn's iteration",
                     "What 20 iterations leave, for which logits, and how conventions differ");
-    mhc_status status = body(&html, e, options, seconds, folder, error);
-    if (status != MHC_OK) {
-        mhc__html_free(&html);
-        return status;
-    }
-    return mhc__page_write(&html, folder, options, error);
+    errors_table(e, &table);
+    mhc_status status = body(&html, e, &table, options, folder, error);
+    const mhc__page_ending ending = {"sinkhorn", options, folder, 1, seconds, &table, NULL};
+    status = mhc__page_end(status, &ending, &html, error);
+    mhc__table_free(&table);
+    return status;
 }

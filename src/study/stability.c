@@ -100,18 +100,13 @@ static mhc_status read_options(mhc__stability *study, mhc_error *error) {
     return MHC_OK;
 }
 
-static mhc_status run_arms(mhc__stability *study, mhc_error *error) {
-    for (int seed = 0; seed < study->seeds; seed++)
-        for (int c = 0; c < study->choice_count; c++) {
-            MHC__TRY(mhc__study_stopped(study->options, error));
-            mhc__arm *arm = &study->arms[c * study->seeds + seed];
-            uint64_t number = study->options->seed + (uint64_t)seed;
-            MHC__TRY(mhc__arm_choose(arm, &study->choices[c], &study->config, number, study->folder.out, "", error));
-            snprintf(arm->label, sizeof arm->label, "%-8s seed %llu", study->choices[c].label,
-                     (unsigned long long)number);
-            MHC__TRY(mhc__arm_run(arm, study->options, error));
-        }
-    return MHC_OK;
+static mhc_status work(mhc__stability *study, mhc_error *error) {
+    MHC__TRY(read_options(study, error));
+    MHC__TRY(mhc__arms_make(study->choice_count * study->seeds, &study->arms, error));
+    MHC__TRY(mhc__arms_run(study->arms, study->choices, study->choice_count, study->seeds, &study->config,
+                           study->folder.out, study->options, error));
+    MHC__TRY(mhc__stability_compare_starts(study, error));
+    return mhc__stability_report(study, error);
 }
 
 static mhc_status run(const mhc__study_options *options, mhc_error *error) {
@@ -119,22 +114,8 @@ static mhc_status run(const mhc__study_options *options, mhc_error *error) {
     if (!study)
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "stability: no memory");
     study->options = options;
-    mhc_status status = read_options(study, error);
-    int count = study->choice_count * study->seeds;
-    if (status == MHC_OK) {
-        study->arms = calloc((size_t)count, sizeof *study->arms);
-        if (!study->arms)
-            status = mhc__fail(error, MHC_OUT_OF_MEMORY, "stability: no memory for %d arms", count);
-    }
-    if (status == MHC_OK)
-        status = run_arms(study, error);
-    if (status == MHC_OK)
-        status = mhc__stability_compare_starts(study, error);
-    if (status == MHC_OK)
-        status = mhc__stability_report(study, error);
-    for (int i = 0; study->arms && i < count; i++)
-        mhc__arm_free(&study->arms[i]);
-    free(study->arms);
+    mhc_status status = work(study, error);
+    mhc__arms_free(study->arms, study->choice_count * study->seeds);
     free(study);
     return status;
 }

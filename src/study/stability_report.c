@@ -210,20 +210,14 @@ mhc_status mhc__stability_report(mhc__stability *study, mhc_error *error) {
     mhc__html_code(&html, "mhc study stability --seeds 3 --data TEXT\n"
                           "mhc study stability --set study.connections=residual,hc,paper    # streams that do differ\n"
                           "mhc study demo                                                   # what depth does\n");
-    double seconds = 0;
-    for (int i = 0; i < study->choice_count * study->seeds; i++)
-        seconds += study->arms[i].seconds;
-    mhc__page_origin(&html, "stability", study->options, study->seeds, seconds);
-    if (status == MHC_OK)
-        status = mhc__page_table(&table, study->folder.report, error);
-    mhc__text plain = {0};
-    mhc__table_plain(&table, &plain);
-    if (status == MHC_OK && plain.data)
-        mhc__study_note(study->options, "\n%s", plain.data);
-    mhc__text_free(&plain);
+    const mhc__page_ending ending = {"stability",
+                                     study->options,
+                                     study->folder.report,
+                                     study->seeds,
+                                     mhc__arms_seconds(study->arms, study->choice_count * study->seeds),
+                                     &table,
+                                     &table};
+    status = mhc__page_end(status, &ending, &html, error);
     mhc__table_free(&table);
-    if (status == MHC_OK)
-        return mhc__page_write(&html, study->folder.report, study->options, error);
-    mhc__html_free(&html);
     return status;
 }

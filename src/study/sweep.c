@@ -122,11 +122,15 @@ static mhc_status run_arms(mhc__sweep *study, mhc_error *error) {
                 MHC__TRY(mhc__study_stopped(study->options, error));
                 MHC__TRY(describe_arm(study, d, c, s, arm, error));
                 MHC__TRY(mhc__arm_run(arm, study->options, error));
-                if (arm->not_finite_at >= 0)
-                    mhc__study_note(study->options, "%s  NaN or Inf in step %lld: not trained further", arm->label,
-                                    (long long)arm->not_finite_at);
             }
     return MHC_OK;
+}
+
+static mhc_status work(mhc__sweep *study, mhc_error *error) {
+    MHC__TRY(read_options(study, error));
+    MHC__TRY(mhc__arms_make(study->depth_count * study->choice_count * study->seeds, &study->arms, error));
+    MHC__TRY(run_arms(study, error));
+    return mhc__sweep_report(study, error);
 }
 
 mhc_status mhc__sweep_run(const mhc__sweep_kind *kind, const mhc__study_options *options, mhc_error *error) {
@@ -135,20 +139,8 @@ mhc_status mhc__sweep_run(const mhc__sweep_kind *kind, const mhc__study_options 
         return mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", kind->name);
     study->kind = kind;
     study->options = options;
-    mhc_status status = read_options(study, error);
-    int count = study->depth_count * study->choice_count * study->seeds;
-    if (status == MHC_OK) {
-        study->arms = calloc((size_t)count, sizeof *study->arms);
-        if (!study->arms)
-            status = mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory for %d arms", kind->name, count);
-    }
-    if (status == MHC_OK)
-        status = run_arms(study, error);
-    if (status == MHC_OK)
-        status = mhc__sweep_report(study, error);
-    for (int i = 0; study->arms && i < count; i++)
-        mhc__arm_free(&study->arms[i]);
-    free(study->arms);
+    mhc_status status = work(study, error);
+    mhc__arms_free(study->arms, study->depth_count * study->choice_count * study->seeds);
     free(study);
     return status;
 }

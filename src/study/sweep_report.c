@@ -118,13 +118,6 @@ static void how_it_was_run(mhc__sweep *study, mhc__html *html) {
     mhc__html_list_end(html);
 }
 
-static double seconds_of(const mhc__sweep *study) {
-    double seconds = 0;
-    for (int i = 0; i < study->depth_count * study->choice_count * study->seeds; i++)
-        seconds += study->arms[i].seconds;
-    return seconds;
-}
-
 static mhc_status build_page(mhc__sweep *study, const mhc__table *table, mhc__html *html, mhc_error *error) {
     mhc__html_start(html, study->kind->title, study->kind->subtitle);
     mhc__html_section(html, "The question");
@@ -157,14 +150,17 @@ mhc_status mhc__sweep_report(mhc__sweep *study, mhc_error *error) {
     how_it_was_run(study, &html);
     mhc__html_section(&html, "What to try next");
     mhc__html_code(&html, study->kind->next);
-    mhc__page_origin(&html, study->kind->name, study->options, study->seeds, seconds_of(study));
+    const int arms = study->depth_count * study->choice_count * study->seeds;
+    const mhc__page_ending ending = {study->kind->name,
+                                     study->options,
+                                     study->folder.report,
+                                     study->seeds,
+                                     mhc__arms_seconds(study->arms, arms),
+                                     &table,
+                                     NULL};
     if (status == MHC_OK)
-        status = mhc__page_table(&table, study->folder.report, error);
-    mhc__table_free(&table);
-    if (status == MHC_OK) {
         say(study);
-        return mhc__page_write(&html, study->folder.report, study->options, error);
-    }
-    mhc__html_free(&html);
+    status = mhc__page_end(status, &ending, &html, error);
+    mhc__table_free(&table);
     return status;
 }
