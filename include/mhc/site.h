@@ -48,11 +48,13 @@ static inline mhc_rows mhc_rows_of(void *data, int64_t channels) {
     return view;
 }
 
-/* Parameters of a site, fp32, contiguous. Shapes by mhc_site_sizes. Order of rows: pre | post | res.
- *   dynamic, flat norm         fn [rows, nC], base [rows], scale [3]; rows = n + n + mhc_constraint_logits (n n for
- * most) dynamic, per-stream norm   fn [n + 2, C], base [n + n + n n], scale [3] static                     base
- * [logits]; fn and scale are NULL residual                   all NULL A fixed gate has no rows and no logits; scale
- * keeps its three places. */
+/* Parameters of a site, fp32, contiguous. Shapes by mhc_site_sizes. Order of logits: pre [n] | post [n] | res
+ * [mhc_constraint_logits, n n for most]; a fixed gate has none.
+ *
+ *     dynamic, flat norm          fn [logits, nC], base [logits], scale [3]
+ *     dynamic, per-stream norm    fn [rows, C], base [logits], scale [3]; rows: 1 | 1 | n, without those of fixed gates
+ *     static                      base [logits]; fn and scale are NULL
+ *     residual                    all NULL */
 typedef struct mhc_site_params {
     float *fn, *base, *scale;
 } mhc_site_params;

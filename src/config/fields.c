@@ -74,7 +74,9 @@ const mhc__field mhc__fields[] = {
     FIELD(model, off_diagonal, FLOAT, NULL, "of the mixing matrix at the start; 0: as the connection starts"),
     FIELD(model, static_mapping, BOOL, NULL, "coefficients are parameters alone, not computed from the streams"),
     FIELD(model, pre, ENUM, pres, "how streams are read: native: the connection's own; mean: 1/n each, not learned"),
-    FIELD(model, start, ENUM, starts, "of the connection's logits: native: its own; zeros: mixing by 1/n"),
+    FIELD(model, start, ENUM, starts,
+          "of the connection's logits: native: its own; zeros: all 0, so that softmax and Sinkhorn mix by 1/n (res: by "
+          "off_diagonal where that is set)"),
     FIELD(model, post, ENUM, posts,
           "how a layer's output is spread: native; sigmoid: 2 sigmoid; softmax; ones: 1 each, not learned"),
 

@@ -199,8 +199,10 @@ static mhc_status override_constraint(const mhc__model_config *config, mhc_spec 
         spec->activation = MHC_ACTIVATION_NONE;
     }
     override_gates(config, spec);
-    if (config->start == MHC__START_ZEROS)
+    if (config->start == MHC__START_ZEROS) {
         spec->start = MHC_INIT_ZEROS;
+        spec->fn_start = 0.0f;
+    }
     int sites = mhc__model_config_sites(config);
     if (!(config->leaky >= 0.0f && config->leaky <= 2.0f * (float)sites))
         return mhc__fail(error, MHC_INVALID_ARGUMENT,
@@ -219,6 +221,7 @@ static const char *to_blame(const mhc__model_config *config) {
            : config->constraint         ? "model.constraint"
            : config->pre                ? "model.pre"
            : config->post               ? "model.post"
+           : config->start              ? "model.start"
                                         : "model.connection";
 }
 

@@ -37,7 +37,8 @@ typedef enum mhc__contract {
 typedef enum mhc__pre_kind { MHC__PRE_NATIVE, MHC__PRE_MEAN } mhc__pre_kind;
 typedef enum mhc__post { MHC__POST_NATIVE, MHC__POST_SIGMOID, MHC__POST_SOFTMAX, MHC__POST_ONES } mhc__post;
 
-/* ZEROS: all logits 0, where softmax and Sinkhorn's iteration give 1/n to the last bit. */
+/* ZEROS: all logits 0, fn too, where softmax, permutations and Sinkhorn's iteration give 1/n. With off_diagonal res
+ * starts by that. */
 typedef enum mhc__start { MHC__START_NATIVE, MHC__START_ZEROS } mhc__start;
 
 /* A bag has vocabulary, sequence, embedding, channels, blocks (its layers, one site each), classes, norm (before each

@@ -21,7 +21,7 @@ typedef enum mhc__map { MHC__MAP_PRE, MHC__MAP_POST, MHC__MAP_RES, MHC__MAPS } m
 typedef enum mhc__substitute {
     MHC__BY_IDENTITY, /* of res: I */
     MHC__BY_UNIFORM,  /* of res: 1/n everywhere */
-    MHC__BY_MEAN,     /* the mean over tokens */
+    MHC__BY_MEAN,     /* the mean over tokens; of rotations no rotation, but a contraction */
     MHC__SUBSTITUTES
 } mhc__substitute;
 const char *mhc__map_name(mhc__map map);                      /* "H_pre", "H_post", "H_res" */

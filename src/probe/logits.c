@@ -14,7 +14,6 @@ static bool bare_spec(const mhc_spec *spec, mhc_spec *bare) {
     bare->constraint = MHC_CONSTRAINT_NONE;
     bare->finish = MHC_FINISH_NONE;
     bare->leak = bare->off_diagonal = 0.0f;
-    bare->transposed = false;
     bare->schedule = MHC_SCHEDULE_SAME_SITE; /* nobody asks for u */
     if (bare->contraction == MHC_CONTRACT_CARRIED)
         bare->contraction = MHC_CONTRACT_MEAN;
@@ -23,9 +22,12 @@ static bool bare_spec(const mhc_spec *spec, mhc_spec *bare) {
             spec->constraint == MHC_CONSTRAINT_ROW_STOCHASTIC || spec->constraint == MHC_CONSTRAINT_EXP);
 }
 
+/* Tokens whose streams are held in double at a time. */
+enum { BLOCK = 64 };
+
 /* In double, for the oracle. */
 typedef struct work {
-    double *x, *parameters, *coefficients, *range; /* [T, n, C], fn | base | scale, [T, n (n + 2)], [T] */
+    double *x, *parameters, *coefficients, *range; /* [BLOCK, n, C], fn | base | scale, [T, n (n + 2)], [T] */
 } work;
 
 static mhc_status widened(mhc__model *model, int site, work *w, mhc_oracle_params *params, mhc_error *error) {
@@ -47,15 +49,17 @@ static mhc_status widened(mhc__model *model, int site, work *w, mhc_oracle_param
     return MHC_OK;
 }
 
-static mhc_status widen_streams(mhc__model *model, int site, int64_t tokens, double *x, mhc_error *error) {
+/* Tokens first..end of `tokens` that are looked at. */
+static mhc_status widen_streams(mhc__model *model, int site, int64_t first, int64_t end, int64_t tokens, double *x,
+                                mhc_error *error) {
     const mhc_spec *spec = mhc__model_spec(model);
     mhc_streams from = mhc__model_streams(model, site);
     if (!from.data)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "measurement: expected a training forward before it");
     int64_t row = spec->streams * spec->channels;
-    for (int64_t k = 0; k < tokens; k++)
+    for (int64_t k = first; k < end; k++)
         for (int64_t i = 0; i < row; i++)
-            x[k * row + i] =
+            x[(k - first) * row + i] =
                 (double)((const float *)from.data)[mhc__sample(mhc__model_tokens(model), tokens, k) * row + i];
     return MHC_OK;
 }
@@ -75,10 +79,13 @@ static mhc_status measure_site(mhc__model *model, int site, const mhc_spec *bare
     const int n = bare->streams;
     mhc_oracle_params params;
     MHC__TRY(widened(model, site, w, &params, error));
-    if (bare->mapping == MHC_MAPPING_DYNAMIC)
-        MHC__TRY(widen_streams(model, site, ranges->tokens, w->x, error));
-    MHC__TRY(
-        mhc_oracle_site_forward(bare, &params, ranges->tokens, w->x, NULL, NULL, w->coefficients, NULL, NULL, error));
+    for (int64_t first = 0; first < ranges->tokens; first += BLOCK) {
+        const int64_t end = mhc__min(ranges->tokens, first + BLOCK);
+        if (bare->mapping == MHC_MAPPING_DYNAMIC)
+            MHC__TRY(widen_streams(model, site, first, end, ranges->tokens, w->x, error));
+        MHC__TRY(mhc_oracle_site_forward(bare, &params, end - first, w->x, NULL, NULL,
+                                         w->coefficients + first * n * (n + 2), NULL, NULL, error));
+    }
     for (int64_t k = 0; k < ranges->tokens; k++) {
         mhc__range logits = MHC__RANGE_EMPTY;
         for (int i = 0; i < n * n; i++)
@@ -109,8 +116,8 @@ mhc_status mhc__logits_measure(mhc__model *model, const mhc__mixing_options *opt
         status = MHC__ALLOCATE(ranges->histogram, ranges->sites * MHC__LOGIT_BINS, what, error);
     if (status == MHC_OK)
         status = MHC__ALLOCATE(ranges->saturated, ranges->sites, what, error);
-    if (status == MHC_OK)
-        status = MHC__ALLOCATE(w.x, ranges->tokens * n * spec->channels, what, error);
+    if (status == MHC_OK) /* the oracle wants them for static mappings too */
+        status = MHC__ALLOCATE(w.x, mhc__min(ranges->tokens, BLOCK) * n * spec->channels, what, error);
     if (status == MHC_OK)
         status = MHC__ALLOCATE(w.coefficients, ranges->tokens * n * (n + 2), what, error);
     if (status == MHC_OK)

@@ -168,7 +168,7 @@ static void measure_rotation(const double *h, int n, double *values) {
     }
     mhc__singular_values(n, shifted[0], sine);
     mhc__singular_values(n, shifted[1], cosine);
-    int last = 2 * (n / 2 - 1);
+    int last = n - 1 - n % 2;
     values[MHC__ROTATION_MAX] = 2 * atan2(sine[0], cosine[n - 1]);
     values[MHC__ROTATION_MIN] = 2 * atan2(sine[last], cosine[n - 1 - last]);
 }

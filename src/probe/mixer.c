@@ -11,6 +11,8 @@ static void measure_raw(mhc__model *model, const mhc__parameter *base, mhc__mixe
     const float *raw = mhc__model_weights(model) + base->offset;
     double squares = 0.0;
     mhc__range range = MHC__RANGE_EMPTY;
+    if (pre + post == base->count) /* res has no logits */
+        return;
     for (int64_t k = pre + post; k < base->count; k++) {
         double value = (double)raw[k];
         squares += value * value;

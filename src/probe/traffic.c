@@ -77,14 +77,15 @@ static widths widths_of(const mhc__model_config *config) {
 
 /* What stands around the products of a block: turning, dropout or scale of both branches, the residuals inside. */
 static double around(const quantities *q, const mhc__model_config *config, const widths *w, bool plain) {
-    bool changed = config->dropout_output > 0.0f || config->branch_scale != 1.0f;
+    int changes = (config->dropout_output > 0.0f) + (config->branch_scale != 1.0f);
     bool inside = !plain && config->wrap != MHC__WRAP_SUBLAYER;
-    return (w->turns ? 2 * q->tokens * w->turned : 0.0) + (changed ? 4 * q->row : 0.0) +
-           (inside ? 2 * addition(q) : 0.0) + (inside && config->wrap == MHC__WRAP_BRANCHES ? 2 * q->row : 0.0);
+    return (w->turns ? 2 * q->tokens * w->turned : 0.0) + 4 * changes * q->row + (inside ? 2 * addition(q) : 0.0) +
+           (inside && config->wrap == MHC__WRAP_BRANCHES ? 2 * q->row : 0.0);
 }
 
 static double block_forward(const quantities *q, const widths *w) {
-    double norms = 2 * 2 * q->row, attention = q->tokens * w->qkv + q->row, active = 3 * q->tokens * w->ffn;
+    double norms = 2 * 2 * q->row, attention = q->tokens * w->qkv + q->row,
+           active = (2 + w->gated) * q->tokens * w->ffn;
     return norms + attention + active + linear_forward(q, q->channels, w->qkv) +
            linear_forward(q, q->channels, q->channels) + (1 + w->gated) * linear_forward(q, q->channels, w->ffn) +
            linear_forward(q, w->ffn, q->channels);

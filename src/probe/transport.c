@@ -37,7 +37,8 @@ static double energy(const work *w, const double *gram) {
         trace += gram[i * w->m + i];
     for (int i = 0; i < w->m * w->m && w->m == w->n; i++)
         all += gram[i];
-    return trace - all / w->n;
+    double left = trace - all / w->n; /* of copies nothing, but for rounding; fmax would drop a NaN */
+    return left < 0.0 ? 0.0 : left;
 }
 
 /* Takes the size out of the matrix. */
@@ -80,28 +81,25 @@ static void begin(const work *w, const float *x, int64_t channels, remains *at) 
     at->before = size > 0.0 ? at->scale + log(size) : NAN;
 }
 
-/* gram = h gram h' */
-static void carry_on(const work *w, const double *coefficients_h, remains *at) {
-    double block[MATRIX], half[MATRIX];
-    const double *h = coefficients_h;
-    int m = w->m;
-    if (m < w->n) {
+static void transpose(double *a, int m) {
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < i; j++) {
+            double other = a[i * m + j];
+            a[i * m + j] = a[j * m + i];
+            a[j * m + i] = other;
+        }
+}
+
+/* gram = h gram h', which is h (h gram)' for a symmetric one. */
+static void carry_on(const work *w, const double *h, remains *at) {
+    double block[MATRIX];
+    if (w->m < w->n) {
         mhc__difference_block(h, w->n, block);
         h = block;
     }
-    for (int i = 0; i < m; i++)
-        for (int j = 0; j < m; j++) {
-            half[i * m + j] = 0.0;
-            for (int k = 0; k < m; k++)
-                half[i * m + j] += h[i * m + k] * at->gram[k * m + j];
-        }
-    for (int i = 0; i < m; i++)
-        for (int j = 0; j < m; j++) {
-            double sum = 0.0;
-            for (int k = 0; k < m; k++)
-                sum += half[i * m + k] * h[j * m + k];
-            at->gram[i * m + j] = sum;
-        }
+    mhc__multiply_left(h, w->m, at->gram);
+    transpose(at->gram, w->m);
+    mhc__multiply_left(h, w->m, at->gram);
     normalise(w, at);
 }
 

@@ -10,7 +10,8 @@ typedef struct mhc__transport {
     int64_t tokens;   /* looked at */
     /* [points], both NaN for one stream, and where a token's streams are copies at `from`. */
     mhc__statistics *kept; /* ln of the energy of the differences of `from` that is left, over what it was: 0 first */
-    double *share;         /* mean over tokens of what is left over the energy of all differences there: 1 first */
+    double *share;         /* mean over tokens of what is left over the energy of all differences there: 1 first; Inf or
+                      NaN where a token's streams are copies there */
 } mhc__transport;
 
 /* After a training forward. mixing: of the same pass; its tokens are looked at, and it says whether differences stay

@@ -147,6 +147,13 @@ void mhc__html_item(mhc__html *html, const char *format, ...) {
     va_end(arguments);
 }
 
+void mhc__html_item_text(mhc__html *html, mhc__text *text) {
+    html->text.failed |= text->failed;
+    if (text->data)
+        mhc__html_item(html, "%s", text->data);
+    mhc__text_free(text);
+}
+
 void mhc__html_list_end(mhc__html *html) {
     mhc__text_format(&html->text, "</ol>\n");
     mhc__text_format(&html->markdown, "\n");

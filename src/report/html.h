@@ -25,6 +25,8 @@ void mhc__html_note(mhc__html *html, const char *format, ...) MHC__PRINTF(2, 3);
 /* Ordered list: one call per item between start and end. */
 void mhc__html_list_start(mhc__html *html);
 void mhc__html_item(mhc__html *html, const char *format, ...) MHC__PRINTF(2, 3);
+/* An item of text that was put together before; frees it. Nothing where it is empty. */
+void mhc__html_item_text(mhc__html *html, mhc__text *text);
 void mhc__html_list_end(mhc__html *html);
 /* Preformatted text: commands, files. */
 void mhc__html_code(mhc__html *html, const char *text);

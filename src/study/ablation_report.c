@@ -21,22 +21,6 @@ static void difference_cell(const mhc__ablation_difference *d, int seeds, mhc__t
         mhc__table_cell(table, "%+.4f", d->mean);
 }
 
-/* Mean ± standard deviation over seeds. */
-static void held_out_cell(const mhc__ablation *study, int c, mhc__table *table) {
-    double values[MHC__STUDY_MAX_SEEDS], mean, deviation;
-    for (int s = 0; s < study->seeds; s++) {
-        const mhc__arm *arm = mhc__ablation_arm(study, c, s);
-        values[s] = arm->not_finite_at < 0 ? arm->held_out.loss : NAN;
-    }
-    mhc__mean_spread(values, study->seeds, &mean, &deviation);
-    if (!isfinite(mean))
-        mhc__table_cell(table, "NaN");
-    else if (study->seeds > 1)
-        mhc__table_cell(table, "%.4f ± %.4f", mean, deviation);
-    else
-        mhc__table_cell(table, "%.4f", mean);
-}
-
 static void row(const mhc__ablation *study, int c, mhc__table *table) {
     static const char *const seen[] = {"too few seeds", "no", "yes"};
     const mhc__arm *arms = mhc__ablation_arm(study, c, 0);
@@ -50,7 +34,7 @@ static void row(const mhc__ablation *study, int c, mhc__table *table) {
     mhc__table_cell(table, "%s", identity ? "I" : "learned");
     mhc__table_cell(table, "%s", residual || model->pre == MHC__PRE_MEAN ? "1/n" : "learned");
     mhc__table_cell(table, "%s", residual || model->post == MHC__POST_ONES ? "1" : "learned");
-    held_out_cell(study, c, table);
+    mhc__held_out_cell(arms, study->seeds, table);
     difference_cell(&d, study->seeds, table);
     mhc__table_cell(table, "%s", !d.there || residual ? "–" : seen[d.seen]);
     if (isfinite(published))
@@ -93,10 +77,7 @@ static void how_it_was_run(const mhc__ablation *study, mhc__html *html) {
                        "The built-in corpus is generated. For a real text: `mhc data get tinyshakespeare`, then `mhc "
                        "study ablation --data data/input.txt`.");
     if (config->train.steps < 800)
-        mhc__html_note(html,
-                       "The default has 800 steps; this run has %lld, after which models have hardly learned what they "
-                       "could differ in.",
-                       (long long)config->train.steps);
+        mhc__html_note(html, "The default has 800 steps; this run has %lld.", (long long)config->train.steps);
     mhc__html_paragraph(html,
                         "The paper gives neither the model nor the number of steps of its table; its differences are "
                         "shown for their sign and order.");

@@ -416,6 +416,10 @@ mhc_status mhc__arms_run(mhc__arm *arms, const mhc__choice *choices, int count, 
     return MHC_OK;
 }
 
+double mhc__arm_held_out(const mhc__arm *arm) {
+    return arm->not_finite_at < 0 ? arm->held_out.loss : NAN;
+}
+
 mhc_status mhc__arm_needs_held_out(const mhc__arm *arm, mhc_error *error) {
     if (arm->held_out.tokens > 0)
         return MHC_OK;

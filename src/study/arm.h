@@ -56,6 +56,8 @@ double mhc__arms_seconds(const mhc__arm *arms, int count);
  * study that was stopped has whole comparisons. */
 mhc_status mhc__arms_run(mhc__arm *arms, const mhc__choice *choices, int count, int seeds, const mhc__config *config,
                          const char *out, const mhc__study_options *options, mhc_error *error);
+/* The held-out loss; NaN where the run was not finite. */
+double mhc__arm_held_out(const mhc__arm *arm);
 /* Fails where an arm that was run has no held-out loss: where no text was held out. */
 mhc_status mhc__arm_needs_held_out(const mhc__arm *arm, mhc_error *error);
 

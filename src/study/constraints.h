@@ -37,7 +37,7 @@ typedef struct mhc__constraints {
     double sweep_seconds;
     mhc__arm *arms; /* [choice_count, seeds] */
     mhc__constraints_cost costs[MHC__STUDY_MAX_CHOICES];
-    mhc__start_difference starts[MHC__STUDY_MAX_CHOICES]; /* to the first choice, of the first seed */
+    mhc__start_difference starts[MHC__STUDY_MAX_CHOICES]; /* to the reference, else to the first; first seed */
     int reference;                                        /* sinkhorn, else the first with streams; -1: none */
 } mhc__constraints;
 

@@ -70,10 +70,8 @@ static mhc_status costs(mhc__constraints *study, mhc__html *html, mhc_error *err
     mhc__text_format(&figure.tsv, "model\theld-out loss\tms per step\tMFLOP per token\n");
     for (int c = 0; c < study->choice_count; c++) {
         double sum = 0;
-        for (int s = 0; s < study->seeds; s++) {
-            const mhc__arm *arm = mhc__constraints_arm(study, c, s);
-            sum += arm->not_finite_at < 0 ? arm->held_out.loss : NAN;
-        }
+        for (int s = 0; s < study->seeds; s++)
+            sum += mhc__arm_held_out(mhc__constraints_arm(study, c, s));
         mhc__text_format(&figure.tsv, "%s", study->choices[c].label);
         mhc__tsv_number(&figure.tsv, false, sum / study->seeds);
         mhc__tsv_number(&figure.tsv, false, 1e3 * mhc__constraints_step_seconds(study, c));

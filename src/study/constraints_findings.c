@@ -28,8 +28,7 @@ static void about_start(const mhc__constraints *study, mhc__html *html) {
     mhc__html_item(
         html,
         "**The same function as %s before training**, with logits within %g of their rms (%.2g): %s. Not the "
-        "same: %s. What depends on the input is small at the start but there: H_post then differs a little "
-        "from stream to stream, and matrices act on streams that differ.",
+        "same: %s.",
         study->choices[study->reference].label, SAME_START, study->starts[study->reference].rms,
         same.data ? same.data : "none", others.data ? others.data : "none");
     mhc__text_free(&same);
@@ -57,6 +56,8 @@ static void about_losses(const mhc__constraints *study, mhc__html *html, int bas
     const char *name = study->choices[base].label;
     if (study->seeds < 3)
         mhc__html_item(html, "Against %s no verdict: it takes three seeds or more.", name);
+    else if (!undecided && !below.data && !above.data)
+        mhc__html_item(html, "Against %s no verdict: no pair was finite for all seeds.", name);
     else if (!below.data && !above.data)
         mhc__html_item(html,
                        "**Against %s none differs** in held-out loss, of %d: no p is 0.05 or less after Holm's "
@@ -95,9 +96,11 @@ static void about_gains(const mhc__constraints *study, mhc__html *html) {
         mhc__composite composite = mhc__composite_of(mhc__constraints_arm(study, c, 0), study->seeds);
         bool is_one = mhc__composite_off(&composite) <= MHC__GAIN_OF_ONE;
         add_name(is_one ? &one : &others, study, c);
-        if (!is_one)
-            mhc__text_format(&others, " (forward up to %.3g, backward up to %.3g)", composite.forward.high,
-                             composite.backward.high);
+        if (is_one)
+            continue;
+        mhc__text_format(&others, " (");
+        mhc__composite_say(&composite, &others);
+        mhc__text_format(&others, ")");
     }
     html->text.failed |= one.failed || others.failed;
     mhc__html_item(

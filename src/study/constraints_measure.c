@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spread.h"
 #include "study/constraints.h"
 #include "study/summary.h"
 
@@ -68,25 +69,16 @@ mhc_status mhc__constraints_match(const mhc__config *residual, const mhc__config
     return MHC_OK;
 }
 
-static double held_out(const mhc__arm *arm) {
-    return arm->not_finite_at < 0 ? arm->held_out.loss : NAN;
-}
-
 void mhc__constraints_against(const mhc__constraints *study, int base, mhc__paired *results) {
     double differences[MHC__STUDY_MAX_SEEDS];
     for (int c = 0; c < study->choice_count; c++) {
         for (int s = 0; s < study->seeds; s++)
             differences[s] = base < 0 || base == c ? NAN
-                                                   : held_out(mhc__constraints_arm(study, c, s)) -
-                                                         held_out(mhc__constraints_arm(study, base, s));
+                                                   : mhc__arm_held_out(mhc__constraints_arm(study, c, s)) -
+                                                         mhc__arm_held_out(mhc__constraints_arm(study, base, s));
         results[c] = mhc__paired_of(differences, study->seeds);
     }
     mhc__paired_holm(results, study->choice_count);
-}
-
-static int by_size(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 double mhc__constraints_step_seconds(const mhc__constraints *study, int choice) {
@@ -102,9 +94,8 @@ double mhc__constraints_step_seconds(const mhc__constraints *study, int choice) 
             if (isfinite(series->at[i].seconds))
                 seconds[count++] = series->at[i].seconds;
     }
-    qsort(seconds, (size_t)count, sizeof *seconds, by_size);
     if (count)
-        median = (seconds[(count - 1) / 2] + seconds[count / 2]) / 2;
+        median = mhc__spread_of(seconds, (int)count).median;
     free(seconds);
     return median;
 }

@@ -51,19 +51,6 @@ static void difference_cells(const mhc__paired *d, mhc__table *table) {
         mhc__table_cell(table, "%.3f", d->holm);
 }
 
-static void held_out_cell(const mhc__constraints *study, int c, mhc__table *table) {
-    double values[MHC__STUDY_MAX_SEEDS], mean, deviation;
-    for (int s = 0; s < study->seeds; s++) {
-        const mhc__arm *arm = mhc__constraints_arm(study, c, s);
-        values[s] = arm->not_finite_at < 0 ? arm->held_out.loss : NAN;
-    }
-    mhc__mean_spread(values, study->seeds, &mean, &deviation);
-    if (isfinite(mean))
-        mhc__table_cell(table, "%.4f ± %.4f", mean, deviation);
-    else
-        mhc__table_cell(table, "NaN");
-}
-
 static double flop(const mhc__constraints *study, int c) {
     return study->costs[c].layers + study->costs[c].connection;
 }
@@ -87,7 +74,7 @@ static void fill_table(const mhc__constraints *study, mhc__table *table) {
         mhc__table_cell(table, "%lld", (long long)study->costs[c].parameters);
         mhc__table_number(table, (double)arms->config.train.lr);
         mhc__table_cell(table, "%.1e", study->starts[c].off);
-        held_out_cell(study, c, table);
+        mhc__held_out_cell(mhc__constraints_arm(study, c, 0), study->seeds, table);
         difference_cells(&less[c], table);
         difference_cells(&than[c], table);
         mhc__table_cell(table, "%.2f", 1e3 * own);
@@ -129,9 +116,11 @@ static void how_it_was_run(const mhc__constraints *study, mhc__html *html) {
         "%d blocks, %d channels, %d streams, a site around attention and feed-forward each, streams averaged at the "
         "end; %lld steps of %d rows of %d tokens; text: %s (%lld tokens for training, %lld held out). H_pre, H_post "
         "and "
-        "the logits of H_res are those of the connection `paper`; H_res starts with a mass of %g off the diagonal "
-        "(identity: 0). The rate of each is the best of %d by held-out loss after %d steps with seed %llu; the results "
-        "are of the %d seeds after it, so no result was chosen for being good.",
+        "the logits of H_res are those of the connection `paper`; with a constraint of its own H_res starts with a "
+        "mass of %g off the diagonal (identity: 0). The rate of each is the best of %d by held-out loss after %d steps "
+        "with seed %llu; the results "
+        "are of the %d seeds after it, on the same text, so no seed was chosen "
+        "for being good.",
         config->model.blocks, config->model.channels, config->model.streams, (long long)config->train.steps,
         config->train.batch, config->model.sequence, builtin ? "the built-in corpus" : config->data.path,
         (long long)arm->train_tokens, (long long)arm->held_out.tokens, (double)study->off_diagonal, study->rate_count,

@@ -43,7 +43,7 @@ extern const double mhc__contraction_spreads[MHC__CONTRACTION_SPREADS];
 
 /* What a stack of matrices does. Means over tokens unless said else; ln: natural logarithms. */
 typedef struct mhc__contraction {
-    int sites;
+    int sites, streams;
     bool on_differences; /* differences stay among themselves; else the singular values are those of all streams */
     double mass;         /* sum_i (1 - H_ii), mean over sites */
     double mass_first;   /* of the first site alone */
@@ -57,7 +57,6 @@ typedef struct mhc__contraction {
     double passed;    /* |P|_F^2 / n: the share of a random d x_0 that the mixing alone brings to x_L */
     double half_life; /* sites until half of a difference is left, from the first on; Inf: more than there are */
     double *survival; /* [sites]: ln of the rms singular value of the product of the first 1, 2, … */
-    double *volumes;  /* [sites]: -ln|det| of it */
 } mhc__contraction;
 
 /* Of what was measured with options.complete. Errors: MHC_OUT_OF_MEMORY. */
@@ -114,7 +113,7 @@ void mhc__contraction_models_free(mhc__contraction_study *study);
 
 /* What the claims are decided by. NaN: not measured. */
 typedef struct mhc__contraction_evidence {
-    int sites; /* of the models */
+    int sites, streams; /* of the models */
     double paper_forward_off, paper_left_start,
         paper_left; /* of `paper`: row sums of the product; left, no logarithm */
     double paper_uniform_ten;

@@ -156,16 +156,14 @@ static double squared(double x) {
 mhc_status mhc__contraction_of(const mhc__mixing *mixing, mhc__contraction *c, mhc_error *error) {
     const int sites = mixing->sites, last = mixing->products - 1, directions = mixing->directions;
     const double n = mixing->streams;
-    *c = (mhc__contraction){.sites = sites, .on_differences = mixing->on_differences};
+    *c = (mhc__contraction){.sites = sites, .streams = mixing->streams, .on_differences = mixing->on_differences};
     MHC__TRY(MHC__ALLOCATE(c->survival, sites, "what is left of differences", error));
-    MHC__TRY(MHC__ALLOCATE(c->volumes, sites, "what is left of differences", error));
     for (int s = 0; s < sites; s++) {
         c->mass += n * mhc__mixing_site(mixing, s, MHC__OFF_DIAGONAL)->mean / sites;
         c->survival[s] = mixing->survival[s].mean;
-        c->volumes[s] = mixing->of_product[s * MHC__MATRIX_METRICS + MHC__LOG_VOLUME].mean;
     }
     c->mass_first = n * mhc__mixing_site(mixing, 0, MHC__OFF_DIAGONAL)->mean;
-    c->total = c->volumes[last];
+    c->total = mhc__mixing_whole(mixing, MHC__LOG_VOLUME)->mean;
     c->volume = c->total / sites;
     c->largest = directions ? mixing->spectrum[last * directions].mean : NAN;
     c->smallest = directions ? mixing->spectrum[last * directions + directions - 1].mean : NAN;
@@ -183,7 +181,6 @@ mhc_status mhc__contraction_of(const mhc__mixing *mixing, mhc__contraction *c, m
 
 void mhc__contraction_free(mhc__contraction *c) {
     mhc__release(c->survival);
-    mhc__release(c->volumes);
     *c = (mhc__contraction){0};
 }
 

@@ -12,7 +12,7 @@ typedef struct mhc__intervene_result {
     mhc__substitute by;
     int first, end;           /* sites */
     double loss, cost, error; /* held-out nats per token; less the model's own; standard error over batches of text */
-    bool seen;                /* more than twice the standard error, of three batches or more */
+    bool seen;                /* more than twice the standard error, of MHC__INTERVENE_BATCHES or more */
 } mhc__intervene_result;
 
 typedef struct mhc__intervene_model {
@@ -21,6 +21,7 @@ typedef struct mhc__intervene_model {
     char path[1200];   /* a run's folder, or a checkpoint */
     bool failed;       /* its training was not finite: nothing was measured */
     int sites, streams;
+    bool isometry;        /* its H_res are rotations or reflections: their mean is neither */
     int64_t step, tokens; /* of the checkpoint; held out and looked at */
     int64_t batches;
     double loss;    /* as it was trained */
@@ -29,6 +30,8 @@ typedef struct mhc__intervene_model {
     int count;
 } mhc__intervene_model;
 
+/* Batches of text that a verdict takes. */
+enum { MHC__INTERVENE_BATCHES = 3 };
 /* The interventions on all sites, the first half and the second come first, in groups of three. */
 enum { MHC__INTERVENE_GROUPS = 5, MHC__INTERVENE_RANGES = 3 };
 enum { MHC__INTERVENE_HALVES = MHC__INTERVENE_GROUPS * MHC__INTERVENE_RANGES };

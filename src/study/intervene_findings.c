@@ -15,13 +15,6 @@ static void say_cost(const result *r, mhc__text *text) {
         mhc__text_format(text, ", which this text does not tell from none");
 }
 
-static void item(mhc__html *html, mhc__text *said) {
-    html->text.failed |= said->failed;
-    if (said->data)
-        mhc__html_item(html, "%s", said->data);
-    mhc__text_free(said);
-}
-
 static bool costs(const result *r) {
     return !isfinite(r->cost) || (r->seen && r->cost > 0);
 }
@@ -38,17 +31,41 @@ static void about_mixing(const mhc__intervene_model *model, mhc__html *html) {
     mhc__text_format(&said, "; with the token means: ");
     say_cost(mean, &said);
     if (!costs(identity))
-        mhc__text_format(&said, ". Nothing is lost without its mixing.");
+        mhc__text_format(&said, ". This text shows no loss without its mixing.");
     else if (!costs(mean))
-        mhc__text_format(&said,
-                         ". It uses its mixing, but one matrix for each site does as well as one for each token.");
+        mhc__text_format(&said, ". It uses its mixing; this text does not tell one matrix for each site from one for "
+                                "each token.");
+    else if (!isfinite(mean->cost) || !isfinite(identity->cost))
+        mhc__text_format(&said, ". It uses its mixing, and what differs in it from token to token.");
     else
         mhc__text_format(&said,
                          ". It uses its mixing, and %s of what it loses without is lost with the means as well: what "
-                         "differs from token to "
-                         "token.",
-                         !isfinite(mean->cost) || mean->cost > 0.5 * identity->cost ? "most" : "less than half");
-    item(html, &said);
+                         "differs from token to token.",
+                         mean->cost > 0.5 * identity->cost ? "most" : "less than half");
+    if (model->isometry)
+        mhc__text_format(&said, " Means of rotations shrink differences: what the means cost is that as well.");
+    mhc__html_item_text(html, &said);
+}
+
+/* A verdict takes three batches, like that of a cost. */
+static void compare_halves(const result *early, const result *late, bool enough, mhc__text *said) {
+    const bool early_ends = !isfinite(early->cost), late_ends = !isfinite(late->cost);
+    if (early_ends != late_ends) {
+        mhc__text_format(said, ". Only the %s half cannot do without its own.", early_ends ? "first" : "second");
+        return;
+    }
+    if (early_ends) {
+        mhc__text_format(said, ".");
+        return;
+    }
+    const double apart = early->cost - late->cost, error = hypot(early->error, late->error);
+    const bool first = apart > 0;
+    if (!enough || !(fabs(apart) > 2 * error))
+        mhc__text_format(said, ". This text does not tell the halves apart.");
+    else if (costs(first ? early : late))
+        mhc__text_format(said, ". The %s half needs its own more.", first ? "first" : "second");
+    else
+        mhc__text_format(said, ". The %s half loses less.", first ? "second" : "first");
 }
 
 static void about_halves(const mhc__intervene_model *model, mhc__html *html) {
@@ -59,17 +76,13 @@ static void about_halves(const mhc__intervene_model *model, mhc__html *html) {
         mhc__text said = {0};
         if (!early || !late)
             return;
-        double apart = early->cost - late->cost, error = hypot(early->error, late->error);
         mhc__text_format(&said, "%s: H_res = %s in the first half of the sites: ", model->label,
                          mhc__substitute_name(kinds[k]));
         say_cost(early, &said);
         mhc__text_format(&said, "; in the second half: ");
         say_cost(late, &said);
-        if (!(fabs(apart) > 2 * error))
-            mhc__text_format(&said, ". No difference between the halves.");
-        else
-            mhc__text_format(&said, ". The %s half needs its own more.", apart > 0 ? "first" : "second");
-        item(html, &said);
+        compare_halves(early, late, model->batches >= MHC__INTERVENE_BATCHES, &said);
+        mhc__html_item_text(html, &said);
     }
 }
 
@@ -84,7 +97,7 @@ static void about_gates(const mhc__intervene_model *model, mhc__html *html) {
     mhc__text_format(&said, "; of H_post: ");
     say_cost(post, &said);
     mhc__text_format(&said, ".");
-    item(html, &said);
+    mhc__html_item_text(html, &said);
 }
 
 static void about_sites(const mhc__intervene_model *model, mhc__html *html) {
@@ -101,7 +114,7 @@ static void about_sites(const mhc__intervene_model *model, mhc__html *html) {
         say_cost(worst, &said);
         mhc__text_format(&said, ".");
     }
-    item(html, &said);
+    mhc__html_item_text(html, &said);
 }
 
 void mhc__intervene_findings(const mhc__intervene_model *model, mhc__html *html) {

@@ -55,6 +55,10 @@ static mhc_status plan(mhc__intervene_model *model, mhc_error *error) {
     return MHC_OK;
 }
 
+static bool is_seen(const mhc__intervene_result *result, int64_t batches) {
+    return batches >= MHC__INTERVENE_BATCHES && fabs(result->cost) > 2 * result->error;
+}
+
 void mhc__intervene_judge(const double *with, const double *without, int64_t batches, mhc__intervene_result *result) {
     double mean = 0, squares = 0;
     for (int64_t b = 0; b < batches; b++)
@@ -62,7 +66,7 @@ void mhc__intervene_judge(const double *with, const double *without, int64_t bat
     for (int64_t b = 0; b < batches; b++)
         squares += (with[b] - without[b] - mean) * (with[b] - without[b] - mean);
     result->error = batches > 1 ? sqrt(squares / (double)(batches - 1) / (double)batches) : NAN;
-    result->seen = batches >= 3 && fabs(result->cost) > 2 * result->error;
+    result->seen = is_seen(result, batches);
 }
 
 static mhc_status evaluate(looking *at, mhc__coefficient_override *override, void *self, double *losses, double *loss,
@@ -97,7 +101,9 @@ static mhc_status open_model(looking *at, mhc_error *error) {
                                  .precision = config->train.precision,
                                  .stop = at->study->options->stop};
     model->sites = mhc__model_sites(at->trained.model);
-    model->streams = mhc__model_spec(at->trained.model)->streams;
+    const mhc_spec *spec = mhc__model_spec(at->trained.model);
+    model->streams = spec->streams;
+    model->isometry = spec->constraint == MHC_CONSTRAINT_ROTATION || spec->constraint == MHC_CONSTRAINT_ORTHOGONAL;
     model->step = at->trained.state.step;
     model->tokens = rows * config->model.sequence;
     model->batches = mhc__evaluation_batches(&at->what);
@@ -132,25 +138,24 @@ static void result_line(const mhc__intervene_result *r, mhc__text *line) {
     mhc__text_format(line, ",\"seen\":%s}\n", r->seen ? "true" : "false");
 }
 
-static double number_of(json_t *object, const char *name) {
+static bool take_number(json_t *object, const char *name, double *number) {
     json_t *value = json_object_get(object, name);
-    return json_is_number(value) ? json_number_value(value) : NAN;
+    *number = json_is_number(value) ? json_number_value(value) : NAN;
+    return json_is_number(value) || json_is_null(value);
 }
 
-/* Whether the line is that of this result, which it fills in. */
-static bool take_line(const char *line, size_t length, mhc__intervene_result *r) {
+/* Whether the line is that of this result, which it fills in. What follows from the loss and the error is not taken
+ * from the file. */
+static bool take_line(const mhc__intervene_model *model, const char *line, size_t length, mhc__intervene_result *r) {
     json_t *object = json_loadb(line, length, 0, NULL);
     const char *map = json_string_value(json_object_get(object, "map")),
                *by = json_string_value(json_object_get(object, "by"));
     bool right = map && by && !strcmp(map, mhc__map_name(r->map)) && !strcmp(by, mhc__substitute_name(r->by)) &&
                  json_integer_value(json_object_get(object, "first")) == r->first &&
-                 json_integer_value(json_object_get(object, "end")) == r->end;
-    if (right) {
-        r->loss = number_of(object, "loss");
-        r->cost = number_of(object, "cost");
-        r->error = number_of(object, "error");
-        r->seen = json_is_true(json_object_get(object, "seen"));
-    }
+                 json_integer_value(json_object_get(object, "end")) == r->end &&
+                 take_number(object, "loss", &r->loss) && take_number(object, "error", &r->error);
+    r->cost = r->loss - model->loss;
+    r->seen = is_seen(r, model->batches);
     json_decref(object);
     return right;
 }
@@ -168,7 +173,7 @@ static mhc_status take_up(looking *at, const char *bytes, size_t size, int *done
                          "%s: the file is of another model or text; choose another --out, or remove it", at->path);
     const char *line = bytes + skip, *end;
     for (; (end = memchr(line, '\n', size - (size_t)(line - bytes))); line = end + 1, ++*done)
-        if (*done == at->model->count || !take_line(line, (size_t)(end - line), &at->model->results[*done]))
+        if (*done == at->model->count || !take_line(at->model, line, (size_t)(end - line), &at->model->results[*done]))
             return mhc__fail(error, MHC_CORRUPT, "%s:%d: expected the result of another intervention; remove the file",
                              at->path, *done + 2);
     return MHC_OK;

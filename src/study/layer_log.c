@@ -105,7 +105,7 @@ static double norm_of(const float *values, int64_t count) {
 static mhc_status measure_connection(mhc__model *model, int layer, float *const value[MHC__LAYER_VALUES],
                                      mhc_error *error) {
     const mhc__parameter *base = mhc__site_base(model, layer);
-    if (!base)
+    if (mhc__model_spec(model)->mapping == MHC_MAPPING_NONE)
         return MHC_OK;
     mhc__mixer mixer;
     MHC__TRY(mhc__mixer_measure(model, layer, &mixer, error));
@@ -113,12 +113,15 @@ static mhc_status measure_connection(mhc__model *model, int layer, float *const 
     value[MHC__LAYER_RES][layer] = (float)mixer.norm;
     value[MHC__LAYER_RES_RAW_MIN][layer] = (float)mixer.raw_min;
     value[MHC__LAYER_RES_RAW_MAX][layer] = (float)mixer.raw_max;
-    int64_t pre, post;
-    mhc__base_parts(model, &pre, &post);
-    const float *raw = mhc__model_weights(model) + base->offset, *made = mhc__model_coefficients(model, layer);
+    const float *made = mhc__model_coefficients(model, layer);
     const int n = mhc__model_spec(model)->streams;
-    value[MHC__LAYER_PRE_RAW][layer] = (float)norm_of(raw, pre);
-    value[MHC__LAYER_POST_RAW][layer] = (float)norm_of(raw + pre, post);
+    if (base) {
+        int64_t pre, post;
+        mhc__base_parts(model, &pre, &post);
+        const float *raw = mhc__model_weights(model) + base->offset;
+        value[MHC__LAYER_PRE_RAW][layer] = (float)norm_of(raw, pre);
+        value[MHC__LAYER_POST_RAW][layer] = (float)norm_of(raw + pre, post);
+    }
     value[MHC__LAYER_PRE][layer] = (float)norm_of(made, n);
     value[MHC__LAYER_POST][layer] = (float)norm_of(made + n, n);
     return MHC_OK;

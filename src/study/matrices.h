@@ -26,7 +26,8 @@ typedef struct mhc__matrices_window {
 
 typedef struct mhc__matrices_model {
     char label[64], path[1300], connection[32];
-    bool failed; /* its training was not finite: nothing is measured */
+    bool failed;  /* its training was not finite: nothing is measured */
+    bool altered; /* its H_res is not that of the connection's preset: no example of it */
     int64_t step, tokens;
     double loss, seconds; /* of one batch; of training */
     int sites, streams, panel_count;

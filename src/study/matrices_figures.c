@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "probe/matrix.h"
 #include "study/figure.h"
 #include "study/matrices.h"
 
@@ -30,15 +31,10 @@ static void matrix_blocks(const double *h, int n, bool first, mhc__text *tsv) {
         }
     mhc__text_format(tsv, "\n\n");
     for (int i = 0; i < n; i++) {
-        double row = 0, column = 0;
-        for (int j = 0; j < n; j++) {
-            row += h[i * n + j];
-            column += h[j * n + i];
-        }
         mhc__text_format(tsv, "%d\t%d", i + 1, n + 1);
-        mhc__tsv_number(tsv, false, row);
+        mhc__tsv_number(tsv, false, mhc__row_sum(h, n, i));
         mhc__text_format(tsv, "\n%d\t%d", n + 1, i + 1);
-        mhc__tsv_number(tsv, false, column);
+        mhc__tsv_number(tsv, false, mhc__column_sum(h, n, i));
         mhc__text_format(tsv, "\n");
     }
 }

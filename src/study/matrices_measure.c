@@ -201,6 +201,7 @@ mhc_status mhc__matrices_measure(const mhc__matrices *study, mhc__matrices_model
     MHC__TRY(mhc__look_open(model->path, study->own ? NULL : study->options->data, &look, error));
     model->step = look.trained.state.step;
     memcpy(model->connection, look.trained.config.model.connection, sizeof model->connection);
+    model->altered = look.trained.config.model.constraint != 0 || look.trained.config.model.leaky > 0;
     mhc_status status = MHC_OK;
     if (mhc__model_spec(look.trained.model)->mapping == MHC_MAPPING_NONE)
         status = mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: one stream, so that nothing is mixed", model->path);

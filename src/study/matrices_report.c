@@ -80,10 +80,8 @@ static void findings(const mhc__matrices *study, mhc__html *html) {
         mhc__html_item(
             html,
             "%s over all %d sites: the smallest row sum is %.4g, the smallest column sum %.4g. Multiplying "
-            "the averaged matrices instead of averaging the products changes an entry by up to %.2g of the largest%s.",
-            s->label, s->sites, s->row_min, s->column_min, s->means_off,
-            s->means_off < 0.01 ? ": tokens hardly differ in how they mix"
-                                : ": how tokens mix varies together over depth");
+            "the averaged matrices instead of averaging the products changes an entry by up to %.2g of the largest.",
+            s->label, s->sites, s->row_min, s->column_min, s->means_off);
     }
     mhc__html_list_end(html);
 }

@@ -59,6 +59,13 @@ int mhc__overhead_largest(const int *values, int count) {
     return place;
 }
 
+int mhc__overhead_smallest(const int *values, int count) {
+    int place = 0;
+    for (int i = 1; i < count; i++)
+        place = values[i] < values[place] ? i : place;
+    return place;
+}
+
 static mhc_status run(const mhc__study_options *options, mhc_error *error) {
     mhc__overhead *study = calloc(1, sizeof *study);
     if (!study)

@@ -37,6 +37,7 @@ static inline const mhc__overhead_cell *mhc__overhead_residual(const mhc__overhe
 
 /* The place of the largest of some values. */
 int mhc__overhead_largest(const int *values, int count);
+int mhc__overhead_smallest(const int *values, int count);
 
 /* Measures what is not in OUT/cells.jsonl yet. MHC_MISMATCH where that is of other settings. */
 mhc_status mhc__overhead_measure(mhc__overhead *study, mhc_error *error);

@@ -16,9 +16,8 @@ static int place_of(const int *values, int count, int value) {
 mhc__overhead_evidence mhc__overhead_gather(const mhc__overhead *study) {
     int paper = mhc__choice_find(study->choices, study->choice_count, "paper"),
         four = place_of(study->streams, study->stream_count, 4),
-        wide = mhc__overhead_largest(study->channels, study->channel_count), narrow = 0;
-    for (int i = 1; i < study->channel_count; i++)
-        narrow = study->channels[i] < study->channels[narrow] ? i : narrow;
+        wide = mhc__overhead_largest(study->channels, study->channel_count),
+        narrow = mhc__overhead_smallest(study->channels, study->channel_count);
     mhc__overhead_evidence found = {.there = paper >= 0 && four >= 0};
     if (!found.there)
         return found;

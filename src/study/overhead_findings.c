@@ -4,20 +4,6 @@ static void say(mhc__spread ratio, mhc__text *text) {
     mhc__text_format(text, "%.2f (%.2f to %.2f)", ratio.median, ratio.least, ratio.most);
 }
 
-static void item(mhc__html *html, mhc__text *said) {
-    html->text.failed |= said->failed;
-    if (said->data)
-        mhc__html_item(html, "%s", said->data);
-    mhc__text_free(said);
-}
-
-static int smallest(const int *values, int count) {
-    int place = 0;
-    for (int i = 1; i < count; i++)
-        place = values[i] < values[place] ? i : place;
-    return place;
-}
-
 /* "falls", "rises", or neither where the ranges overlap. */
 static void trend(mhc__spread first, mhc__spread last, const char *with, mhc__text *text) {
     if (mhc__overhead_is_less(first, last))
@@ -30,9 +16,9 @@ static void trend(mhc__spread first, mhc__spread last, const char *with, mhc__te
 
 static void about(const mhc__overhead *study, mhc__html *html, int choice) {
     int wide = mhc__overhead_largest(study->channels, study->channel_count),
-        narrow = smallest(study->channels, study->channel_count),
+        narrow = mhc__overhead_smallest(study->channels, study->channel_count),
         many = mhc__overhead_largest(study->streams, study->stream_count),
-        few = smallest(study->streams, study->stream_count);
+        few = mhc__overhead_smallest(study->streams, study->stream_count);
     const char *label = study->choices[choice].label;
     const mhc__overhead_cell *corner = mhc__overhead_at(study, wide, many, choice),
                              *residual = mhc__overhead_residual(study, wide, many);
@@ -48,7 +34,7 @@ static void about(const mhc__overhead *study, mhc__html *html, int choice) {
     } else {
         mhc__text_format(&said, ".");
     }
-    item(html, &said);
+    mhc__html_item_text(html, &said);
     if (few != many) {
         mhc__text_format(&said, "%s at %d channels takes ", label, study->channels[wide]);
         say(mhc__overhead_at(study, wide, few, choice)->ratio, &said);
@@ -56,14 +42,14 @@ static void about(const mhc__overhead *study, mhc__html *html, int choice) {
         say(corner->ratio, &said);
         mhc__text_format(&said, " with %d", study->streams[many]);
         trend(mhc__overhead_at(study, wide, few, choice)->ratio, corner->ratio, "the streams", &said);
-        item(html, &said);
+        mhc__html_item_text(html, &said);
     }
     mhc__text_format(&said,
                      "The memory of a run of %s at %d channels with %d streams is %.2f times the residual's, and %.2f "
                      "times where streams are computed again in backward (the residual's as well).",
                      label, study->channels[wide], study->streams[many], corner->bytes / residual->bytes,
                      corner->least_bytes / residual->least_bytes);
-    item(html, &said);
+    mhc__html_item_text(html, &said);
 }
 
 void mhc__overhead_findings(const mhc__overhead *study, mhc__html *html) {

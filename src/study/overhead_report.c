@@ -132,7 +132,7 @@ static void how_it_was_run(const mhc__overhead *study, mhc__html *html) {
         "it, without evaluation.",
         config->model.blocks, config->train.batch, config->model.sequence, config->model.vocabulary, study->steps,
         study->warmup);
-    mhc__html_paragraph(html, "Where a range is wide, something else ran on the machine.");
+    mhc__html_paragraph(html, "Where a range is wide, something else may have run on the machine.");
 }
 
 static mhc_status build_page(mhc__overhead *study, const mhc__table *table, mhc__html *html, mhc_error *error) {

@@ -52,7 +52,7 @@ double mhc__student_t(double p, int freedom) {
 }
 
 mhc__paired mhc__paired_of(const double *differences, int count) {
-    mhc__paired found = {.count = count, .low = NAN, .high = NAN, .p = NAN, .holm = NAN};
+    mhc__paired found = {.low = NAN, .high = NAN, .p = NAN, .holm = NAN};
     double deviation;
     mhc__mean_spread(differences, count, &found.mean, &deviation);
     if (count < 2 || !isfinite(found.mean))

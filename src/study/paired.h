@@ -8,7 +8,6 @@ double mhc__student_p(double t, int freedom);
 double mhc__student_t(double p, int freedom);
 
 typedef struct mhc__paired {
-    int count;
     double mean, low, high; /* 95 % interval; NaN for one value, or one that is not finite */
     double p;               /* two-sided, of a mean of 0; NaN likewise */
     double holm;            /* after mhc__paired_holm */

@@ -1,5 +1,7 @@
 #include "study/summary.h"
 
+#include "study/settings.h"
+
 void mhc__mean_spread(const double *values, int count, double *mean, double *spread) {
     double sum = 0, squares = 0;
     for (int i = 0; i < count; i++)
@@ -8,6 +10,19 @@ void mhc__mean_spread(const double *values, int count, double *mean, double *spr
     for (int i = 0; i < count; i++)
         squares += (values[i] - *mean) * (values[i] - *mean);
     *spread = count > 1 ? sqrt(squares / (count - 1)) : 0;
+}
+
+void mhc__held_out_cell(const mhc__arm *arms, int seeds, mhc__table *table) {
+    double values[MHC__STUDY_MAX_SEEDS], mean, deviation;
+    for (int s = 0; s < seeds; s++)
+        values[s] = mhc__arm_held_out(&arms[s]);
+    mhc__mean_spread(values, seeds, &mean, &deviation);
+    if (!isfinite(mean))
+        mhc__table_cell(table, "NaN");
+    else if (seeds > 1)
+        mhc__table_cell(table, "%.4f ± %.4f", mean, deviation);
+    else
+        mhc__table_cell(table, "%.4f", mean);
 }
 
 mhc__failures mhc__failures_of(const mhc__arm *arms, int seeds) {

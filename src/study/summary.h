@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "probe/range.h"
+#include "report/table.h"
 #include "study/arm.h"
 
 /* Streams whose spread never exceeds this differ by rounding alone. */
@@ -15,6 +16,10 @@
 
 /* Mean and sample standard deviation (0 for one value). */
 void mhc__mean_spread(const double *values, int count, double *mean, double *spread);
+
+/* A cell: mean of the held-out losses of arms [seeds] ± standard deviation, where there are several; NaN where one was
+ * not finite. */
+void mhc__held_out_cell(const mhc__arm *arms, int seeds, mhc__table *table);
 
 /* Of the seeds of one connection: how many were not finite, and the earliest step at which one was (-1: none). */
 typedef struct mhc__failures {

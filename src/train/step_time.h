@@ -8,9 +8,10 @@
 #include "train/plan.h"
 #include "train/train.h"
 
+/* Stays where it is from open to close; zero before open but for model and train. */
 typedef struct mhc__step_timer {
-    mhc__model_config model; /* vocabulary set; what follows is for rows of its sequence */
-    mhc__train_config train;
+    mhc__model_config model;  /* vocabulary set; what follows is for rows of its sequence */
+    mhc__train_config train;  /* open sets what it needs: steps, and no evaluation and checkpoints */
     mhc__train_memory memory; /* written: what such a run takes, without evaluation */
     double *seconds;          /* written: of the steps that count, in order */
     double loss;              /* written: of the last one */
@@ -29,9 +30,9 @@ void mhc__step_timer_close(mhc__step_timer *timer);
 mhc_status mhc__step_timers_run(mhc__step_timer *timers, int count, int warmup, int steps, const volatile int *stop,
                                 mhc_error *error);
 
-/* Of the steps that count. */
+/* Of the steps that count: seconds. steps: as given to open. Errors: MHC_OUT_OF_MEMORY. */
 mhc_status mhc__step_seconds(const mhc__step_timer *timer, int steps, mhc__spread *spread, mhc_error *error);
-/* Of their ratios, round by round. */
+/* Of their ratios, round by round; the same. */
 mhc_status mhc__step_ratio(const mhc__step_timer *timer, const mhc__step_timer *over, int steps, mhc__spread *spread,
                            mhc_error *error);
 

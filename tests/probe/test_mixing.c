@@ -189,6 +189,7 @@ static void angles_of_rotations(void **state) {
     double p[MATRIX];
     permutation_matrix(4, 1, 1, p); /* a cycle of four: 1, i, -1, -i, one of each pair and both ends */
     assert_near(metric_of(p, 4, MHC__ROTATION_MAX), pi, 1e-14);
+    assert_near(metric_of(p, 4, MHC__ROTATION_MIN), 0, 1e-14);
     gap_mixer(4, 6, p);
     assert_true(isnan(metric_of(p, 4, MHC__ROTATION_MAX)) && isnan(metric_of(p, 4, MHC__ROTATION_MIN)));
 }

@@ -45,7 +45,7 @@ static void of_layers(void **state) {
     double bytes[MHC__TRAFFIC_PARTS], more[MHC__TRAFFIC_PARTS];
     traffic(&config, 10, bytes);
     double products = t * (12 + 36) + 12 * 36 + t * 24 + 144 + t * 32 + 240 + t * 32 + 240;
-    assert_near(bytes[MHC__TRAFFIC_FORWARD_LAYERS], 4 * 2 * (products + t * (4 * 12 + 36 + 12 + 60)), 1e-9);
+    assert_near(bytes[MHC__TRAFFIC_FORWARD_LAYERS], 4 * 2 * (products + t * (4 * 12 + 36 + 12 + 40)), 1e-9);
     double back = 2 * t * (48 + 24 + 32 + 32) + 3 * (432 + 144 + 240 + 240);
     assert_near(bytes[MHC__TRAFFIC_BACKWARD_LAYERS], 4 * 2 * (back + t * (6 * 12 + 2 * 36 + 2 * 12 + 60)), 1e-9);
     assert_near(bytes[MHC__TRAFFIC_HEAD], 4 * (10 * 12 * t + t * 23 + 132 + 2 * t * 11 + 2 * t * 23 + 3 * 132), 1e-9);

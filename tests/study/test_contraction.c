@@ -79,7 +79,7 @@ static mhc__verdict verdict_of(int claim, const mhc__contraction_evidence *e) {
 
 static void test_verdicts_turn(void **state) {
     (void)state;
-    mhc__contraction_evidence e = {60, 1e-6, 0.9, 0.6, 0.1, 1.5, 2.6, 0.8, 0.6, 0.2};
+    mhc__contraction_evidence e = {60, 4, 1e-6, 0.9, 0.6, 0.1, 1.5, 2.6, 0.8, 0.6, 0.2};
     for (int claim = 0; claim < MHC__CONTRACTION_CLAIMS; claim++)
         assert_int_equal(verdict_of(claim, &e), MHC__REPRODUCED);
     e.paper_left = 0.1;
@@ -91,6 +91,8 @@ static void test_verdicts_turn(void **state) {
     e.identity_cosine = 0.9;
     for (int claim = 1; claim < MHC__CONTRACTION_CLAIMS; claim++)
         assert_int_equal(verdict_of(claim, &e), MHC__NOT_REPRODUCED);
+    e.paper_rank = e.hc_rank - 1e-3;
+    assert_int_equal(verdict_of(2, &e), MHC__NOT_DECIDED);
     e.identity_cosine = e.paper_cosine + 1e-3;
     assert_int_equal(verdict_of(3, &e), MHC__NOT_DECIDED);
     e.paper_left = e.paper_uniform_ten = e.hc_rank = e.orthogonal_cosine = NAN;

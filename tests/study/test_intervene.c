@@ -17,7 +17,7 @@ static mhc__intervene_model as_found(void) {
     static const mhc__map maps[] = {MHC__MAP_RES, MHC__MAP_RES, MHC__MAP_RES, MHC__MAP_PRE, MHC__MAP_POST};
     static const mhc__substitute by[] = {MHC__BY_IDENTITY, MHC__BY_UNIFORM, MHC__BY_MEAN, MHC__BY_MEAN, MHC__BY_MEAN};
     mhc__intervene_model model = {
-        .label = "X", .sites = 4, .streams = 4, .results = results, .count = MHC__INTERVENE_HALVES};
+        .label = "X", .sites = 4, .streams = 4, .batches = 4, .results = results, .count = MHC__INTERVENE_HALVES};
     for (int i = 0; i < model.count; i++)
         results[i] = (mhc__intervene_result){.map = maps[i / 3], .by = by[i / 3], .end = 4, .error = 0.001};
     return model;
@@ -43,19 +43,22 @@ static bool says(const mhc__intervene_model *model, const char *words) {
 static void mixing(void **state) {
     (void)state;
     mhc__intervene_model model = as_found();
-    assert_true(says(&model, "Nothing is lost without its mixing."));
+    assert_true(says(&model, "shows no loss without its mixing"));
     set(0, 0.5);
-    assert_true(says(&model, "one matrix for each site does as well"));
+    assert_true(says(&model, "does not tell one matrix for each site from one for each token"));
     set(6, 0.4);
     assert_true(says(&model, "most of what it loses"));
     set(6, 0.1);
     assert_true(says(&model, "less than half of what it loses"));
     set(0, -0.5);
-    assert_true(says(&model, "Nothing is lost without its mixing."));
+    assert_true(says(&model, "shows no loss without its mixing"));
     assert_true(says(&model, "0.5 nats per token less"));
     set(0, NAN);
     assert_true(says(&model, "the loss is not finite"));
     assert_false(says(&model, "nan"));
+    assert_false(says(&model, "less than half"));
+    model.isometry = true;
+    assert_true(says(&model, "Means of rotations shrink"));
     model.failed = true;
     assert_true(says(&model, "was not finite in training"));
 }
@@ -70,6 +73,14 @@ static void halves(void **state) {
     assert_true(says(&model, "The second half needs its own more."));
     set(1, 0.3);
     assert_true(says(&model, "The first half needs its own more."));
+    set(1, -0.1);
+    set(2, -0.5);
+    assert_true(says(&model, "The second half loses less."));
+    set(1, NAN);
+    assert_true(says(&model, "Only the first half cannot do without its own."));
+    set(1, 0.3);
+    model.batches = 2;
+    assert_true(says(&model, "does not tell the halves apart"));
 }
 
 static void judging(void **state) {

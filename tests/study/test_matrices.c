@@ -68,7 +68,20 @@ static void test_verdicts_turn(void **state) {
         assert_int_equal(verdict_of(claim, &e), MHC__NOT_DECIDED);
 }
 
+/* A model with another constraint is no example of its connection. */
+static void test_which_is_mhc(void **state) {
+    (void)state;
+    double gains[MHC__MATRICES_CURVES] = {1, 1.1, 1, 1.2};
+    static mhc__matrices study;
+    study.model_count = 1;
+    study.models[0] = (mhc__matrices_model){.connection = "paper", .sites = 1, .of_mean = gains, .of_token = gains};
+    assert_true(mhc__matrices_gather(&study).mhc_composite == 1.2);
+    study.models[0].altered = true;
+    assert_true(isnan(mhc__matrices_gather(&study).mhc_composite));
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_windows), cmocka_unit_test(test_verdicts_turn)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_windows), cmocka_unit_test(test_verdicts_turn),
+                                       cmocka_unit_test(test_which_is_mhc)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
