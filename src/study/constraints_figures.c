@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "probe/range.h"
 #include "study/constraints.h"
 #include "study/figure.h"
 
@@ -61,30 +62,56 @@ static mhc_status differences(mhc__constraints *study, int control, mhc__html *h
     return mhc__figure_draw(&figure, study->folder.report, html, study->options, error);
 }
 
+/* Names of points that lie on each other can't be read: only the first of them has one. at: [count] points. */
+static void name_points(const double (*at)[2], int count, bool *named) {
+    mhc__range range[2] = {MHC__RANGE_EMPTY, MHC__RANGE_EMPTY};
+    for (int c = 0; c < count; c++)
+        for (int axis = 0; axis < 2; axis++)
+            if (isfinite(at[c][axis]))
+                mhc__widen(&range[axis], at[c][axis]);
+    for (int c = 0; c < count; c++) {
+        named[c] = true;
+        for (int b = 0; b < c && named[c]; b++)
+            named[c] = !named[b] || !(fabs(at[c][0] - at[b][0]) <= 0.35 * (range[0].high - range[0].low) &&
+                                      fabs(at[c][1] - at[b][1]) <= 0.04 * (range[1].high - range[1].low));
+    }
+}
+
 static mhc_status costs(mhc__constraints *study, mhc__html *html, mhc_error *error) {
     mhc__figure figure = {.name = "constraints_costs",
                           .width = 1400,
                           .height = 560,
                           .caption = "Held-out loss after the same tokens, mean over seeds, against what a step takes: "
-                                     "measured (left, median over steps and seeds) and counted (right)."};
-    mhc__text_format(&figure.tsv, "model\theld-out loss\tms per step\tMFLOP per token\n");
+                                     "measured (left, median over steps and seeds) and counted (right). Of points that "
+                                     "lie together the first is named."};
+    double points[2][MHC__STUDY_MAX_CHOICES][2];
+    bool named[2][MHC__STUDY_MAX_CHOICES];
     for (int c = 0; c < study->choice_count; c++) {
-        double sum = 0;
+        double loss = 0;
         for (int s = 0; s < study->seeds; s++)
-            sum += mhc__arm_held_out(mhc__constraints_arm(study, c, s));
-        mhc__text_format(&figure.tsv, "%s", study->choices[c].label);
-        mhc__tsv_number(&figure.tsv, false, sum / study->seeds);
-        mhc__tsv_number(&figure.tsv, false, 1e3 * mhc__constraints_step_seconds(study, c));
-        mhc__tsv_number(&figure.tsv, false, 1e-6 * (study->costs[c].layers + study->costs[c].connection));
-        mhc__text_format(&figure.tsv, "\n");
+            loss += mhc__arm_held_out(mhc__constraints_arm(study, c, s)) / study->seeds;
+        points[0][c][0] = 1e3 * mhc__constraints_step_seconds(study, c);
+        points[1][c][0] = 1e-6 * (study->costs[c].layers + study->costs[c].connection);
+        points[0][c][1] = points[1][c][1] = loss;
+    }
+    for (int panel = 0; panel < 2; panel++)
+        name_points((const double(*)[2])points[panel], study->choice_count, named[panel]);
+    mhc__text_format(&figure.tsv, "model\theld-out loss\tms per step\tMFLOP per token\tname left\tname right\n");
+    for (int c = 0; c < study->choice_count; c++) {
+        const char *label = study->choices[c].label;
+        mhc__text_format(&figure.tsv, "%s", label);
+        mhc__tsv_number(&figure.tsv, false, points[0][c][1]);
+        mhc__tsv_number(&figure.tsv, false, points[0][c][0]);
+        mhc__tsv_number(&figure.tsv, false, points[1][c][0]);
+        mhc__text_format(&figure.tsv, "\t%s\t%s\n", named[0][c] ? label : " ", named[1][c] ? label : " ");
     }
     mhc__text_format(&figure.gnuplot,
                      "set multiplot layout 1,2\nset format \"%%g\"\nset ylabel \"held-out loss (nats)\"\nunset key\n"
-                     "set offsets graph 0.05, graph 0.2, graph 0.05, graph 0.05\n"
+                     "set offsets graph 0.05, graph 0.25, graph 0.05, graph 0.05\n"
                      "set xlabel \"ms per step\"\nset title \"Per second\"\n"
-                     "plot '%s.tsv' using 3:2:1 skip 1 with labels left offset 0.8,0 point ls 3 pt 7\n"
+                     "plot '%s.tsv' using 3:2:5 skip 1 with labels left offset 0.8,0 point ls 3 pt 7\n"
                      "set xlabel \"MFLOP per token\"\nset title \"Per FLOP\"\n"
-                     "plot '%s.tsv' using 4:2:1 skip 1 with labels left offset 0.8,0 point ls 3 pt 7\n"
+                     "plot '%s.tsv' using 4:2:6 skip 1 with labels left offset 0.8,0 point ls 3 pt 7\n"
                      "unset multiplot\n",
                      figure.name, figure.name);
     return mhc__figure_draw(&figure, study->folder.report, html, study->options, error);
