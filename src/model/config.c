@@ -199,6 +199,11 @@ static mhc_status override_constraint(const mhc__model_config *config, mhc_spec 
         spec->activation = MHC_ACTIVATION_NONE;
     }
     override_gates(config, spec);
+    if (spec->mapping == MHC_MAPPING_DYNAMIC && config->pre == MHC__PRE_MEAN && config->post == MHC__POST_ONES &&
+        spec->constraint == MHC_CONSTRAINT_IDENTITY)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT,
+                         "model.static_mapping: expected true: with model.pre mean, model.post ones and "
+                         "model.constraint identity nothing is left to compute from the streams");
     if (config->start == MHC__START_ZEROS) {
         spec->start = MHC_INIT_ZEROS;
         spec->fn_start = 0.0f;

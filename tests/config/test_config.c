@@ -232,6 +232,9 @@ static void test_ranges_name_their_line(void **state) {
     assert_non_null(strstr(error.message, ":2: model.heads: 4 does not divide"));
     assert_int_not_equal(load("model:\n  connection: hyper\n", &config, &error), MHC_OK);
     assert_non_null(strstr(error.message, ":2: model.connection"));
+    const char *nothing_left = "model:\n  connection: paper\n  constraint: identity\n  pre: mean\n  post: ones\n";
+    assert_int_not_equal(load(nothing_left, &config, &error), MHC_OK);
+    assert_non_null(strstr(error.message, "model.static_mapping: expected true"));
     assert_int_not_equal(load("train:\n  batch: 0\n", &config, &error), MHC_OK);
     assert_non_null(strstr(error.message, ":2: train.batch"));
     assert_int_not_equal(load("data:\n\n  eval_share: 7\n", &config, &error), MHC_OK);
