@@ -1,5 +1,6 @@
 #include "report/html.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,30 @@ static const char *marked(const char *c, size_t *mark) {
     return *c == '`' ? strchr(c + 1, '`') : NULL;
 }
 
+/* How much of c, where a word begins, is a number in scientific form with a minus sign, after which a browser would
+ * break the line; 0: none is. */
+static size_t breakable(const char *c) {
+    size_t digits = strspn(c, "0123456789.");
+    if (digits == 0 || c[digits] != 'e' || c[digits + 1] != '-')
+        return 0;
+    size_t exponent = strspn(c + digits + 2, "0123456789");
+    return exponent ? digits + 2 + exponent : 0;
+}
+
+/* One character of escaped text, or one number, and what must stay on its line. Returns what is left. */
+static const char *plain(mhc__text *out, const char *c, char before) {
+    size_t number = isalnum((unsigned char)before) || before == '.' ? 0 : breakable(c);
+    if (number) {
+        mhc__text_format(out, "<span class=\"one\">%.*s</span>", (int)number, c);
+        return c + number;
+    }
+    if (c[0] == ' ' && c[1] == '%' && isdigit((unsigned char)before))
+        mhc__text_format(out, "&nbsp;");
+    else
+        mhc__text_append(out, c, 1);
+    return c + 1;
+}
+
 /* Escapes, then turns `x` and **x** into elements; a marker without its partner stays as it is. */
 void mhc__html_inline(mhc__text *out, const char *text) {
     mhc__text escaped = {0};
@@ -43,7 +68,7 @@ void mhc__html_inline(mhc__text *out, const char *text) {
         size_t mark;
         const char *end = marked(c, &mark), *tag = mark == 2 ? "strong" : "code";
         if (!end) {
-            mhc__text_append(out, c++, 1);
+            c = plain(out, c, c > escaped.data ? c[-1] : ' ');
             continue;
         }
         mhc__text_format(out, "<%s>%.*s</%s>", tag, (int)(end - c - (long)mark), c + mark, tag);

@@ -34,7 +34,8 @@ const char mhc__html_style[] =
     "caption{caption-side:bottom;text-align:left;color:var(--soft);padding:.5rem 0;position:sticky;left:0;"
     "max-width:min(46rem,calc(100vw - 2.5rem))}\n"
     "th,td{padding:.42rem .8rem;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}\n"
-    "th{background:var(--mark);font-weight:600}\n"
+    "th{background:var(--mark);font-weight:600;white-space:normal;vertical-align:bottom;line-height:1.35}\n"
+    ".one{white-space:nowrap}\n"
     "td.n,th.n{text-align:right}\n"
     "tbody tr:last-child td{border-bottom:0}\n"
     "figure{margin:1.2rem 0 2rem}\n"
@@ -64,6 +65,6 @@ const char mhc__html_style[] =
     ".count li{color:var(--tone);margin:0}\n"
     "a{color:var(--accent)}\n"
     "footer{color:var(--soft);font-size:.88rem;border-top:1px solid var(--line);margin-top:3rem;padding-top:1rem}\n"
-    "@media(max-width:60rem){.plot{grid-template-columns:minmax(0,36rem)}}\n"
+    "@media(max-width:60rem){.plot{grid-template-columns:repeat(var(--few),minmax(0,36rem))}}\n"
     "@media(max-width:40rem){main{padding:1.5rem .9rem 3rem}h1{font-size:1.6rem}.claim dl{grid-template-columns:1fr}"
     ".facts div{grid-template-columns:1fr;gap:0}th,td{padding:.4rem .55rem}}\n";

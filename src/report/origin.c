@@ -86,8 +86,8 @@ static void times(const mhc__origin *origin, mhc__table *table) {
     if (isfinite(origin->seconds)) {
         char duration[32];
         mhc__duration(origin->seconds, duration, sizeof duration);
-        mhc__table_cell(table, "Training");
-        mhc__table_cell(table, "%s in all", duration);
+        mhc__table_cell(table, "Time");
+        mhc__table_cell(table, "%s of training or measuring", duration);
     }
     time_t now = time(NULL);
     struct tm utc;

@@ -15,7 +15,7 @@ typedef struct mhc__origin {
     const char *command; /* repeats it */
     const char *seeds;   /* "42", "42 to 44"; NULL: none was used */
     int threads;         /* 0: all */
-    double seconds;      /* of training, all runs together; NaN: unknown */
+    double seconds;      /* of training or, where nothing is trained, measuring, all runs together; NaN: unknown */
 } mhc__origin;
 
 /* The section. The machine is the one that writes the page. */

@@ -136,6 +136,9 @@ static void panels(const picture *from, const char *name, int columns, int rows,
     }
 }
 
+/* Panels up to so many pixels wide can be read in half the width of a phone: two stand beside each other there. */
+enum { SMALL_PANEL = 300 };
+
 mhc_status mhc__svg_inline(const char *folder, const char *name, int columns, int rows, int count, bool symbols,
                            const char *label, mhc__text *out, mhc_error *error) {
     char *path = mhc__format("%s/%s.svg", folder, name), *svg;
@@ -150,7 +153,9 @@ mhc_status mhc__svg_inline(const char *folder, const char *name, int columns, in
     }
     free(path);
     MHC__TRY(status);
-    mhc__text_format(out, "<div class=\"plot\" style=\"--columns:%d\" role=\"img\" aria-label=\"", columns);
+    int few = columns > 1 && found.width / columns <= SMALL_PANEL ? 2 : 1;
+    mhc__text_format(out, "<div class=\"plot\" style=\"--columns:%d;--few:%d\" role=\"img\" aria-label=\"", columns,
+                     few);
     mhc__html_escape(out, label);
     mhc__text_format(out, "\">\n");
     panels(&found, name, columns, rows, count, symbols, out);

@@ -27,6 +27,16 @@ static void test_inline_markup(void **state) {
     mhc__html_free(&html);
 }
 
+/* A line must not end inside a number, nor between one and its percent sign. */
+static void test_numbers_stay_whole(void **state) {
+    (void)state;
+    mhc__text text = {0};
+    mhc__html_inline(&text, "1.5e-04 and -2e-7, 62 % of `3e-4`, x1e-3, 5e+3, 1e-x, a % b");
+    assert_string_equal(text.data, "<span class=\"one\">1.5e-04</span> and -<span class=\"one\">2e-7</span>, "
+                                   "62&nbsp;% of <code>3e-4</code>, x1e-3, 5e+3, 1e-x, a % b");
+    mhc__text_free(&text);
+}
+
 /* Every element that is opened is closed, in order. Void elements of the pages we build: meta and the doctype; in
  * pictures "<x/>". */
 static void assert_well_formed(const char *page) {
@@ -142,8 +152,8 @@ static void test_unwritable(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_escape),   cmocka_unit_test(test_inline_markup), cmocka_unit_test(test_page),
-        cmocka_unit_test(test_markdown), cmocka_unit_test(test_unwritable),
+        cmocka_unit_test(test_escape), cmocka_unit_test(test_inline_markup), cmocka_unit_test(test_numbers_stay_whole),
+        cmocka_unit_test(test_page),   cmocka_unit_test(test_markdown),      cmocka_unit_test(test_unwritable),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }

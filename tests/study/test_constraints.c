@@ -120,8 +120,8 @@ static void findings(const double *losses, double start_off, int best, mhc__html
 }
 
 static void expect_said(mhc__html *html, const char *words, bool there) {
-    if ((strstr(html->text.data, words) != NULL) != there)
-        fail_msg("expected %s\"%s\" in: %s", there ? "" : "no ", words, html->text.data);
+    if ((strstr(html->markdown.data, words) != NULL) != there)
+        fail_msg("expected %s\"%s\" in: %s", there ? "" : "no ", words, html->markdown.data);
 }
 
 static void test_findings_turn(void **state) {
