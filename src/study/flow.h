@@ -28,6 +28,10 @@ static inline const mhc__flow_arm *mhc__flow_at(const mhc__flow *study, int choi
     return &study->arms[choice * study->seeds + seed];
 }
 
+/* Within which mHC is said to keep all gradients. */
+#define MHC__FLOW_CLAIMED_LEAST 1e-7
+#define MHC__FLOW_CLAIMED_MOST  1e-2
+
 /* The layers that are drawn and tabled, of 100 the published 0, 40, 80, 99: those shares of any depth. */
 enum { MHC__FLOW_LAYERS = 4 };
 void mhc__flow_layers(int blocks, int layers[MHC__FLOW_LAYERS]);
@@ -38,6 +42,7 @@ typedef struct mhc__flow_model {
     int64_t steps;                       /* measured */
     double gradient_min, gradient_max;   /* of all layers and steps */
     double gradient_max_early;           /* of the first 100 steps */
+    int64_t outside;                     /* steps in which a layer's lies outside of what is claimed of mHC's */
     double first_layer_min;              /* of the first layer, over steps */
     double ratio_early, ratio_late;      /* last layer over first: median of the first 100, and of the last 500 steps */
     int64_t burst;                       /* the first, see mhc__flow_burst; -1: none */
@@ -45,10 +50,12 @@ typedef struct mhc__flow_model {
     int seeds, bursts;                   /* how many seeds, and how many of them have one */
     double raw_start, raw_end;           /* norm of the logits of res, mean over layers, in the first and last step */
     double raw_change;                   /* the largest relative change of a layer's, before its burst, or at all */
+    double routing_change;               /* the same of the logits of res, pre and post */
     double projected_min, projected_max; /* norm of res, over layers and steps */
     double loss_late;                    /* mhc__flow_loss_late */
     double accuracy, yes;                /* of the last evaluation; NaN without one */
     double moved_min;                    /* of the last evaluation: how far the layer that moved least did */
+    double growth;                       /* of the streams' norm from the first layer to the last, before training */
     double seconds;                      /* per step */
 } mhc__flow_model;
 
@@ -57,7 +64,7 @@ typedef struct mhc__flow_evidence {
     double prior_entropy;        /* of the training answers, nats */
     double majority;             /* share of the commoner answer of the dev questions */
     int64_t dev_questions;       /* how many */
-    int sinkhorn_iterations;     /* that mHC runs */
+    int sinkhorn_iterations;     /* that the published mHC runs */
     double sinkhorn_residual[3]; /* the largest of many logits as they start, after 10, 20 and 40 iterations */
     bool real_questions;         /* not generated ones */
 } mhc__flow_evidence;

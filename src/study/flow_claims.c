@@ -10,11 +10,14 @@ static const char PICTURE[] = "README.md, and its picture mhc_hc_gradient_flow_1
 #define BETTER_ERRORS 2
 /* A loss this much below the entropy of the answers is seen as having learned from the questions. */
 #define LEARNED_NATS 0.02
+/* A weight that moved this far, by its norm at the start, is called moving. */
+#define MOVED 0.01
 /* Norms of raw matrices that move less than this are called constant. */
+#define CONSTANT 0.1
+/* Streams that grow more than this from the first layer to the last are called growing. */
+#define GROWING 1e3
 /* By then the published pictures show the burst. */
 enum { BURST_STEPS = 4100 };
-
-#define CONSTANT 0.1
 
 static bool needs(const mhc__flow_model *model, const char *name, mhc__finding *finding) {
     if (model->there && model->steps > 0)
@@ -27,32 +30,46 @@ static void gradient_range(const void *evidence, mhc__finding *finding) {
     const mhc__flow_model *m = &((const mhc__flow_evidence *)evidence)->mhc;
     if (!needs(m, "boolq-100", finding))
         return;
-    mhc__measured(finding, "%.1e to %.1e over %lld steps; %.1e at most in the first 100", m->gradient_min,
-                  m->gradient_max, (long long)m->steps, m->gradient_max_early);
-    if (m->gradient_min >= 1e-7 && m->gradient_max <= 1e-2)
+    mhc__measured(finding, "%.3g to %.3g; outside of the range in %lld of %lld steps", m->gradient_min, m->gradient_max,
+                  (long long)m->outside, (long long)m->steps);
+    if (isfinite(m->growth))
+        mhc__measured(finding, "before training the streams grow %.3g times from the first layer to the last",
+                      m->growth);
+    if (m->outside == 0)
         mhc__ruled(finding, MHC__REPRODUCED, "Every layer stayed in the range in every step.");
+    else if (!(m->gradient_max > MHC__FLOW_CLAIMED_MOST))
+        mhc__ruled(finding, MHC__NOT_REPRODUCED, "Gradients were smaller.");
     else
-        mhc__ruled(finding, MHC__NOT_REPRODUCED,
-                   "%s. H_pre sums to about 2 and H_post is about 1 in each stream, with no norm anywhere, so signals "
-                   "and gradients grow with depth at the start.",
-                   m->gradient_max > 1e-2 ? "Gradients were far larger, at the start most of all"
-                                          : "Gradients were smaller");
+        mhc__ruled(finding, MHC__NOT_REPRODUCED, "Gradients were up to %.1g times larger%s.%s",
+                   m->gradient_max / MHC__FLOW_CLAIMED_MOST,
+                   m->gradient_max_early >= m->gradient_max ? ", at the start most of all" : "",
+                   m->growth > GROWING ? " There is no norm anywhere, and the streams grow with depth." : "");
+}
+
+/* The first layer's stays this many times above the baseline's. */
+static bool stays_above(const mhc__flow_model *control, const mhc__flow_model *hc) {
+    return control->there && control->first_layer_min > 1e3 * hc->first_layer_min;
 }
 
 static void vanishing(const void *evidence, mhc__finding *finding) {
     const mhc__flow_evidence *e = evidence;
     if (!needs(&e->hc, "boolq-100-hc", finding))
         return;
-    mhc__measured(finding, "the first layer's gradient falls to %.1e", e->hc.first_layer_min);
+    mhc__measured(finding, "the first layer's gradient falls to %.3g", e->hc.first_layer_min);
     if (e->residual.there)
-        mhc__measured(finding, "a residual network's to %.1e", e->residual.first_layer_min);
+        mhc__measured(finding, "a residual network's to %.3g", e->residual.first_layer_min);
+    if (e->identity_start.there)
+        mhc__measured(finding, "to %.3g in the same network where H_res starts as the identity",
+                      e->identity_start.first_layer_min);
     if (!(e->hc.first_layer_min < 1e-15))
         mhc__ruled(finding, MHC__NOT_REPRODUCED, "It did not fall below 1e-15.");
-    else if (e->residual.there && e->residual.first_layer_min > 1e3 * e->hc.first_layer_min)
+    else if (stays_above(&e->residual, &e->hc))
         mhc__ruled(
-            finding, MHC__OTHER_REASON,
-            "It vanishes, because this baseline's raw random H contract the signal layer by layer. It is not what "
-            "a network with residuals does.");
+            finding, MHC__OTHER_REASON, "It vanishes, but not in a network with residuals.%s",
+            stays_above(&e->identity_start, &e->hc)
+                ? " It is the raw random H of this baseline: nothing else differs from the network whose H start "
+                  "as the identity, with H_pre = 1/n and H_post = 1."
+                : "");
     else
         mhc__ruled(finding, MHC__REPRODUCED, "It fell below 1e-15.");
 }
@@ -61,9 +78,9 @@ static void ratios(const void *evidence, mhc__finding *finding) {
     const mhc__flow_evidence *e = evidence;
     if (!needs(&e->hc, "boolq-100-hc", finding) || !needs(&e->mhc, "boolq-100", finding))
         return;
-    mhc__measured(finding, "baseline %.1e in the first 100 steps, %.1e in the last 500", e->hc.ratio_early,
+    mhc__measured(finding, "baseline %.3g in the first 100 steps, %.3g in the last 500", e->hc.ratio_early,
                   e->hc.ratio_late);
-    mhc__measured(finding, "mHC %.1e, %.1e", e->mhc.ratio_early, e->mhc.ratio_late);
+    mhc__measured(finding, "mHC %.3g and %.3g", e->mhc.ratio_early, e->mhc.ratio_late);
     bool baseline = e->hc.ratio_early >= 1e12, mhc = e->mhc.ratio_late >= 10 && e->mhc.ratio_late <= 1000;
     if (baseline && e->mhc.steps < 3000)
         mhc__ruled(finding, MHC__NOT_DECIDED,
@@ -83,14 +100,14 @@ static void collapse(const void *evidence, mhc__finding *finding) {
     const mhc__flow_model *m = &((const mhc__flow_evidence *)evidence)->hc;
     if (!needs(m, "boolq-100-hc", finding))
         return;
-    if (m->bursts)
-        mhc__measured(finding, "%d of %d seeds have a burst, the first at step %lld%s", m->bursts, m->seeds,
-                      (long long)m->burst_first, m->bursts > 1 ? "" : " alone");
-    else
-        mhc__measured(finding, "no burst in %lld steps of %d seed%s", (long long)m->steps, m->seeds,
-                      m->seeds > 1 ? "s" : "");
+    const char *plural = m->seeds > 1 ? "s" : "";
     if (m->bursts > 1)
-        mhc__measured(finding, "the last at step %lld", (long long)m->burst_last);
+        mhc__measured(finding, "bursts in %d of %d seed%s, first at steps %lld to %lld", m->bursts, m->seeds, plural,
+                      (long long)m->burst_first, (long long)m->burst_last);
+    else if (m->bursts == 1)
+        mhc__measured(finding, "a burst in 1 of %d seed%s, at step %lld", m->seeds, plural, (long long)m->burst_first);
+    else
+        mhc__measured(finding, "no burst in %lld steps of %d seed%s", (long long)m->steps, m->seeds, plural);
     if (m->bursts == 0 && m->steps < BURST_STEPS)
         mhc__ruled(finding, MHC__NOT_DECIDED, "It takes at least %d steps; this run has %lld.", BURST_STEPS,
                    (long long)m->steps);
@@ -107,14 +124,14 @@ static void drift(const void *evidence, mhc__finding *finding) {
     const mhc__flow_model *m = &((const mhc__flow_evidence *)evidence)->hc;
     if (!needs(m, "boolq-100-hc", finding))
         return;
-    mhc__measured(finding, "the norm of a raw H_res moves by %.1f %% at most %s", 100 * m->raw_change,
-                  m->burst >= 0 ? "before the burst" : "in the whole run");
+    mhc__measured(finding, "the norm of a raw H_res, H_pre or H_post moves by %.1f %% at most %s",
+                  100 * m->routing_change, m->burst >= 0 ? "before the burst" : "in the whole run");
     if (m->burst < 0 && m->steps < BURST_STEPS)
         mhc__ruled(finding, MHC__NOT_DECIDED,
                    "Nothing has collapsed; it takes at least %d steps, and this run has %lld.", BURST_STEPS,
                    (long long)m->steps);
-    else if (m->raw_change <= CONSTANT)
-        mhc__ruled(finding, MHC__NOT_REPRODUCED, "The matrices do not drift%s.",
+    else if (m->routing_change <= CONSTANT)
+        mhc__ruled(finding, MHC__NOT_REPRODUCED, "The norms of the matrices do not drift%s.",
                    m->burst >= 0 ? " before the burst" : ", and nothing collapses");
     else if (m->burst < 0)
         mhc__ruled(finding, MHC__NOT_DECIDED, "They move, but nothing collapsed in %lld steps.", (long long)m->steps);
@@ -126,16 +143,15 @@ static void rock_solid(const void *evidence, mhc__finding *finding) {
     const mhc__flow_model *m = &((const mhc__flow_evidence *)evidence)->mhc;
     if (!needs(m, "boolq-100", finding))
         return;
-    mhc__measured(finding, "raw norm %.3f in the first step, %.3f in the last, a layer's by at most %.1f %%",
+    mhc__measured(finding, "mean raw norm %.3f in the first step, %.3f in the last; a layer's moves by %.1f %% at most",
                   m->raw_start, m->raw_end, 100 * m->raw_change);
     mhc__measured(finding, "projected norm %.3f to %.3f", m->projected_min, m->projected_max);
     if (fabs(m->raw_end - 1.9) > 0.3 || m->raw_change > CONSTANT)
         mhc__ruled(finding, MHC__NOT_REPRODUCED, "The norm is not about 1.9, or not constant.");
     else if (fabs(m->raw_start - 2) < 0.3)
-        mhc__ruled(
-            finding, MHC__OTHER_REASON,
-            "1.9 is the norm of the logits as Xavier draws them (2.0 on average), before any projection, and they "
-            "hardly train. The norm of a projected matrix lies between 1 and 2 whatever happens.");
+        mhc__ruled(finding, MHC__OTHER_REASON,
+                   "1.9 is the norm of the logits as Xavier draws them (2.0 on average), before any projection, and it "
+                   "hardly moves. The norm of a projected matrix lies between 1 and 2 whatever happens.");
     else
         mhc__ruled(finding, MHC__REPRODUCED, "The norm is about 1.9 and constant.");
 }
@@ -144,7 +160,7 @@ static void no_instability(const void *evidence, mhc__finding *finding) {
     const mhc__flow_model *m = &((const mhc__flow_evidence *)evidence)->mhc;
     if (!needs(m, "boolq-100", finding))
         return;
-    mhc__measured(finding, "largest gradient of a layer in the first 100 steps %.1e", m->gradient_max_early);
+    mhc__measured(finding, "largest gradient of a layer in the first 100 steps %.3g", m->gradient_max_early);
     if (m->burst >= 0)
         mhc__measured(finding, "a burst at step %lld", (long long)m->burst);
     else
@@ -156,6 +172,20 @@ static void no_instability(const void *evidence, mhc__finding *finding) {
         mhc__ruled(finding, MHC__NOT_REPRODUCED, "There is a burst.");
     else
         mhc__ruled(finding, MHC__REPRODUCED, "No explosion and no burst was seen.");
+}
+
+/* Why a model that did not learn did not, from its loss and answers. */
+static const char *not_learned(const mhc__flow_evidence *e, bool fits, bool answers) {
+    const mhc__flow_model *m = &e->mhc;
+    if (fits)
+        return isfinite(m->accuracy)
+                   ? "It fits training questions, but answers others no better than the majority's answer."
+                   : "It fits training questions; what it answers to others was not measured.";
+    if (answers)
+        return "It answers better than the majority's answer, but the loss is not below that of answering alike.";
+    return m->loss_late <= e->prior_entropy + LEARNED_NATS
+               ? "It stays at the majority's share: the loss is that of answering every question alike."
+               : "The loss is above that of answering every question alike.";
 }
 
 static void trainable(const void *evidence, mhc__finding *finding) {
@@ -170,6 +200,10 @@ static void trainable(const void *evidence, mhc__finding *finding) {
                       100 * m->accuracy, 100 * e->majority);
     if (e->hc.there && isfinite(e->hc.accuracy))
         mhc__measured(finding, "baseline %.4g and %.2f %%", e->hc.loss_late, 100 * e->hc.accuracy);
+    if (isfinite(m->moved_min))
+        mhc__measured(finding, "the weight of each layer moved by at least %.3g of its norm", m->moved_min);
+    if (isfinite(m->moved_min) && e->hc.there && isfinite(e->hc.moved_min))
+        mhc__measured(finding, "those of the baseline by %.3g", e->hc.moved_min);
     bool fits = m->loss_late < e->prior_entropy - LEARNED_NATS;
     bool answers = m->accuracy > e->majority + BETTER_ERRORS * chance;
     if (fits && answers)
@@ -177,12 +211,9 @@ static void trainable(const void *evidence, mhc__finding *finding) {
     else if (!e->real_questions)
         mhc__ruled(finding, MHC__NOT_DECIDED,
                    "The answers of generated questions depend on nothing. `mhc data get boolq`, then --data data.");
-    else if (fits)
-        mhc__ruled(finding, MHC__NOT_REPRODUCED,
-                   "It fits training questions, but stays at the majority's share on others.");
     else
-        mhc__ruled(finding, MHC__NOT_REPRODUCED,
-                   "It stays at the majority's share: the loss is that of answering every question alike.");
+        mhc__ruled(finding, MHC__NOT_REPRODUCED, "%s%s", not_learned(e, fits, answers),
+                   m->moved_min > MOVED ? " The weights of all its layers do move." : "");
 }
 
 static void ordinary(const void *evidence, mhc__finding *finding) {
@@ -196,11 +227,13 @@ static void ordinary(const void *evidence, mhc__finding *finding) {
     int there = 0, vanish = 0;
     if (!needs(&e->hc, "boolq-100-hc", finding))
         return;
-    mhc__measured(finding, "last layer over first, first 100 steps: baseline %.1e", e->hc.ratio_early);
+    mhc__measured(finding, "last layer over first, first 100 and last 500 steps: baseline %.3g and %.3g",
+                  e->hc.ratio_early, e->hc.ratio_late);
     for (int i = 0; i < 3; i++) {
         if (!controls[i].model->there)
             continue;
-        mhc__measured(finding, "%s %.1e", controls[i].name, controls[i].model->ratio_early);
+        mhc__measured(finding, "%s %.3g and %.3g", controls[i].name, controls[i].model->ratio_early,
+                      controls[i].model->ratio_late);
         there++;
         vanish += controls[i].model->ratio_early > 1e6;
     }
@@ -209,7 +242,7 @@ static void ordinary(const void *evidence, mhc__finding *finding) {
     else if (vanish == there && e->hc.ratio_early > 1e6)
         mhc__ruled(finding, MHC__REPRODUCED, "The others vanish so as well.");
     else if (e->hc.ratio_early > 1e6)
-        mhc__ruled(finding, MHC__NOT_REPRODUCED, "%d of %d networks with an identity path do not vanish so.",
+        mhc__ruled(finding, MHC__NOT_REPRODUCED, "%d of %d networks that start at the identity do not vanish so.",
                    there - vanish, there);
     else
         mhc__ruled(finding, MHC__NOT_REPRODUCED, "The baseline itself did not vanish.");
@@ -262,7 +295,8 @@ const mhc__claim mhc__flow_claims[] = {
      "Reproduced where every seed has its first between 3,700 and 3,900.",
      collapse, NULL},
     {"boolq-100-39", "The collapse comes from drift of the routing matrices, which the constraint prevents.", README,
-     NULL, "Some layer's raw H_res norm moves by more than 10 % before the burst.", drift, NULL},
+     NULL, "The norm of some layer's raw H_res, H_pre or H_post moves by more than 10 % before the burst.", drift,
+     NULL},
     {"boolq-100-40", "mHC's matrices are rock-solid: H_res is about 1.9.", README, "1.9",
      "Mean raw norm 1.6 to 2.2 at the end, no layer's moved by more than 10 %; the reason is another where it is 2.0 ± "
      "0.3 "

@@ -62,8 +62,12 @@ static double ratio(const mhc__layer_log *log, int64_t first, int64_t end) {
 static void gradients(const mhc__layer_log *log, mhc__flow_model *m) {
     mhc__range all = MHC__RANGE_EMPTY, first = MHC__RANGE_EMPTY;
     for (int64_t step = 0; step < log->count; step++) {
+        mhc__range here = MHC__RANGE_EMPTY;
         for (int layer = 0; layer < log->layers; layer++)
-            mhc__widen(&all, mhc__layer_at(log, step, MHC__LAYER_GRADIENT, layer));
+            mhc__widen(&here, mhc__layer_at(log, step, MHC__LAYER_GRADIENT, layer));
+        mhc__widen(&all, here.low);
+        mhc__widen(&all, here.high);
+        m->outside += !(here.low >= MHC__FLOW_CLAIMED_LEAST && here.high <= MHC__FLOW_CLAIMED_MOST);
         mhc__widen(&first, mhc__layer_at(log, step, MHC__LAYER_GRADIENT, 0));
         if (step < EARLY)
             m->gradient_max_early = fmax(m->gradient_max_early, largest(log, step));
@@ -75,23 +79,32 @@ static void gradients(const mhc__layer_log *log, mhc__flow_model *m) {
     m->ratio_late = ratio(log, log->count - LATE, log->count);
 }
 
+/* The largest relative change of a layer's value from the first step to one before `end`. */
+static double change_of(const mhc__layer_log *log, mhc__layer_value which, int64_t end) {
+    double most = 0;
+    for (int layer = 0; layer < log->layers; layer++) {
+        double start = mhc__layer_at(log, 0, which, layer);
+        for (int64_t step = 1; step < end; step++)
+            most = fmax(most, fabs(mhc__layer_at(log, step, which, layer) - start) / start);
+    }
+    return most;
+}
+
 static void matrices(const mhc__layer_log *log, mhc__flow_model *m) {
     int64_t end = m->burst >= 0 ? m->burst : log->count;
     mhc__range projected = MHC__RANGE_EMPTY;
-    m->raw_start = m->raw_end = m->raw_change = NAN;
+    m->raw_start = m->raw_end = m->raw_change = m->routing_change = NAN;
     if (log->count == 0 || isnan(mhc__layer_at(log, 0, MHC__LAYER_RES_RAW, 0)))
         return;
-    m->raw_start = m->raw_end = m->raw_change = 0;
+    m->raw_start = m->raw_end = 0;
+    m->raw_change = change_of(log, MHC__LAYER_RES_RAW, end);
+    m->routing_change =
+        fmax(m->raw_change, fmax(change_of(log, MHC__LAYER_PRE_RAW, end), change_of(log, MHC__LAYER_POST_RAW, end)));
     for (int layer = 0; layer < log->layers; layer++) {
-        double start = mhc__layer_at(log, 0, MHC__LAYER_RES_RAW, layer);
-        m->raw_start += start / log->layers;
+        m->raw_start += mhc__layer_at(log, 0, MHC__LAYER_RES_RAW, layer) / log->layers;
         m->raw_end += mhc__layer_at(log, log->count - 1, MHC__LAYER_RES_RAW, layer) / log->layers;
-        for (int64_t step = 0; step < log->count; step++) {
-            if (step < end)
-                m->raw_change =
-                    fmax(m->raw_change, fabs(mhc__layer_at(log, step, MHC__LAYER_RES_RAW, layer) - start) / start);
+        for (int64_t step = 0; step < log->count; step++)
             mhc__widen(&projected, mhc__layer_at(log, step, MHC__LAYER_RES, layer));
-        }
     }
     m->projected_min = projected.low;
     m->projected_max = projected.high;
@@ -139,6 +152,8 @@ static mhc__flow_model model_of(const mhc__flow *study, const char *name) {
         m.yes = last->yes;
         m.moved_min = last->moved_min;
     }
+    const mhc__profile *before = &flow->arm.before;
+    m.growth = before->points > 1 ? before->norm[before->points - 1] / before->norm[0] : NAN;
     m.seconds = flow->arm.seconds / (double)flow->arm.series.count;
     return m;
 }
@@ -187,8 +202,7 @@ mhc__flow_evidence mhc__flow_evidence_of(const mhc__flow *study) {
     mhc_spec spec;
     int n = study->config.model.streams;
     if (mhc_spec_preset(&spec, "boolq-100", n, 1, NULL) == MHC_OK)
-        e.sinkhorn_iterations = study->config.model.sinkhorn_iterations ? study->config.model.sinkhorn_iterations
-                                                                        : spec.sinkhorn.iterations;
+        e.sinkhorn_iterations = spec.sinkhorn.iterations;
     for (int i = 0; i < 3; i++)
         e.sinkhorn_residual[i] = sinkhorn_residual(n, iterations[i]);
     return e;

@@ -35,11 +35,27 @@ static void curves_tsv(const mhc__flow *study, int from, int to, const mhc__laye
     }
 }
 
+/* Decades that hold every gradient that is drawn, so that panels can be compared; 1e-15, the dotted line, in any case.
+ */
+static void decades(const mhc__flow *study, const int layers[MHC__FLOW_LAYERS], int *least, int *most) {
+    double low = 1e-15, high = 1;
+    for (int c = 0; c < study->choice_count; c++)
+        for (int64_t step = 0; step < study->config.train.steps; step += stride(study, POINTS))
+            for (int l = 0; l < MHC__FLOW_LAYERS; l++) {
+                double g = value(mhc__flow_at(study, c, 0), step, MHC__LAYER_GRADIENT, layers[l]);
+                low = g > 0 ? fmin(low, g) : low;
+                high = isfinite(g) ? fmax(high, g) : high;
+            }
+    *least = (int)floor(log10(low));
+    *most = (int)ceil(log10(high));
+}
+
 static mhc_status gradient_flow(mhc__flow *study, mhc__html *html, mhc_error *error) {
     static const mhc__layer_value which[] = {MHC__LAYER_GRADIENT};
     int columns = study->choice_count < 2 ? 1 : 2, rows = (study->choice_count + columns - 1) / columns;
-    int layers[MHC__FLOW_LAYERS];
+    int layers[MHC__FLOW_LAYERS], least, most;
     mhc__flow_layers(study->config.model.blocks, layers);
+    decades(study, layers, &least, &most);
     mhc__figure figure = {.name = "gradient_flow",
                           .width = columns * PANEL_WIDTH,
                           .height = rows * PANEL_HEIGHT,
@@ -49,11 +65,12 @@ static mhc_status gradient_flow(mhc__flow *study, mhc__html *html, mhc_error *er
                               "quoted for. Nothing is clamped here."};
     curves_tsv(study, 0, study->choice_count, which, 1, &figure.tsv);
     mhc__text *gp = &figure.gnuplot;
-    mhc__text_format(gp,
-                     "set multiplot layout %d,%d\nset logscale y\nset format y \"10^{%%T}\"\nset xlabel \"step\"\n"
-                     "set ylabel \"||gradient of the layer's weight||\"\nset key top right\n"
-                     "set offsets graph 0, graph 0, graph 0.3, graph 0.02\nset xrange [0:%lld]\n",
-                     rows, columns, (long long)study->config.train.steps);
+    mhc__text_format(
+        gp,
+        "set multiplot layout %d,%d\nset logscale y\nset format y \"10^{%%T}\"\nset xlabel \"step\" offset 0,0.5\n"
+        "set ylabel \"gradient norm of the layer's weight\"\nset key bmargin center horizontal samplen 2\n"
+        "set xrange [0:%lld]\nset yrange [1e%d:1e%d]\n",
+        rows, columns, (long long)study->config.train.steps, least, most);
     for (int c = 0; c < study->choice_count; c++) {
         mhc__text_format(gp, "set title \"%s\"\nplot 1e-15 with lines dt 3 lc rgb \"#888888\" notitle",
                          study->choices[c].label);
@@ -78,14 +95,15 @@ static mhc_status matrix_evolution(mhc__flow *study, int c, const char *name, co
     curves_tsv(study, c, c + 1, which, 6, &figure.tsv);
     mhc__text *gp = &figure.gnuplot;
     mhc__text_format(gp,
-                     "set multiplot layout 1,3\nset xlabel \"step\"\nset ylabel \"Frobenius norm\"\nset key top right\n"
-                     "set xrange [0:%lld]\nset offsets graph 0, graph 0, graph 0.3, graph 0.05\n",
+                     "set multiplot layout 1,3\nset xlabel \"step\" offset 0,0.5\nset ylabel \"Frobenius norm\"\n"
+                     "set key bmargin center horizontal samplen 2\nset xrange [0:%lld]\n"
+                     "set offsets graph 0, graph 0, graph 0.05, graph 0.05\n",
                      (long long)study->config.train.steps);
     for (int k = 0; k < 3; k++) {
         mhc__text_format(gp, "set title \"%s, %s\" noenhanced\nplot ", study->choices[c].label, titles[k]);
         for (int l = 0; l < MHC__FLOW_LAYERS; l++)
             mhc__text_format(gp,
-                             "%s'%s.tsv' using 1:%d skip 1 with lines ls %d title \"raw, layer %d\", \\\n"
+                             "%s'%s.tsv' using 1:%d skip 1 with lines ls %d title \"layer %d\", \\\n"
                              "     '' using 1:%d skip 1 with lines ls %d dt 2 notitle",
                              l ? ", \\\n     " : "", name, 2 + 2 * k * MHC__FLOW_LAYERS + l, 3 + l, layers[l],
                              2 + (2 * k + 1) * MHC__FLOW_LAYERS + l, 3 + l);
@@ -126,7 +144,8 @@ static mhc_status heat_map(mhc__flow *study, mhc__html *html, mhc_error *error) 
     mhc__text_format(
         gp,
         "set multiplot layout %d,%d\nset xlabel \"step\"\nset ylabel \"layer\"\nset xrange [0:%lld]\n"
-        "set yrange [-0.5:%d.5]\nset cbrange [-16:4]\nunset key\nunset grid\nset cblabel \"log10 gradient norm\"\n"
+        "set yrange [-0.5:%d.5]\nset cbrange [-16:4]\nunset key\nunset grid\nset cblabel \"log10 gradient norm\" "
+        "offset 0.7,0\n"
         "set palette defined (0 \"#0d0887\", 0.3 \"#7e03a8\", 0.55 \"#cc4778\", 0.8 \"#f89540\", 1 \"#f0f921\")\n",
         rows, columns, (long long)study->config.train.steps, study->config.model.blocks - 1);
     for (int c = 0; c < study->choice_count; c++)
@@ -148,6 +167,7 @@ static mhc_status learning(mhc__flow *study, mhc__html *html, mhc_error *error) 
                               "a constant answer reaches); and share of dev questions right, against the majority's "
                               "share (dotted)."};
     mhc__text *tsv = &figure.tsv, *gp = &figure.gnuplot;
+    double least_loss = 0.55, least_right = 0.35;
     mhc__text_format(tsv, "step");
     for (int c = 0; c < study->choice_count; c++)
         mhc__text_format(tsv, "\t%s loss", study->choices[c].label);
@@ -160,29 +180,33 @@ static mhc_status learning(mhc__flow *study, mhc__html *html, mhc_error *error) 
             for (int64_t i = first; i < first + window; i++)
                 sum += i < series->count ? series->at[i].loss / (double)window : NAN;
             mhc__tsv_number(tsv, false, sum);
+            least_loss = fmin(least_loss, sum);
         }
         mhc__text_format(tsv, "\n");
     }
     for (int c = 0; c < study->choice_count; c++) {
         const mhc__layer_log *log = &mhc__flow_at(study, c, 0)->log;
         mhc__text_format(tsv, "\n\n# %s: steps, share right\n", study->choices[c].label);
-        for (int i = 0; i < log->evaluation_count; i++)
+        for (int i = 0; i < log->evaluation_count; i++) {
             mhc__text_format(tsv, "%lld\t%.6f\n", (long long)log->evaluations[i].steps, log->evaluations[i].accuracy);
+            least_right = fmin(least_right, log->evaluations[i].accuracy);
+        }
         if (!log->evaluation_count)
             mhc__text_format(tsv, "NaN\tNaN\n");
     }
     mhc__text_format(gp,
-                     "set multiplot layout 1,2\nset xlabel \"step\"\nset xrange [0:%lld]\nset key top right\n"
-                     "set title \"Training loss\"\nset ylabel \"cross-entropy (nats)\"\nset yrange [0.55:0.85]\n"
+                     "set multiplot layout 1,2\nset xlabel \"step\" offset 0,0.5\nset xrange [0:%lld]\n"
+                     "set key bmargin center horizontal samplen 2\n"
+                     "set title \"Training loss\"\nset ylabel \"cross-entropy (nats)\"\nset yrange [%.2f:0.85]\n"
                      "plot %.9g with lines dt 3 lc rgb \"#888888\" notitle",
-                     (long long)study->config.train.steps, evidence.prior_entropy);
+                     (long long)study->config.train.steps, floor(20 * least_loss) / 20, evidence.prior_entropy);
     for (int c = 0; c < study->choice_count; c++)
         mhc__text_format(gp, ", \\\n     'learning.tsv' index 0 using 1:%d skip 1 with lines ls %d title \"%s\"", 2 + c,
                          study->choices[c].style, study->choices[c].label);
     mhc__text_format(gp,
-                     "\nset title \"Dev questions right\"\nset ylabel \"share\"\nset yrange [0.35:0.75]\n"
+                     "\nset title \"Dev questions right\"\nset ylabel \"share\"\nset yrange [%.2f:0.75]\n"
                      "plot %.9g with lines dt 3 lc rgb \"#888888\" notitle",
-                     evidence.dev_questions ? evidence.majority : 0.5);
+                     floor(20 * least_right) / 20, evidence.dev_questions ? evidence.majority : 0.5);
     for (int c = 0; c < study->choice_count; c++)
         mhc__text_format(gp,
                          ", \\\n     'learning.tsv' index %d using 1:2 with linespoints ls %d pt 7 ps 0.7 title \"%s\"",

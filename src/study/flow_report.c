@@ -59,9 +59,9 @@ static const struct {
     {"Loss at the end", mhc__flow_loss_late},
     {"Dev accuracy %", accuracy},
     {"says yes %", yes},
-    {"Gradient of the first layer, first step", first_at_start},
+    {"First layer's gradient, first step", first_at_start},
     {"last step", first_at_end},
-    {"Gradient of the last layer, first step", last_at_start},
+    {"Last layer's gradient, first step", last_at_start},
     {"last step", last_at_end},
     {"Weights moved, least", moved_least},
     {"most", moved_most},
@@ -215,9 +215,9 @@ static void summary(const mhc__flow *study, const mhc__flow_evidence *e, mhc__ht
         double first = of_layer(flow, 0, 0), last = of_layer(flow, 0, flow->log.layers - 1);
         mhc__html_item(
             html,
-            "**%s.** In the first step the gradient of the first layer is %.1e and that of the last %.1e; in "
-            "the last step %.1e and %.1e.",
-            study->choices[c].label, first, last, first_at_end(flow), last_at_end(flow));
+            "**%s.** The gradient of the first layer goes from %.3g in the first step to %.3g in the last, that of "
+            "the last layer from %.3g to %.3g.",
+            study->choices[c].label, first, first_at_end(flow), last, last_at_end(flow));
     }
     mhc__text losses = {0}, right = {0};
     for (int c = 0; c < study->choice_count; c++) {

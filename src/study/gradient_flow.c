@@ -139,7 +139,7 @@ extern const mhc__study mhc__study_gradient_flow;
 const mhc__study mhc__study_gradient_flow = {
     "gradient-flow",
     "the gradient of each of 100 layers at every step: boolq-100's baseline and mHC, and real residuals",
-    "--quick 4 minutes, default 30 minutes, --published 2 hours",
+    "--quick 1 to 4 minutes, default 8 to 30, --published half an hour to 2 hours",
     "github.com/ApurvPujari/mHC-implementation, 888e83a",
     "Repeats the experiment of github.com/ApurvPujari/mHC-implementation: a network of 100 linear layers that\n"
     "answers BoolQ's questions from their words alone, with four streams and raw random matrices (its\n"

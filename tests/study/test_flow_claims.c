@@ -27,12 +27,14 @@ static mhc__flow_model quiet(void) {
                              .raw_start = 1.4,
                              .raw_end = 1.9,
                              .raw_change = 0.05,
+                             .routing_change = 0.05,
                              .projected_min = 1.1,
                              .projected_max = 1.6,
                              .loss_late = 0.5,
                              .accuracy = 0.8,
                              .yes = 0.6,
                              .moved_min = 0.1,
+                             .growth = 2,
                              .seconds = 0.1};
 }
 
@@ -50,13 +52,13 @@ static mhc__flow_evidence as_claimed(void) {
                             .sinkhorn_residual = {1e-6, 1e-8, 1e-8},
                             .real_questions = true};
     e.hc.first_layer_min = 1e-17;
-    e.residual.first_layer_min = 1e-17;
+    e.residual.first_layer_min = e.identity_start.first_layer_min = 1e-17;
     e.hc.ratio_early = e.hc.ratio_late = 1e15;
     e.residual.ratio_early = e.residual_norm.ratio_early = e.identity_start.ratio_early = 1e15;
     e.hc.burst = e.hc.burst_first = 3800;
     e.hc.burst_last = 3850;
     e.hc.bursts = 3;
-    e.hc.raw_change = 0.5;
+    e.hc.routing_change = 0.5;
     return e;
 }
 
@@ -64,13 +66,15 @@ static mhc__flow_evidence as_claimed(void) {
 static mhc__flow_evidence as_found(void) {
     mhc__flow_evidence e = as_claimed();
     e.mhc.gradient_max = e.mhc.gradient_max_early = 1e15;
+    e.mhc.outside = 1200;
+    e.mhc.growth = 1e14;
     e.mhc.ratio_late = 1e6;
     e.mhc.raw_start = 2;
     e.mhc.burst = 950;
-    e.residual.first_layer_min = 1e-5;
+    e.residual.first_layer_min = e.identity_start.first_layer_min = 1e-5;
     e.residual.ratio_early = e.residual_norm.ratio_early = e.identity_start.ratio_early = 2;
     e.hc.burst_first = 1200;
-    e.hc.raw_change = 0.01;
+    e.hc.routing_change = 0.01;
     e.hc.accuracy = e.mhc.accuracy = 0.6217;
     e.hc.loss_late = e.mhc.loss_late = 0.6614;
     e.sinkhorn_iterations = 40;
@@ -134,6 +138,47 @@ static void at_the_majority(void **state) {
     assert_verdict("boolq-100-42", &e, MHC__NOT_DECIDED);
 }
 
+/* Reasons say what the data decide, and no more. */
+static void reasons(void **state) {
+    (void)state;
+    static const struct {
+        const char *id;
+        double loss, accuracy, moved;
+        const char *reason;
+    } learned[] = {
+        {"boolq-100-42", 0.6626, 0.6217, 0.2, "The weights of all its layers do move"},
+        {"boolq-100-42", 0.9, 0.6217, 0, "above that of answering every question alike"},
+        {"boolq-100-42", 0.6626, 0.65, 0, "better than the majority's answer, but the loss"},
+        {"boolq-100-42", 0.5, 0.6217, 0, "answers others no better"},
+        {"boolq-100-42", 0.5, NAN, 0, "was not measured"},
+    };
+    for (size_t i = 0; i < sizeof learned / sizeof learned[0]; i++) {
+        mhc__flow_evidence e = as_found();
+        e.mhc.loss_late = learned[i].loss;
+        e.mhc.accuracy = learned[i].accuracy;
+        e.mhc.moved_min = learned[i].moved;
+        mhc__finding finding = mhc__claim_decide(claim(learned[i].id), &e);
+        if (!strstr(finding.reason.data, learned[i].reason))
+            fail_msg("expected \"%s\": %s", learned[i].reason, finding.reason.data);
+        assert_int_equal(!!strstr(finding.reason.data, "do move"), learned[i].moved > 0);
+        mhc__finding_free(&finding);
+    }
+    mhc__flow_evidence e = as_found();
+    mhc__finding finding = mhc__claim_decide(claim("boolq-100-36"), &e);
+    assert_non_null(strstr(finding.reason.data, "nothing else differs"));
+    mhc__finding_free(&finding);
+    e.identity_start.first_layer_min = 1e-17; /* then it is not the random start */
+    finding = mhc__claim_decide(claim("boolq-100-36"), &e);
+    assert_null(strstr(finding.reason.data, "nothing else differs"));
+    mhc__finding_free(&finding);
+    e.mhc.gradient_max_early = 1;
+    e.mhc.growth = 2;
+    finding = mhc__claim_decide(claim("boolq-100-35"), &e);
+    assert_null(strstr(finding.reason.data, "at the start"));
+    assert_null(strstr(finding.reason.data, "grow with depth"));
+    mhc__finding_free(&finding);
+}
+
 static void what_is_not_there(void **state) {
     (void)state;
     mhc__flow_evidence none = as_found();
@@ -182,6 +227,7 @@ static void bursts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(verdicts_turn), cmocka_unit_test(at_the_majority),
-                                       cmocka_unit_test(what_is_not_there), cmocka_unit_test(bursts)};
+                                       cmocka_unit_test(reasons), cmocka_unit_test(what_is_not_there),
+                                       cmocka_unit_test(bursts)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
