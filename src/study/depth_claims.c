@@ -9,6 +9,8 @@
 
 /* A loss below this is a task that is solved, as the claims say it. */
 #define SOLVED 0.01
+/* A state that grows more than this in a block. */
+#define GROWS 1.1
 /* log10(1/4), to which long products of mixing doubly stochastic 4 x 4 matrices tend. */
 #define QUARTER (-0.6020599913)
 
@@ -117,7 +119,7 @@ static void attenuates(const void *data, mhc__finding *finding) {
     }
     mhc__measured(finding, "sums of the product of all H_res are 1 within %.0e", off);
     mhc__measured(finding, "the state grows by %.3f a block", growth);
-    if (off < 1e-2 && growth > 1.1)
+    if (off < 1e-2 && growth > GROWS)
         mhc__ruled(
             finding, MHC__NOT_REPRODUCED,
             "The product keeps the mean of the streams as it is; its entries of 1/4 average the streams. And the "
@@ -138,8 +140,8 @@ static void bounds_signal(const void *data, mhc__finding *finding) {
         mhc__measured(finding, "signal out/in at %d blocks %.2e, %.3f a block", e->depths[d], m->signal, m->growth);
         if (own->there)
             mhc__measured(finding, "without the inner residual %.2e, %.3f a block", own->signal, own->growth);
-        bounded &= m->growth < 1.1;
-        controlled &= own->there && own->growth < 1.1;
+        bounded &= m->growth < GROWS;
+        controlled &= own->there && own->growth < GROWS;
     }
     if (bounded)
         mhc__ruled(finding, MHC__REPRODUCED, "It grows by less than a tenth a block.");
@@ -435,22 +437,32 @@ static void constraint_is_key(const void *data, mhc__finding *finding) {
                    "They differ by more than a tenth; which part of it is the constraint's is not seen here.");
 }
 
+/* What compounds grows alike in every block, so that deeper networks grow as much per block. */
 static void residuals_compound(const void *data, mhc__finding *finding) {
     const evidence *e = data;
     if (missing(e, MHC__DEPTH_RESIDUAL, "residual", finding))
         return;
-    double most = 0;
+    int fast = 0;
+    bool finite = true;
     for (int d = 0; d < e->depth_count; d++) {
         const model *m = &e->at[d][MHC__DEPTH_RESIDUAL];
         mhc__measured(finding, "%d blocks: %.3f a block at the start, %.3f trained", e->depths[d], m->growth,
                       m->growth_end);
-        most = fmax(most, fmax(m->growth, m->growth_end));
-        most = isfinite(m->growth_end) ? most : INFINITY;
+        fast += fmax(m->growth, m->growth_end) > GROWS;
+        finite &= m->not_finite < 0 && isfinite(m->growth_end);
     }
-    if (most < 1.1)
-        mhc__ruled(finding, MHC__NOT_REPRODUCED, "The state grows by less than a tenth a block at all these depths.");
+    if (!finite)
+        mhc__ruled(finding, MHC__REPRODUCED, "It does not stay finite.");
+    else if (fast == e->depth_count)
+        mhc__ruled(finding, MHC__REPRODUCED, "The state grows by more than a tenth a block at every depth.");
+    else if (fast)
+        mhc__ruled(finding, MHC__NOT_REPRODUCED,
+                   "The state grows by more than a tenth a block at %d of %d depths and by less at others: it does not "
+                   "compound. "
+                   "Every step is finite.",
+                   fast, e->depth_count);
     else
-        mhc__ruled(finding, MHC__REPRODUCED, "The state grows by more than a tenth a block.");
+        mhc__ruled(finding, MHC__NOT_REPRODUCED, "The state grows by less than a tenth a block at all these depths.");
 }
 
 static void conservative_lr(const void *data, mhc__finding *finding) {
@@ -478,23 +490,25 @@ static double spread_of(const evidence *e, mhc__depth_which which, bool at_the_s
 static void measured_parting(const evidence *e, mhc__finding *finding) {
     double uniform = spread_of(e, MHC__DEPTH_UNIFORM, false), large = spread_of(e, MHC__DEPTH_LARGE_EPS, false);
     if (!isnan(uniform))
-        mhc__measured(finding, "%.1e at most from logits of 0, where nothing is rounded", uniform);
+        mhc__measured(finding, "%.2g at most from logits of 0, where nothing is rounded", uniform);
     if (!isnan(large))
-        mhc__measured(finding, "%.1e at most with AdamW's eps at 1e-5", large);
+        mhc__measured(finding, "%.2g at most with AdamW's eps at 1e-5", large);
 }
 
-/* Whether one stream that grows as much learns as well, at some depth; says what both come to. */
-static bool one_is_enough(const evidence *e, mhc__finding *finding) {
-    bool enough = false;
+/* At how many depths one stream that grows as much learns as well, and at how many of these a longer or larger run
+ * might still say otherwise; says what both come to. */
+static int as_good_alone(const evidence *e, int *too_early, mhc__finding *finding) {
+    int depths = 0;
+    *too_early = 0;
     for (int d = 0; d < e->depth_count; d++) {
         const model *mhc = &e->at[d][MHC__DEPTH_MHC], *one = &e->at[d][MHC__DEPTH_ONE_STREAM];
-        if (!one->there)
-            return false;
         mhc__measured(finding, "%d blocks: loss %.4g, of one stream that grows as much %.4g", e->depths[d], mhc->loss,
                       one->loss);
-        enough |= !(mhc->loss < 0.9 * one->loss) && !too_small(e, mhc);
+        bool alone = !(mhc->loss < 0.9 * one->loss);
+        depths += alone;
+        *too_early += alone && too_small(e, mhc);
     }
-    return enough;
+    return depths;
 }
 
 static void streams_differ(const void *data, mhc__finding *finding) {
@@ -502,23 +516,33 @@ static void streams_differ(const void *data, mhc__finding *finding) {
     if (missing(e, MHC__DEPTH_MHC, "mhc-poc", finding))
         return;
     double start = spread_of(e, MHC__DEPTH_MHC, true), most = spread_of(e, MHC__DEPTH_MHC, false);
-    mhc__measured(finding, "spread of mHC's streams %.1e at the start, %.1e at most", start, most);
+    bool copies = start <= 1e-5, by_rounding = spread_of(e, MHC__DEPTH_UNIFORM, false) == 0;
+    mhc__measured(finding, "spread of mHC's streams %.2g at the start, %.2g at most", start, most);
     measured_parting(e, finding);
-    bool enough = one_is_enough(e, finding), shown = spread_of(e, MHC__DEPTH_UNIFORM, false) == 0;
-    if (most <= 1e-5)
+    if (most <= 1e-5) {
         mhc__ruled(finding, MHC__NOT_REPRODUCED, "The streams are copies of each other, up to rounding.");
-    else if (enough)
+        return;
+    }
+    if (missing(e, MHC__DEPTH_ONE_STREAM, "mhc-one-stream", finding))
+        return;
+    int too_early, alone = as_good_alone(e, &too_early, finding);
+    const char *parting = !copies       ? ""
+                          : by_rounding ? " The streams start as copies and come apart by rounding alone."
+                                        : " The streams start as copies.";
+    if (alone > too_early)
         mhc__ruled(finding, MHC__NOT_REPRODUCED,
-                   "%sTheir loss is not a tenth below that of one stream that grows as much in every block: nothing is "
-                   "expressed by them.",
-                   start <= 1e-5 ? "The streams start as copies and come apart by rounding alone. " : "");
-    else if (start <= 1e-5)
+                   "At %d of %d depths their loss is not a tenth below that of one stream that grows as much in every "
+                   "block: nothing is expressed by them.%s",
+                   alone - too_early, e->depth_count, parting);
+    else if (too_early)
+        mhc__ruled(finding, MHC__NOT_DECIDED, "It takes the published size and 200 steps: without --quick.%s", parting);
+    else if (copies)
         mhc__ruled(
             finding, MHC__OTHER_REASON,
             "They start as copies. With copies the loss has no slope towards H_res, so the gradient of its logits is "
             "rounding error; AdamW divides that by its own size and takes full steps along it. The streams come "
             "apart by chance%s.",
-            shown ? ": from a start that rounds nothing they stay copies to the last bit" : "");
+            by_rounding ? ": from a start that rounds nothing they stay copies to the last bit" : "");
     else
         mhc__ruled(finding, MHC__REPRODUCED, "They differ from the start.");
 }
@@ -578,7 +602,9 @@ const mhc__claim mhc__depth_claims[] = {
      "tenth.",
      constraint_is_key, NULL},
     {"mhc-poc-31", "Standard residuals compound into instability with depth.", BLOG, NULL,
-     "Norm of the state out over in, at the start and trained: above 1.1 a block.", residuals_compound, NULL},
+     "Some run is not finite, or the norm of the state out over in, at the start or trained, is above 1.1 a block at "
+     "every depth.",
+     residuals_compound, NULL},
     {"mhc-poc-32", "The learning rate is a conservative 1e-4, which is why there is no NaN.", DOCS,
      "1e-4; 2e-3 in its configurations", "The learning rate of the configuration is not above 2e-4.", conservative_lr,
      NULL},

@@ -7,6 +7,9 @@
 
 enum { PANEL_WIDTH = 500, PANEL_HEIGHT = 400, MODELS = 3 };
 
+/* Depths have the line styles from here on: those before are the models'. */
+enum { DEPTH_STYLE = 4 };
+
 /* The published models among the choices, in the order of the published pictures. */
 typedef struct models {
     int at[MODELS], count;
@@ -108,7 +111,7 @@ static mhc_status gain_comparison(mhc__sweep *study, const models *shown, mhc__h
                           .height = PANEL_HEIGHT + 20,
                           .caption =
                               "The published gain proxy, log10 of the largest entry of the product of all H_res, "
-                              "step by step. It starts where it stays: it is a property of the initialisation."};
+                              "step by step. What it is before the first step is a property of the initialisation."};
     steps_tsv(study, shown, &figure.tsv);
     mhc__text *gp = &figure.gnuplot;
     mhc__text_format(
@@ -123,8 +126,10 @@ static mhc_status gain_comparison(mhc__sweep *study, const models *shown, mhc__h
         for (int d = 0; d < study->depth_count; d++)
             mhc__text_format(
                 gp,
-                "%s'gain_comparison.tsv' using 1:%d skip 1 with linespoints pi 20 lw 2 pt 7 ps 0.5 title \"%d blocks\"",
-                d ? ", \\\n     " : "", column(shown, d, m, PROXY), study->depths[d]);
+                "%s'gain_comparison.tsv' using 1:%d skip 1 with linespoints ls %d pi 20 pt 7 ps 0.5 title \"%d "
+                "blocks\"",
+                d ? ", \\\n     " : "", column(shown, d, m, PROXY),
+                DEPTH_STYLE + d % (MHC__PLOT_STYLES - DEPTH_STYLE + 1), study->depths[d]);
         mhc__text_format(gp, "\n");
     }
     mhc__text_format(gp, "unset multiplot\n");

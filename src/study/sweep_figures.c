@@ -70,7 +70,7 @@ static mhc_status by_site_figure(mhc__sweep *study, by_site which, mhc__figure *
     mhc__text_format(gp,
                      "set multiplot layout 2,%d\nset logscale y\nset format y \"10^{%%T}\"\nset key %s\n"
                      "set xlabel \"blocks passed\"\nset ylabel \"%s\" noenhanced\n",
-                     study->depth_count, key_at(study, "top left"), ylabel);
+                     study->depth_count, key_at(study, which == SIGNAL ? "top left" : "top right"), ylabel);
     for (int when = 0; when < 2; when++)
         for (int d = 0; d < study->depth_count; d++) {
             mhc__text_format(gp, "set title \"%d blocks, %s\"\nset xrange [0:%d]\nplot ", study->depths[d],
@@ -178,7 +178,7 @@ static mhc_status scaling(mhc__sweep *study, mhc__html *html, mhc_error *error) 
     }
     mhc__text_format(
         gp,
-        "set multiplot layout 1,3\nset logscale y\nset format y \"%%g\"\nset key %s\n"
+        "set multiplot layout 1,3\nset logscale y\nset format y \"10^{%%T}\"\nset key %s\n"
         "set xlabel \"blocks\"\nset xrange [0:*]\nset offsets graph 0.03, graph 0.03, graph 0.15, graph 0.05\n",
         key_at(study, "top left"));
     for (int p = 0; p < 3; p++) {

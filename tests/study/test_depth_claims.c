@@ -159,10 +159,13 @@ static void controls_turn(void **state) {
     e.at[1][MHC__DEPTH_ONE_STREAM].loss = 0.00054; /* not at every depth */
     assert_verdict(expressive, &e, MHC__NOT_REPRODUCED);
     e.full_size = false; /* which a small run does not show */
-    assert_verdict(expressive, &e, MHC__OTHER_REASON);
+    assert_verdict(expressive, &e, MHC__NOT_DECIDED);
+    e = as_found();
+    e.at[1][MHC__DEPTH_ONE_STREAM].there = false; /* without the control nothing is known */
+    assert_verdict(expressive, &e, MHC__NOT_DECIDED);
     e = as_found();
     for (int d = 0; d < 3; d++) {
-        e.at[d][MHC__DEPTH_ONE_STREAM].there = false;
+        e.at[d][MHC__DEPTH_ONE_STREAM].loss = 0.001;
         e.at[d][MHC__DEPTH_UNIFORM].spread_max = 0;
     }
     mhc__finding finding = mhc__claim_decide(expressive, &e);
@@ -173,6 +176,21 @@ static void controls_turn(void **state) {
     finding = mhc__claim_decide(expressive, &e);
     assert_null(strstr(finding.reason.data, "to the last bit"));
     mhc__finding_free(&finding);
+}
+
+/* A growth at one depth that a deeper network does not have does not compound. */
+static void compounding(void **state) {
+    (void)state;
+    const mhc__claim *claim = &mhc__depth_claims[31 - 16];
+    mhc__depth_evidence e = as_found();
+    e.at[0][MHC__DEPTH_RESIDUAL].growth_end = 1.114;
+    assert_verdict(claim, &e, MHC__NOT_REPRODUCED);
+    e.at[1][MHC__DEPTH_RESIDUAL].growth_end = e.at[2][MHC__DEPTH_RESIDUAL].growth_end = 1.12;
+    assert_verdict(claim, &e, MHC__REPRODUCED);
+    e = as_found();
+    e.at[2][MHC__DEPTH_RESIDUAL].growth_end = NAN;
+    e.at[2][MHC__DEPTH_RESIDUAL].not_finite = 40;
+    assert_verdict(claim, &e, MHC__REPRODUCED);
 }
 
 static void what_is_not_there(void **state) {
@@ -194,6 +212,7 @@ static void what_is_not_there(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(verdicts_turn), cmocka_unit_test(further_turns),
-                                       cmocka_unit_test(controls_turn), cmocka_unit_test(what_is_not_there)};
+                                       cmocka_unit_test(controls_turn), cmocka_unit_test(compounding),
+                                       cmocka_unit_test(what_is_not_there)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
