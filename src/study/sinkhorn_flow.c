@@ -32,7 +32,7 @@ mhc_status mhc__sinkhorn_flow(const mhc__study_options *options, const char *fol
     static const int iterations[FLOW] = {0, 1, 2, 5, 10, 20};
     mhc__figure figure = {.name = "sinkhorn_flow",
                           .width = 1500,
-                          .height = 370,
+                          .height = 330,
                           .caption =
                               "A random matrix, exp of N(0, 1) logits, after 0 to 20 Sinkhorn iterations (rows, "
                               "then columns): the map that gives mHC its H_res. Below each: the largest distance "

@@ -33,7 +33,10 @@ static void limits_table(const evidence *e, mhc__table *table) {
         mhc__table_number(table, one->cycles_mean);
         mhc__table_number(table, one->cycles_p99);
         mhc__table_number(table, 100 * one->capped);
-        mhc__table_number(table, one->rate_off);
+        if (isfinite(one->rate_off))
+            mhc__table_number(table, one->rate_off);
+        else
+            mhc__table_cell(table, "–");
         mhc__table_number(table, one->gradient_median);
         mhc__table_number(table, one->gradient_p99);
     }
@@ -41,7 +44,7 @@ static void limits_table(const evidence *e, mhc__table *table) {
 
 static void kinds_table(const evidence *e, int scale, mhc__table *table) {
     mhc__text head = {0};
-    mhc__text_format(&head, "Largest difference of an entry, median (largest)");
+    mhc__text_format(&head, "Convention");
     for (int k = 0; k < MHC__SINKHORN_KINDS; k++)
         mhc__text_format(&head, "|%s", mhc__sinkhorn_kinds[k]);
     mhc__table_start(table, head.data ? head.data : "");
@@ -59,7 +62,7 @@ static void kinds_table(const evidence *e, int scale, mhc__table *table) {
 
 static void stacks_table(const evidence *e, mhc__table *table) {
     mhc__text head = {0};
-    mhc__text_format(&head, "Largest column sum of the product, 95 of 100 (largest)");
+    mhc__text_format(&head, "Layers");
     for (int d = 0; d < MHC__SINKHORN_DEPTHS; d++)
         mhc__text_format(&head, "|%d %s", mhc__sinkhorn_depths[d], d ? "layers" : "layer");
     mhc__table_start(table, head.data ? head.data : "");
@@ -75,8 +78,8 @@ static void stacks_table(const evidence *e, mhc__table *table) {
 static mhc_status curves(const evidence *e, const mhc__study_options *options, const char *folder, mhc__html *html,
                          mhc_error *error) {
     mhc__figure figure = {.name = "sinkhorn_convergence",
-                          .width = 1500,
-                          .height = 560,
+                          .width = 1200,
+                          .height = 480,
                           .caption =
                               "Mean error of the column sums by cycle (columns, then rows, as the paper does). Left, "
                               "logits around 0; right, matrices that start near the identity: there the iteration "
@@ -116,7 +119,7 @@ static mhc_status conventions(const evidence *e, const mhc__study_options *optio
                               mhc_error *error) {
     mhc__figure figure = {.name = "sinkhorn_conventions",
                           .width = 1500,
-                          .height = 560,
+                          .height = 480,
                           .caption =
                               "How far two conventions are apart for the same logits: the largest difference of an "
                               "entry of H_res, median over the draws, as a power of ten. `birkhoff` is the limit that "
@@ -131,12 +134,12 @@ static mhc_status conventions(const evidence *e, const mhc__study_options *optio
             }
     }
     mhc__text *gp = &figure.gnuplot;
-    mhc__text_format(
-        gp,
-        "set multiplot layout 1,%d\nset palette defined (0 \"#f7fbff\", 0.5 \"#6baed6\", 1 \"#08306b\")\n"
-        "set cbrange [-8:0]\nunset colorbox\nset size square\nset xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\n"
-        "unset grid\nunset key\nset xtics rotate by 45 right noenhanced (",
-        MHC__SINKHORN_SCALES, MHC__SINKHORN_KINDS - 1, MHC__SINKHORN_KINDS - 1);
+    mhc__text_format(gp,
+                     "set multiplot layout 1,%d\nset palette defined (0 \"#f7fbff\", 0.5 \"#6baed6\", 1 \"#08306b\")\n"
+                     "set cbrange [-8:0]\nunset colorbox\nset size square\nset lmargin 14\nset rmargin 1\nset bmargin "
+                     "6\nset xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\n"
+                     "unset grid\nunset key\nset xtics rotate by 45 right noenhanced (",
+                     MHC__SINKHORN_SCALES, MHC__SINKHORN_KINDS - 1, MHC__SINKHORN_KINDS - 1);
     for (int axis = 0; axis < 2; axis++)
         for (int k = 0; k < MHC__SINKHORN_KINDS; k++)
             mhc__text_format(gp, "\"%s\" %d%s", mhc__sinkhorn_kinds[k], k,
@@ -158,8 +161,8 @@ static mhc_status conventions(const evidence *e, const mhc__study_options *optio
 static mhc_status gradients(const evidence *e, const mhc__study_options *options, const char *folder, mhc__html *html,
                             mhc_error *error) {
     mhc__figure figure = {.name = "sinkhorn_gradient",
-                          .width = 1100,
-                          .height = 480,
+                          .width = 800,
+                          .height = 440,
                           .caption =
                               "The gradient through 20 cycles against that of the exact limit, relative Frobenius "
                               "distance: the median, and what 99 of 100 are below. Both are right, of two different "
@@ -173,7 +176,7 @@ static mhc_status gradients(const evidence *e, const mhc__study_options *options
     }
     mhc__text_format(
         &figure.gnuplot,
-        "set logscale y\nset format y \"10^{%%T}\"\nset yrange [1e-13:100]\nset xrange [-0.5:%d.5]\n"
+        "set logscale y\nset format y \"10^{%%T}\"\nset yrange [1e-13:*]\nset xrange [-0.5:%d.5]\n"
         "set xtics rotate by 30 right\nset ylabel \"distance of the gradients\"\nset key top left\n"
         "plot '%s.tsv' using 0:2:xtic(1) skip 1 with linespoints ls 3 pt 7 title \"median\", '' using 0:3 skip 1 "
         "with linespoints ls 2 pt 5 title \"99 of 100\"\n",
@@ -204,8 +207,8 @@ static mhc_status body(mhc__html *html, const evidence *e, const mhc__table *err
     MHC__TRY(curves(e, options, folder, html, error));
     show(html, limits_table, e,
          "The limit, how many cycles lead to it, and how far the gradient through 20 cycles is from its own. Counts "
-         "stop at "
-         "the number of cycles that the run tries.");
+         "stop "
+         "at the number of cycles that the run tries; –: none came near its limit.");
     mhc__html_section(html, "Gradient");
     MHC__TRY(gradients(e, options, folder, html, error));
     mhc__html_section(html, "Conventions");
@@ -213,18 +216,22 @@ static mhc_status body(mhc__html *html, const evidence *e, const mhc__table *err
                               "transposed, the transposed ones) give different matrices.");
     MHC__TRY(conventions(e, options, folder, html, error));
     for (int scale = 0; scale < MHC__SINKHORN_SCALES; scale++) {
-        char caption[64];
+        char caption[128];
         mhc__table table;
-        snprintf(caption, sizeof caption, "Logits N(0, %g²).", mhc__sinkhorn_scales[scale]);
+        snprintf(caption, sizeof caption,
+                 "The largest difference of an entry: its median over the draws, and in brackets the largest; logits "
+                 "N(0, %g²).",
+                 mhc__sinkhorn_scales[scale]);
         kinds_table(e, scale, &table);
         mhc__html_table(html, &table, caption);
         mhc__table_free(&table);
     }
     mhc__html_section(html, "Products over depth");
-    show(html, stacks_table, e,
-         "20 cycles, rows last: row sums of the product are 1 to rounding, and all of the error is in the column sums, "
-         "the "
-         "backward gain.");
+    show(
+        html, stacks_table, e,
+        "The largest column sum of the product: what 95 of 100 are below, and in brackets the largest. 20 cycles, rows "
+        "last: row sums of the product are 1 to rounding, and all of the error is in the column sums, the backward "
+        "gain.");
     mhc__html_section(html, "The iteration at work");
     MHC__TRY(mhc__sinkhorn_flow(options, folder, html, error));
     mhc__html_section(html, "All errors");

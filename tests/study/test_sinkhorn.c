@@ -87,7 +87,13 @@ static void test_verdicts_turn(void **state) {
     e->stacks[2].p95[2] = 1.7;
     e->stacks[2].most[1] = 3.3;
     e->boolq_residual[1] = 1e-3;
+    for (int c = 0; c < 3; c++)
+        e->cases[c].above[4] = 0.02;
     assert_int_equal(verdict_of(0, e), MHC__NOT_REPRODUCED);
+    mhc__finding finding = mhc__claim_decide(&mhc__sinkhorn_claims[0], e);
+    assert_non_null(strstr(finding.reason.data, mhc__sinkhorn_cases[4].name)); /* where it holds, and not where not */
+    assert_null(strstr(finding.reason.data, mhc__sinkhorn_cases[3].name));
+    mhc__finding_free(&finding);
     assert_int_equal(verdict_of(1, e), MHC__NOT_REPRODUCED);
     assert_int_equal(verdict_of(2, e), MHC__OTHER_REASON);
     assert_int_equal(verdict_of(3, e), MHC__OTHER_REASON);
