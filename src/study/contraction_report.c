@@ -29,6 +29,14 @@ static void count_cell(mhc__table *table, double value, int sites) {
         mhc__table_number(table, value);
 }
 
+/* -ln |det|: infinite where a difference is lost whole, as by 1/n. */
+static void volume_cell(mhc__table *table, double value) {
+    if (isinf(value))
+        mhc__table_cell(table, "%s", value > 0 ? "inf" : "-inf");
+    else
+        mhc__table_number(table, value);
+}
+
 static const char HEAD[] =
     "Constraint|When|Sites|Σ 1 - H_ii|-ln det, site|product|law|ratio|from the first site|Left, rms|largest σ|"
     "smallest σ|Half after|Row sums off 1|Column sums off 1|Effective rank|dx_0 passed";
@@ -39,8 +47,8 @@ static void row(mhc__table *table, const char *name, const char *when, const mhc
     mhc__table_cell(table, "%s", when);
     mhc__table_cell(table, "%d", c->sites);
     mhc__table_number(table, c->mass);
-    mhc__table_number(table, c->volume);
-    mhc__table_number(table, c->total);
+    volume_cell(table, c->volume);
+    volume_cell(table, c->total);
     mhc__table_number(table, law);
     if (c->mass > 1e-9 && isfinite(c->total))
         mhc__table_number(table, c->total / law);
