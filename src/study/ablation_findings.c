@@ -29,7 +29,7 @@ static void about_copies(const mhc__ablation *study, mhc__html *html, int c, dou
     }
     html->text.failed |= less.failed;
     mhc__html_item(
-        html, "**The streams of \"%s\" stay copies of each other** (spread at most %.1e in all steps and seeds)%s%s",
+        html, "**The streams of \"%s\" stay copies of each other** (spread at most %.2g in all steps and seeds)%s%s",
         study->choices[c].label, spread,
         equal ? ": H_post = 1 writes the same into each, and an H_res whose rows sum to 1 passes equal streams "
                 "on as they are. Whatever H_res is then, the model is the plain residual, up to the factor by "

@@ -22,7 +22,7 @@ static void about_start(const mhc__constraints *study, mhc__html *html) {
         bool is_same = start->off <= SAME_START * start->rms;
         add_name(is_same ? &same : &others, study, c);
         if (!is_same)
-            mhc__text_format(&others, " (%.1e)", start->off);
+            mhc__text_format(&others, " (%.2g)", start->off);
     }
     html->text.failed |= same.failed || others.failed;
     mhc__html_item(

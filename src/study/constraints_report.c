@@ -73,7 +73,7 @@ static void fill_table(const mhc__constraints *study, mhc__table *table) {
         promises_cell(arms, table);
         mhc__table_cell(table, "%lld", (long long)study->costs[c].parameters);
         mhc__table_number(table, (double)arms->config.train.lr);
-        mhc__table_cell(table, "%.1e", study->starts[c].off);
+        mhc__table_cell(table, "%.2g", study->starts[c].off);
         mhc__held_out_cell(mhc__constraints_arm(study, c, 0), study->seeds, table);
         difference_cells(&less[c], table);
         difference_cells(&than[c], table);

@@ -173,7 +173,7 @@ static void about_model(const mhc__subject *s, mhc__html *html) {
     }
     int last = s->after.points - 1;
     if (isnan(s->after.kept[last]) || s->after.spread <= MHC__ONE_STREAM) {
-        mhc__html_item(html, "**%s** has no differences between streams to speak of (spread %.1e).", s->label,
+        mhc__html_item(html, "**%s** has no differences between streams to speak of (spread %.2g).", s->label,
                        s->after.spread);
         return;
     }

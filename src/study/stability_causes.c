@@ -33,7 +33,7 @@ static void off_cell(mhc__table *table, double off) {
     else if (off == 0)
         mhc__table_cell(table, "0");
     else
-        mhc__table_cell(table, "%.1e", off);
+        mhc__table_cell(table, "%.2g", off);
 }
 
 void mhc__stability_causes(const mhc__stability *study, mhc__html *html) {

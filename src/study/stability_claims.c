@@ -81,8 +81,8 @@ static void measured_scaled(const evidence *e, mhc__finding *finding) {
     else
         mhc__measured(
             finding,
-            "the baseline with branches × 1/4 differs from mHC by at most %.1e in every logit before training "
-            "(rms %.3g), and by %.1e in the loss of any step",
+            "the baseline with branches × 1/4 differs from mHC by at most %.2g in every logit before training "
+            "(rms %.3g), and by %.2g in the loss of any step",
             e->scaled.logits_off, e->scaled.logits_rms, e->scaled.loss_off);
 }
 
@@ -159,7 +159,7 @@ static void mhc_gain_is_low(const void *data, mhc__finding *finding) {
 static void is_multi_stream(const arm *which, const char *name, mhc__finding *finding) {
     if (missing(&which, &name, 1, finding))
         return;
-    mhc__measured(finding, "largest spread of the streams %.1e of their rms", which->spread);
+    mhc__measured(finding, "largest spread of the streams %.2g of their rms", which->spread);
     if (which->spread > MHC__ONE_STREAM)
         mhc__ruled(finding, MHC__REPRODUCED, "The streams differ by more than rounding.");
     else
@@ -216,16 +216,20 @@ static void hc_gradients_are_useless(const void *data, mhc__finding *finding) {
         mhc__ruled(finding, MHC__REPRODUCED, "More than 1.5 times the baseline's.");
     else
         mhc__ruled(finding, MHC__CONTRADICTED,
-                   "The published averages themselves are 1.03 for HC and 1.06 for the "
-                   "baseline; here HC's are the baseline's as well.");
+                   "The published averages themselves are 1.03 for HC and 1.06 for the baseline; here HC's is %.2f "
+                   "times the baseline's.",
+                   ratio);
 }
 
 static void mhc_learns_better(const void *data, mhc__finding *finding) {
     const evidence *e = data;
     if (without_mhc(e, finding))
         return;
-    mhc__measured(finding, "loss over the last tenth of the steps, same batches: %+.4f ± %.4f against the baseline",
-                  e->mhc.loss_less_base, e->mhc.loss_less_base_error);
+    char error[32] = "";
+    if (e->seeds > 1)
+        snprintf(error, sizeof error, " ± %.4f", e->mhc.loss_less_base_error);
+    mhc__measured(finding, "loss over the last tenth of the steps, same batches: %+.4f%s against the baseline",
+                  e->mhc.loss_less_base, error);
     measured_scaled(e, finding);
     if (e->mhc.loss_differs == MHC__TOO_FEW_SEEDS)
         mhc__ruled(finding, MHC__NOT_DECIDED, "It takes three seeds or more (`--seeds 3`); this run has %d.", e->seeds);
@@ -296,7 +300,7 @@ static void product_is_stochastic(const void *data, mhc__finding *finding) {
     const evidence *e = data;
     if (without_mhc(e, finding))
         return;
-    mhc__measured(finding, "row and column sums of the product of all H_res are off 1 by at most %.1e",
+    mhc__measured(finding, "row and column sums of the product of all H_res are off 1 by at most %.2g",
                   e->mhc.composite_off);
     if (e->mhc.composite_off <= MHC__GAIN_OF_ONE)
         mhc__ruled(finding, MHC__REPRODUCED, "Within what 20 iterations leave; at every step and in all seeds.");
@@ -322,7 +326,7 @@ static void start_is_folded(const void *data, mhc__finding *finding) {
     const evidence *e = data;
     if (without_mhc(e, finding))
         return;
-    mhc__measured(finding, "largest distance of an entry of H_res from 1/n at the start %.1e",
+    mhc__measured(finding, "largest distance of an entry of H_res from 1/n at the start %.2g",
                   e->mhc.from_uniform_start);
     if (e->mhc.from_uniform_start < 1e-6)
         mhc__ruled(
@@ -338,7 +342,7 @@ static void follows_with_benefits(const void *data, mhc__finding *finding) {
     const evidence *e = data;
     if (without_mhc(e, finding))
         return;
-    mhc__measured(finding, "spread of the streams %.1e; loss %+.4f against the baseline", e->mhc.spread,
+    mhc__measured(finding, "spread of the streams %.2g; loss %+.4f against the baseline", e->mhc.spread,
                   e->mhc.loss_less_base);
     measured_scaled(e, finding);
     if (is_scaled(e))

@@ -144,7 +144,7 @@ static mhc_status stability_detailed(mhc__stability *study, mhc__html *html, mhc
     loss_gradient_gain(study, &figure.gnuplot, figure.name);
     mhc__text_format(&figure.gnuplot,
                      "unset logscale y\nset title \"Final values, relative to the largest\"\nunset xlabel\n"
-                     "set ylabel \"share of the largest\"\nset yrange [0:1.3]\nset ytics 0,0.2,1\n"
+                     "set ylabel \"share of the largest\"\nset yrange [0:1.3]\nset ytics 0,0.2,1\nset key top right\n"
                      "set style data histograms\nset style histogram clustered gap 1\n"
                      "set style fill solid 0.85 border -1\nset boxwidth 0.9\nset xtics scale 0\n"
                      "plot $bars using 2:xtic(1) linecolor rgb \"#7f8c8d\" title \"final loss\", "
@@ -211,15 +211,16 @@ static mhc_status amax_gain(mhc__stability *study, mhc__html *html, mhc_error *e
     static const char *const names[] = {"composite forward gain", "composite backward gain", "stream spread"};
     mhc__figure figure = {.name = "amax_gain",
                           .width = 1500,
-                          .height = 440,
+                          .height = 480,
                           .caption = "The gain of the mHC paper (arXiv 2512.24880, figure 3): the largest absolute row "
                                      "sum (forward) and column sum (backward) of the product of all H_res; and how far "
                                      "the streams are apart, as the largest distance from their mean over the rms. A "
                                      "spread of 0 is drawn at 1e-9."};
     series_tsv(study, which, names, 3, &figure.tsv);
     mhc__text *gp = &figure.gnuplot;
-    mhc__text_format(gp, "set multiplot layout 1,3\nset xlabel \"step\"\nset format y \"%%g\"\nset key top left\n"
-                         "set offsets graph 0, graph 0, graph 0.25, graph 0.1\n"
+    mhc__text_format(gp, "set multiplot layout 1,3\nset xlabel \"step\" offset 0,0.5\nset format y \"%%g\"\n"
+                         "set key bmargin center horizontal samplen 2\n"
+                         "set offsets graph 0, graph 0, graph 0.05, graph 0.05\n"
                          "set title \"Composite gain, forward\"\nset ylabel \"largest |row sum|\"\n");
     panel(study, gp, figure.name, 0, 3, false);
     mhc__text_format(gp, "set title \"Composite gain, backward\"\nset ylabel \"largest |column sum|\"\n");

@@ -61,7 +61,7 @@ static void about_streams(mhc__html *html, const char *label, const summary *s, 
     else if (spread <= MHC__ONE_STREAM)
         mhc__html_item(html,
                        "**%s has one stream, not several.** Its streams are the same up to rounding at every measured "
-                       "step (largest spread %.1e)%s.",
+                       "step (largest spread %.2g)%s.",
                        label, spread, cause);
     else
         mhc__html_item(html, "**The streams of %s differ**: the largest spread is %.2g of their rms.", label, spread);
@@ -72,7 +72,7 @@ static void about_gain(mhc__html *html, const char *label, const summary *s, con
     if (factor == 1)
         mhc__html_item(
             html,
-            "**%s is the baseline.** Before and after training every entry of H_res is 1/n (to %.1e), which "
+            "**%s is the baseline.** Before and after training every entry of H_res is 1/n (to %.2g), which "
             "changes nothing in copies, and H_post times the factor on the branches is 1. Its mean activation "
             "gain, over all steps, is %.3f times the baseline's.",
             label, s->uniform.high, ratio);
@@ -80,7 +80,7 @@ static void about_gain(mhc__html *html, const char *label, const summary *s, con
         mhc__html_item(
             html,
             "**%s is the baseline with every branch multiplied by %.3g.** Its matrices have not moved: before and "
-            "after training every entry of H_res is 1/n (to %.1e) and every H_post is %.3g. Mixing copies changes "
+            "after training every entry of H_res is 1/n (to %.2g) and every H_post is %.3g. Mixing copies changes "
             "nothing, so only H_post acts. Its mean activation gain, over all steps, is %.3f times the baseline's, and "
             "that factor of H_post is the reason, not the doubly stochastic constraint.",
             label, factor, s->uniform.high, factor, ratio);

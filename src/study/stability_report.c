@@ -104,7 +104,7 @@ static void stream_table(mhc__stability *study, mhc__table *table) {
         if (residual)
             mhc__table_cell(table, "–");
         else
-            cell(table, "%.1e", mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, spread)).high);
+            cell(table, "%.2g", mhc__gain_range(arms, study->seeds, offsetof(mhc__gains, spread)).high);
         range_cell(table, composite.forward);
         range_cell(table, composite.backward);
         range_cell(table, composite.column_min);

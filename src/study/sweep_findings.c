@@ -139,7 +139,7 @@ static void caveats(mhc__sweep *study, mhc__html *html) {
             mhc__text_format(&streams, "The streams of %s were not finite in some step. ", label);
         else if (spread.high <= MHC__ONE_STREAM)
             mhc__text_format(&streams,
-                             "The streams of %s are copies of each other, one stream in truth (spread %.1e). ", label,
+                             "The streams of %s are copies of each other, one stream in truth (spread %.2g). ", label,
                              spread.high);
         else
             mhc__text_format(&streams, "The streams of %s differ, by %.2g of their rms at most. ", label, spread.high);
