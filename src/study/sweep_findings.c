@@ -57,14 +57,15 @@ static mhc__composite composite_at(const mhc__sweep *study, int depth, int c) {
     return mhc__composite_of(mhc__sweep_arm(study, depth, c, 0), study->seeds);
 }
 
-/* One clause: does the product of the H_res of a connection stay 1, at every depth, step and seed? */
-static void composite_clause(mhc__sweep *study, int c, mhc__text *text) {
-    const char *label = study->choices[c].label;
+/* One sentence: does the product of the H_res of a connection stay 1, at every depth, step and seed? */
+static void composite_sentence(mhc__sweep *study, int c, mhc__text *text) {
+    mhc__text_format(text, "The composite gain of %s, over all depths and steps%s, is ", study->choices[c].label,
+                     study->seeds > 1 ? ", all seeds" : "");
     mhc__composite all = {MHC__RANGE_EMPTY, MHC__RANGE_EMPTY, MHC__RANGE_EMPTY};
     for (int d = 0; d < study->depth_count; d++) {
         mhc__composite here = composite_at(study, d, c);
         if (isnan(mhc__composite_off(&here))) {
-            mhc__text_format(text, "that of %s is not a number at %d blocks", label, study->depths[d]);
+            mhc__text_format(text, "not a number at %d blocks.", study->depths[d]);
             return;
         }
         mhc__widen_by(&all.forward, here.forward);
@@ -72,32 +73,33 @@ static void composite_clause(mhc__sweep *study, int c, mhc__text *text) {
         mhc__widen_by(&all.column_min, here.column_min);
     }
     if (mhc__composite_off(&all) <= MHC__GAIN_OF_ONE || study->depth_count == 1) {
-        mhc__text_format(text, "that of %s is ", label);
         mhc__composite_say(&all, text);
+        mhc__text_format(text, ".");
         return;
     }
     mhc__composite first = composite_at(study, 0, c), last = composite_at(study, study->depth_count - 1, c);
-    mhc__text_format(text, "that of %s is, at %d blocks, ", label, study->depths[0]);
+    mhc__text_format(text, "at %d blocks ", study->depths[0]);
     mhc__composite_say(&first, text);
-    mhc__text_format(text, ", and at %d blocks ", study->depths[study->depth_count - 1]);
+    mhc__text_format(text, "; at %d blocks ", study->depths[study->depth_count - 1]);
     mhc__composite_say(&last, text);
+    mhc__text_format(text, ".");
 }
 
 static void residual_path(mhc__sweep *study, mhc__html *html) {
-    mhc__text text = {0};
+    bool connected = false;
+    for (int c = 0; c < study->choice_count; c++)
+        connected |= !mhc__choice_is_residual(&study->choices[c]);
+    if (!connected)
+        return;
+    mhc__html_item(html, "**The residual path alone.** The composite gain is what the product of all H_res does to a "
+                         "signal; for plain residuals it is 1.");
     for (int c = 0; c < study->choice_count; c++) {
+        mhc__text text = {0};
         if (mhc__choice_is_residual(&study->choices[c]))
             continue;
-        mhc__text_format(&text, "%s", text.length ? "; " : "");
-        composite_clause(study, c, &text);
+        composite_sentence(study, c, &text);
+        mhc__html_item_text(html, &text);
     }
-    if (text.data)
-        mhc__html_item(
-            html,
-            "**The residual path alone.** The composite gain, which is what the product of all H_res does to a "
-            "signal, is 1 for plain residuals; over all depths and steps%s, %s.",
-            study->seeds > 1 ? ", all seeds" : "", text.data);
-    mhc__text_free(&text);
 }
 
 static void training(mhc__sweep *study, mhc__html *html) {
