@@ -40,6 +40,28 @@ static void say(const mhc__constraints *study, int choice, const mhc__paired *d,
                      study->choices[choice].label, d->mean, d->low, d->high, d->holm);
 }
 
+/* The rate at which a choice was trained. */
+static double rate_of(const mhc__constraints *study, int choice) {
+    return (double)mhc__constraints_arm(study, choice, 0)->config.train.lr;
+}
+
+/* Models that differ from `base` and were trained at another rate: that may be all the difference. */
+static void about_other_rates(const mhc__constraints *study, mhc__html *html, int base, const mhc__paired *results) {
+    mhc__text others = {0};
+    for (int c = 0; c < study->choice_count; c++)
+        if (results[c].holm <= ERROR_RATE && study->seeds >= 3 && rate_of(study, c) != rate_of(study, base)) {
+            add_name(&others, study, c);
+            mhc__text_format(&others, " (%g)", rate_of(study, c));
+        }
+    html->text.failed |= others.failed;
+    if (others.data)
+        mhc__html_item(html,
+                       "**Of these, trained at another rate than %s (%g)**: %s. Such a difference is one of rates as "
+                       "well, or of rates alone; `--set study.rates=R` trains all at one.",
+                       study->choices[base].label, rate_of(study, base), others.data);
+    mhc__text_free(&others);
+}
+
 static void about_losses(const mhc__constraints *study, mhc__html *html, int base) {
     mhc__paired results[MHC__STUDY_MAX_CHOICES];
     mhc__text below = {0}, above = {0};
@@ -66,6 +88,7 @@ static void about_losses(const mhc__constraints *study, mhc__html *html, int bas
     else
         mhc__html_item(html, "**Against %s** lower in held-out loss: %s; higher: %s; undecided: %d.", name,
                        below.data ? below.data : "none", above.data ? above.data : "none", undecided);
+    about_other_rates(study, html, base, results);
     mhc__text_free(&below);
     mhc__text_free(&above);
 }

@@ -90,7 +90,7 @@ static void test_match_and_cost(void **state) {
 enum { SEEDS = 3 };
 
 /* Findings of three models: residual, sinkhorn, none. */
-static void findings(const double *losses, double start_off, int best, mhc__html *html) {
+static void findings(const double *losses, double start_off, int best, float sinkhorn_rate, mhc__html *html) {
     mhc__arm arms[3 * SEEDS] = {0};
     mhc__study_options options = mhc__study_options_default();
     mhc__constraints study = {
@@ -105,6 +105,7 @@ static void findings(const double *losses, double start_off, int best, mhc__html
         .reference = 1};
     for (int i = 0; i < 3 * SEEDS; i++) {
         arms[i].held_out = (mhc__held_out){losses[i], 100};
+        arms[i].config.train.lr = i / SEEDS == 1 ? sinkhorn_rate : 0.003f;
         arms[i].not_finite_at = isnan(losses[i]) ? 5 : -1;
         arms[i].before.gains = arms[i].after.gains =
             (mhc__gains){.composite_forward = 1, .composite_backward = 1, .composite_column_min = 1};
@@ -128,26 +129,29 @@ static void test_findings_turn(void **state) {
     (void)state;
     double losses[9] = {2.00, 2.10, 2.20, 1.90, 2.001, 2.099, 2.05, 2.09, 2.21};
     mhc__html html;
-    findings(losses, 1e-6, 1, &html);
+    findings(losses, 1e-6, 1, 0.003f, &html);
     expect_said(&html, "lower in held-out loss: sinkhorn", true);
     expect_said(&html, "inside those tried", true);
+    expect_said(&html, "trained at another rate", false);
     expect_said(&html, "Not the same: baseline", false);
     expect_said(&html, "Others: none (1 to 30 forward", true);
     mhc__html_free(&html);
     for (int s = 0; s < SEEDS; s++) /* the other way round */
         losses[3 + s] += 0.2 + 0.001 * s;
-    findings(losses, 0.5, 2, &html);
+    findings(losses, 0.5, 2, 0.01f, &html);
     expect_said(&html, "higher: sinkhorn", true);
+    expect_said(&html, "trained at another rate than baseline (0.003)**: sinkhorn (0.01)", true);
+    expect_said(&html, "trained at another rate than sinkhorn (0.01)**: baseline (0.003)", true);
     expect_said(&html, "lower in held-out loss: sinkhorn", false);
     expect_said(&html, "Not the same: none (0.5)", true);
     expect_said(&html, "at an end of those tried", true);
     mhc__html_free(&html);
     losses[4] = 2.05; /* one seed disagrees */
-    findings(losses, 0.5, 2, &html);
+    findings(losses, 0.5, 2, 0.01f, &html);
     expect_said(&html, "Against baseline none differs", true);
     mhc__html_free(&html);
     losses[4] = NAN;
-    findings(losses, 0.5, 2, &html);
+    findings(losses, 0.5, 2, 0.01f, &html);
     expect_said(&html, "sinkhorn: 1 of 3 seeds not finite", true);
     expect_said(&html, "Against sinkhorn no verdict", true);
     expect_said(&html, "Against sinkhorn none differs", false);
