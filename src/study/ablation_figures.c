@@ -6,8 +6,8 @@
 /* One point for each seed, the mean with its standard errors, and what is published. */
 static mhc_status differences(mhc__ablation *study, mhc__html *html, mhc_error *error) {
     mhc__figure figure = {.name = "ablation_differences",
-                          .width = 860,
-                          .height = 480,
+                          .width = 720,
+                          .height = 460,
                           .caption =
                               "Held-out loss less that of the residual, in which all three maps are fixed. Small "
                               "points: one seed each; large ones: their mean, with twice its standard error; "
@@ -35,7 +35,7 @@ static mhc_status differences(mhc__ablation *study, mhc__html *html, mhc_error *
     mhc__text_format(
         &figure.gnuplot,
         "set ylabel \"held-out loss less the residual's (nats)\"\nset format y \"%%g\"\nset key top right\n"
-        "set xrange [-0.6:%d.6]\nset offsets 0, 0, graph 0.15, graph 0.1\nset xtics rotate by 20 right\n"
+        "set xrange [-0.6:%d.6]\nset offsets 0, 0, graph 0.15, graph 0.1\nset xtics rotate by 35 right\n"
         "set xzeroaxis ls 1 lw 2\n"
         "plot for [s=6:%d] '%s.tsv' using ($1+0.08*(s-6)-0.2):s skip 1 with points pt 7 ps 0.6 lc rgb "
         "\"#7f8c8d\" notitle, \\\n"

@@ -51,6 +51,14 @@ static void difference_cells(const mhc__paired *d, mhc__table *table) {
         mhc__table_cell(table, "%.3f", d->holm);
 }
 
+/* A dash where there is nothing to measure: one stream has no other to compare with. */
+static void probed_cell(double value, mhc__table *table) {
+    if (isnan(value))
+        mhc__table_cell(table, "–");
+    else
+        mhc__table_number(table, value);
+}
+
 static double flop(const mhc__constraints *study, int c) {
     return study->costs[c].layers + study->costs[c].connection;
 }
@@ -60,17 +68,17 @@ static void fill_table(const mhc__constraints *study, mhc__table *table) {
     int control = mhc__choice_find(study->choices, study->choice_count, "residual");
     mhc__constraints_against(study, control, less);
     mhc__constraints_against(study, study->reference, than);
-    mhc__table_start(table, "Constraint|Promises|Parameters|Rate|Logits off at the start|Held-out loss|"
-                            "Less the residual's|p to the residual|Less the reference's|p to the reference|ms per step|"
-                            "MFLOP per token|Training loss, same tokens|Same FLOP|Same seconds|"
-                            "Composite gain forward|Composite gain backward|Log-volume|Cosine of streams|Spread");
+    mhc__table_start(table,
+                     "Constraint|Parameters|Rate|Logits off at the start|Held-out loss|"
+                     "Less the residual's|p to the residual|Less the reference's|p to the reference|ms per step|"
+                     "MFLOP per token|Training loss, same tokens|Same FLOP|Same seconds|"
+                     "Composite gain forward|Composite gain backward|Log-volume|Cosine of streams|Spread|Promises");
     double seconds = control < 0 ? NAN : mhc__constraints_step_seconds(study, control);
     for (int c = 0; c < study->choice_count; c++) {
         const mhc__arm *arms = mhc__constraints_arm(study, c, 0);
         mhc__composite gains = mhc__composite_of(arms, study->seeds);
         double own = mhc__constraints_step_seconds(study, c);
         mhc__table_cell(table, "%s", study->choices[c].label);
-        promises_cell(arms, table);
         mhc__table_cell(table, "%lld", (long long)study->costs[c].parameters);
         mhc__table_number(table, (double)arms->config.train.lr);
         mhc__table_cell(table, "%.2g", study->starts[c].off);
@@ -85,9 +93,10 @@ static void fill_table(const mhc__constraints *study, mhc__table *table) {
         mhc__table_number(table, mhc__constraints_loss_at(study, c, seconds / own));
         mhc__table_number(table, gains.forward.high);
         mhc__table_number(table, gains.backward.high);
-        mhc__table_number(table, mhc__constraints_number(study, c, "log_volume"));
-        mhc__table_number(table, mhc__constraints_number(study, c, "stream_cosine"));
-        mhc__table_number(table, mhc__constraints_number(study, c, "stream_spread"));
+        probed_cell(mhc__constraints_number(study, c, "log_volume"), table);
+        probed_cell(mhc__constraints_number(study, c, "stream_cosine"), table);
+        probed_cell(mhc__constraints_number(study, c, "stream_spread"), table);
+        promises_cell(arms, table);
     }
 }
 
@@ -119,12 +128,11 @@ static void how_it_was_run(const mhc__constraints *study, mhc__html *html) {
         "the logits of H_res are those of the connection `paper`; with a constraint of its own H_res starts with a "
         "mass of %g off the diagonal (identity: 0). The rate of each is the best of %d by held-out loss after %d steps "
         "with seed %llu; the results "
-        "are of the %d seeds after it, on the same text, so no seed was chosen "
-        "for being good.",
+        "are of the %d seed%s after it, on the same text, so no seed was chosen for being good.",
         config->model.blocks, config->model.channels, config->model.streams, (long long)config->train.steps,
         config->train.batch, config->model.sequence, builtin ? "the built-in corpus" : config->data.path,
         (long long)arm->train_tokens, (long long)arm->held_out.tokens, (double)study->off_diagonal, study->rate_count,
-        study->sweep_steps, (unsigned long long)study->options->seed, study->seeds);
+        study->sweep_steps, (unsigned long long)study->options->seed, study->seeds, study->seeds == 1 ? "" : "s");
     if (study->widened && study->reference >= 0) {
         int wide = mhc__choice_find(study->choices, study->choice_count, "residual-wide");
         mhc__html_paragraph(
