@@ -101,7 +101,9 @@ static void about_rates(const mhc__constraints *study, mhc__html *html) {
             add_name(&edge, study, c);
     }
     html->text.failed |= edge.failed;
-    if (edge.data)
+    if (study->rate_count == 1)
+        mhc__html_item(html, "All were trained at the one rate that was given, %g.", study->rates[0]);
+    else if (edge.data)
         mhc__html_item(html,
                        "**The best rate lies at an end of those tried, or none was finite**: %s. A rate beyond may "
                        "be better: widen `study.rates`.",
