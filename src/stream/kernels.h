@@ -15,6 +15,12 @@
 /* Tokens whose products are computed together, at most. */
 #define MHC__PRODUCT_ROWS MHC__LANES
 
+/* Rows of elements that are read soon, number v at `at` + v * stride bytes; `at` is 0 where there are none. */
+typedef struct mhc__ahead {
+    uintptr_t at;
+    int64_t stride;
+} mhc__ahead;
+
 /* Rows of the projection: row v starts at x + v * row_stride and has `segments` stretches of `count` values, step
  * apart. fn [width, segments * count]. packed: NULL, or all chunks of fn by pack_fn. */
 typedef struct mhc__products {
@@ -22,10 +28,17 @@ typedef struct mhc__products {
     int64_t row_stride, step, count;
     int segments, width;
     const float *fn, *packed;
+    /* Rows that are asked for meanwhile, by default those after these; beside each of them a row of one stretch. And
+     * where these are written on the way, past the caches (NULL: nowhere): fp32 without gaps between stretches, which
+     * are whole lanes, and aligned to lines. */
+    mhc__ahead soon, beside;
+    int64_t soon_step;
+    void *out;
+    int64_t out_row_stride;
 } mhc__products;
 
 /* Columns of a chunk of packed fn, with the zeros that fill up each stretch to whole lanes. */
-#define MHC__FN_CHUNK 512
+#define MHC__FN_CHUNK 1024
 /* Rows of fn in a packed tile: a divisor of this. */
 #define MHC__FN_TILE 6
 
@@ -53,11 +66,6 @@ static inline int64_t mhc__slab_column(int64_t c) {
     return (int64_t)(at / MHC__BACK_SLAB * MHC__BACK_SLAB_FLOATS + at % MHC__BACK_SLAB);
 }
 
-/* Rows of elements that are read soon, number v at `at` + v * stride bytes; `at` is 0 where there are none. */
-typedef struct mhc__ahead {
-    uintptr_t at;
-    int64_t stride;
-} mhc__ahead;
 #define MHC__BACK_AHEAD 3
 
 /* The way back for one stretch of `rows` rows, at most MHC__CHUNK. e = r d_mix, row v at v * e_stride, and s [rows] = r
@@ -87,6 +95,7 @@ typedef struct mhc__merging {
     const float *coefficients;
     int64_t stride;
     bool around; /* out is too large to stay in a cache: write it past them. Not where out is x */
+    bool near;   /* x and z are in the second cache: ask for them a token ahead */
 } mhc__merging;
 
 typedef struct mhc__logit_kernels {
@@ -123,9 +132,9 @@ typedef struct mhc__stream_kernels {
      * sums over first..end into `sums` [n (n + 1)]: post, then res. */
     void (*merge_back)(const mhc__merging *m, int64_t first, int64_t end, mhc_streams dout, mhc_streams dx, mhc_rows dz,
                        float *d_coefficients, float *sums);
-    /* u_t = sum_j w_tj x_tj; weights of token t at weights + t * stride. */
-    void (*collapse)(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, const float *weights,
-                     int64_t stride, mhc_rows u);
+    /* u_t = sum_j w_tj x_tj; weights of token t at weights + t * stride. around: u is written past the caches. */
+    void (*collapse)(int n, int64_t channels, bool around, int64_t first, int64_t end, mhc_streams x,
+                     const float *weights, int64_t stride, mhc_rows u);
     /* <du_t, x_tj> to d_weights + t * d_stride; with d_stride 0 their sums over first..end to d_weights. */
     void (*collapse_dots)(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, mhc_rows du,
                           float *d_weights, int64_t d_stride);

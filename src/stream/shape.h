@@ -74,9 +74,16 @@ static inline mhc_rows mhc__rows_from(mhc_rows view, mhc_type type, int64_t toke
 /* An fp32 result of this many bytes will have left the caches when the next operation comes to its beginning. Written
  * around them, it needs not be read first. (Stores of half a register, as of bf16, have no way around.) */
 #define MHC__LARGE_BYTES ((int64_t)16 << 20)
+static inline bool mhc__is_large(const mhc__shape *s, int64_t tokens) {
+    return s->type == MHC_FP32 && tokens >= MHC__LARGE_BYTES / (int64_t)sizeof(float) / s->n / s->channels;
+}
 static inline bool mhc__goes_around(const mhc__shape *s, int64_t tokens, mhc_streams in, mhc_streams out) {
-    return s->type == MHC_FP32 && out.data != in.data &&
-           tokens >= MHC__LARGE_BYTES / (int64_t)sizeof(float) / s->n / s->channels;
+    return out.data != in.data && mhc__is_large(s, tokens);
+}
+
+/* A row made of streams, as u: it has left the caches when as much of the streams has come in after its beginning. */
+static inline bool mhc__row_goes_around(const mhc__shape *s, int64_t tokens) {
+    return s->type == MHC_FP32 && tokens >= 2 * MHC__LARGE_BYTES / (int64_t)sizeof(float) / s->n / s->channels;
 }
 
 /* n! for n <= 5. */

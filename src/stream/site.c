@@ -5,6 +5,7 @@
 #include "base/philox.h"
 #include "stream/constraint/properties.h"
 #include "stream/pre/pre.h"
+#include "stream/seam/seam.h"
 #include "stream/shape.h"
 
 /* Places of the Philox counter that keep the draws of the library apart from each other and from the model's. */
@@ -117,7 +118,7 @@ mhc_status mhc_site_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_site_s
     int64_t floats = mhc__pre_scratch_floats(&s, ranges);
     const mhc__pre pre = mhc__pre_of(spec, &s, NULL, (mhc_streams){0}, NULL, NULL, NULL);
     if (s.dynamic)
-        floats = mhc__max(floats, mhc__pre_forward_floats(&pre, tokens));
+        floats = mhc__max(floats, mhc__pre_forward_floats(&pre, tokens) + mhc__seam_panels_floats(&s, tokens));
     else
         floats = mhc__max(floats, ranges * 2 * MHC__MERGE_SUMS(s.n));
     sizes->workspace = (size_t)floats * sizeof(float);

@@ -461,13 +461,56 @@ static void test_large_back(void **state) {
     large_back(3, 512, 0);
 }
 
+/* And so have the streams that a seam writes past them while it goes on, and what it makes of them: as merge and then
+ * pre, a few tokens at a time. There can be more threads than panels. */
+static void large_seam(int64_t mebibytes, int n, int64_t channels, int64_t apart, int64_t shift, int threads) {
+    const int64_t tokens = (mebibytes << 20) / 4 / n / channels + 1, row = n * channels, width = row + apart;
+    mhc_context context = {MHC_DEVICE_CPU, NULL, threads};
+    mhc_spec spec;
+    OK(mhc_spec_preset(&spec, "paper", n, channels, error));
+    site s = site_open(&spec, tokens, 6, 1.0f), next = site_open(&spec, tokens, 7, 1.0f);
+    const int64_t kept = s.sizes.saved / tokens;
+    mhc_site_params params = {s.fn, s.base, s.scale};
+    site_forward(&s, 2);
+    float *memory = aligned_alloc(64, (size_t)((tokens * width + shift) * 4 + 63) / 64 * 64);
+    assert_non_null(memory);
+    OK(mhc_seam_forward(&context, &spec, tokens, site_streams(&s, s.x), site_rows(&s, s.z), s.coefficients,
+                        (mhc_streams){memory + shift, width, channels}, &params, next.coefficients, next.saved,
+                        site_rows(&next, next.u), next.workspace, next.sizes.workspace, error));
+    for (int64_t t = 0; t < tokens; t += 100)
+        OK(mhc_pre_forward(&context, &spec, &params, tokens - t < 100 ? tokens - t : 100,
+                           mhc_streams_of((float *)s.merged + t * row, n, channels), NULL,
+                           s.coefficients + t * n * (n + 2), s.saved + t * kept,
+                           mhc_rows_of((float *)s.u + t * channels, channels), s.workspace, s.sizes.workspace, error));
+    for (int64_t t = 0; t < tokens; t++)
+        if (memcmp(memory + shift + t * width, (float *)s.merged + t * row, (size_t)row * sizeof(float)) != 0)
+            fail_msg("n = %d, C = %d, %d more, %d past: token %d differs", n, (int)channels, (int)apart, (int)shift,
+                     (int)t);
+    assert_memory_equal(next.u, s.u, (size_t)(tokens * channels) * sizeof(float));
+    assert_memory_equal(next.coefficients, s.coefficients, (size_t)s.coefficients_count * sizeof(float));
+    assert_memory_equal(next.saved, s.saved, (size_t)s.sizes.saved * sizeof(float));
+    free(memory);
+    site_close(&s);
+    site_close(&next);
+}
+
+static void test_large_seam(void **state) {
+    (void)state;
+    large_seam(17, 4, 512, 0, 0, 2);
+    large_seam(17, 4, 4096, 16, 16, 5);
+    large_seam(17, 4, 512, 16, 4, 2);
+    large_seam(17, 2, 505, 0, 0, 2);
+    large_seam(33, 3, 1040, 0, 0, 3);
+    large_seam(33, 9, 528, 0, 0, 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_oracle), cmocka_unit_test(test_seam),       cmocka_unit_test(test_large),
         cmocka_unit_test(test_threads),        cmocka_unit_test(test_ranges),     cmocka_unit_test(test_strides),
         cmocka_unit_test(test_in_place),       cmocka_unit_test(test_inference),  cmocka_unit_test(test_symmetry),
         cmocka_unit_test(test_large_merge),    cmocka_unit_test(test_large_back), cmocka_unit_test(test_combinations),
-        cmocka_unit_test(test_fixed),
+        cmocka_unit_test(test_fixed),          cmocka_unit_test(test_large_seam),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

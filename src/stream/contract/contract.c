@@ -96,7 +96,8 @@ static void head_block(const mhc__logit_kernels *logits, const mhc__stream_kerne
     int n = spec->streams;
     mhc__projection p = projection_of(spec);
     mhc__mixes mixes = mixes_of(saved, n, first);
-    mhc__projection_forward(kernels, &p, end - first, mhc__streams_from(x, p.type, first, 0), params->fn, mixes);
+    const mhc__block block = {.x = mhc__streams_from(x, p.type, first, 0)};
+    mhc__projection_forward(kernels, &p, end - first, &block, params->fn, mixes);
     for (int64_t t = 0; t < end - first; t++)
         logits->head_weights(n, params->scale[0], mixes.mix + t * mixes.stride, params->base, spec->head_eps,
                              mixes.mix + t * mixes.stride + n + 2);
@@ -131,7 +132,7 @@ mhc_status mhc_contract_forward(const mhc_context *context, const mhc_spec *spec
         int64_t first = block * step, end = mhc__min(tokens, first + step);
         if (has_head(spec))
             head_block(logits, kernels, spec, params, first, end, x, saved);
-        kernels->collapse(s.n, s.channels, first, end, x, w.data, w.stride, y);
+        kernels->collapse(s.n, s.channels, false, first, end, x, w.data, w.stride, y);
     }
     return MHC_OK;
 }

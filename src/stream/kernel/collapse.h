@@ -8,14 +8,16 @@
 #include "stream/kernel/dots.h"
 #include "stream/kernel/merge.h"
 
-static void mhc__collapse_run(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, const float *weights,
-                              int64_t stride, mhc_rows u) {
+static void mhc__collapse_run(int n, int64_t channels, bool around, int64_t first, int64_t end, mhc_streams x,
+                              const float *weights, int64_t stride, mhc_rows u) {
     mhc__elem *from[MHC_MAX_STREAMS];
     for (int64_t t = first; t < end; t++) {
-        mhc__elem *to = mhc__row_at(u, t, 0);
         mhc__stream_rows(x, n, t, 0, from);
-        mhc__combine(1, n, weights + t * stride, (const mhc__elem *const *)from, &to, channels);
+        mhc__combine_row(n, around, weights + t * stride, (const mhc__elem *const *)from, mhc__row_at(u, t, 0),
+                         channels);
     }
+    if (around)
+        mhc__vec_around_end();
 }
 
 static void mhc__collapse_dots_run(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, mhc_rows du,

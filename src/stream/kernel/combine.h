@@ -92,7 +92,7 @@ static __attribute__((noinline, unused)) void mhc__combine(int outs, int ins, co
                                                            int64_t count) {
 #define SIZED(o, i)                                                                                                    \
     mhc__combine_sized(o, (mhc__mixing){weights, NULL, i, false, false}, MHC__WAY_THROUGH, in, NULL, out, 0, count)
-    if (outs == 1 && ins == 4) /* collapse, dz */
+    if (outs == 1 && ins == 4) /* dz */
         SIZED(1, 4);
     else if (outs == 5 && ins == 4) /* dx and dz */
         SIZED(5, 4);
@@ -141,6 +141,27 @@ static __attribute__((noinline, unused)) void mhc__combine_merge(int n, bool aro
     const int64_t lead = around ? mhc__combine_lead(n, out, count) : count;
     mhc__combine_streams(n, false, MHC__WAY_THROUGH, res, post, in, NULL, out, 0, lead);
     mhc__combine_streams(n, false, MHC__WAY_AROUND, res, post, in, NULL, out, lead, count);
+}
+
+/* n streams to a row: out = sum_j weights_j in_j. */
+static __attribute__((noinline, unused)) void
+mhc__combine_row(int n, bool around, const float *weights, const mhc__elem *const *in, mhc__elem *out, int64_t count) {
+    const int64_t lead = around ? mhc__combine_lead(1, &out, count) : count;
+#define SIZED(n)                                                                                                       \
+    do {                                                                                                               \
+        const mhc__mixing m = {weights, NULL, n, false, false};                                                        \
+        mhc__combine_sized(1, m, MHC__WAY_THROUGH, in, NULL, &out, 0, lead);                                           \
+        mhc__combine_sized(1, m, MHC__WAY_AROUND, in, NULL, &out, lead, count);                                        \
+    } while (0)
+    if (n == 4)
+        SIZED(4);
+    else if (n == 2)
+        SIZED(2);
+    else if (n == 8)
+        SIZED(8);
+    else
+        SIZED(n);
+#undef SIZED
 }
 
 /* The way back: res transposed, and shares unless that is NULL. Registers of slabs begin at multiples of a register, so

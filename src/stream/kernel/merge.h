@@ -24,6 +24,14 @@ MHC__INLINE void mhc__share_rows(const float *shares, int n, int64_t channels, i
         rows[i] = shares + i * mhc__slab_floats(channels) + v * MHC__BACK_SLAB;
 }
 
+/* The lines of a row that is read next, into the first cache. It may be past the end. */
+MHC__INLINE void mhc__ask_row(const mhc__elem *from, int64_t stride, int64_t count) {
+    const uintptr_t at = (uintptr_t)from + (uintptr_t)stride * sizeof(mhc__elem),
+                    bytes = (uintptr_t)count * sizeof(mhc__elem);
+    for (uintptr_t byte = 0; byte < bytes; byte += MHC__LANES * sizeof(float))
+        __builtin_prefetch((const void *)(at + byte), 0, 3);
+}
+
 static void mhc__merge_run(const mhc__merging *m, int64_t first, int64_t end, mhc_streams out) {
     const int n = m->n;
     mhc__elem *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
@@ -32,6 +40,8 @@ static void mhc__merge_run(const mhc__merging *m, int64_t first, int64_t end, mh
         mhc__stream_rows(m->x, n, t, 0, from);
         from[n] = mhc__row_at(m->z, t, 0);
         mhc__stream_rows(out, n, t, 0, to);
+        for (int j = 0; j <= n && m->near; j++)
+            mhc__ask_row(from[j], j < n ? m->x.token_stride : m->z.stride, m->channels);
         mhc__combine_merge(n, m->around, res, post, (const mhc__elem *const *)from, to, m->channels);
     }
     if (m->around)

@@ -17,13 +17,33 @@ static void norm_of(const mhc__projection *p, double sum, float *r, float *g) {
     *g = p->eps_place == MHC_EPS_INSIDE ? 1.0f : root < MHC__SMALLEST_RMS ? 0.0f : (float)(under / root);
 }
 
+static mhc__products products_of(const mhc__projection *p, const mhc__block *block, int group, const float *fn) {
+    mhc__products job = {.x = mhc__streams_from(block->x, p->type, 0, group).data,
+                         .row_stride = block->x.token_stride,
+                         .step = block->x.stream_stride,
+                         .count = p->channels,
+                         .segments = segments_of(p),
+                         .width = p->width,
+                         .fn = fn,
+                         .packed = p->packed};
+    if (block->soon.data) {
+        job.soon = (mhc__ahead){(uintptr_t)mhc__streams_from(block->soon, p->type, 0, group).data,
+                                block->soon.token_stride * mhc_type_size(p->type)};
+        job.soon_step = block->soon.stream_stride;
+        job.beside = (mhc__ahead){(uintptr_t)block->beside.data, block->beside.stride * mhc_type_size(p->type)};
+    }
+    if (block->passed.data) {
+        job.out = mhc__streams_from(block->passed, p->type, 0, group).data;
+        job.out_row_stride = block->passed.token_stride;
+    }
+    return job;
+}
+
 void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
-                             mhc_streams x, const float *fn, mhc__mixes out) {
+                             const mhc__block *block, const float *fn, mhc__mixes out) {
     float products[MHC__LOGIT_FLOATS], squares[MHC__PRODUCT_ROWS];
     for (int group = 0; group < p->groups; group++) {
-        const void *rows = mhc__streams_from(x, p->type, 0, group).data;
-        mhc__products job = {rows, x.token_stride, x.stream_stride, p->channels, segments_of(p), p->width,
-                             fn,   p->packed};
+        const mhc__products job = products_of(p, block, group, fn);
         kernels->products(&job, (int)tokens, products, squares);
         for (int64_t t = 0; t < tokens; t++) {
             float *r = out.r + t * out.stride + group, *mix = out.mix + t * out.stride + group * p->width;
@@ -38,7 +58,7 @@ void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__proj
 
 void mhc__projection_pack(const mhc__stream_kernels *kernels, int threads, mhc__projection *p, const float *fn,
                           float *packed) {
-    mhc__products job = {NULL, 0, 0, p->channels, segments_of(p), p->width, fn, NULL};
+    const mhc__products job = {.count = p->channels, .segments = segments_of(p), .width = p->width, .fn = fn};
     int64_t chunks = mhc__fn_chunks(job.segments, job.count);
 #pragma omp parallel for num_threads(threads) schedule(static) if (chunks > 1)
     for (int64_t chunk = 0; chunk < chunks; chunk++)

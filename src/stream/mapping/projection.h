@@ -41,6 +41,16 @@ static inline int64_t mhc__projection_block(const mhc__projection *p) {
     return mhc__lanes_of(p->n);
 }
 
+/* Those of them that are projected together. fn comes once for them from where it lies: where that is no further than
+ * the second cache, as few as a tile has, so that the cache is left to their streams. */
+#define MHC__NEAR_BYTES  ((int64_t)512 << 10)
+#define MHC__PART_TOKENS 4
+static inline int64_t mhc__projection_part(const mhc__projection *p) {
+    const int64_t block = mhc__projection_block(p);
+    const bool near = p->width * mhc__projection_columns(p) <= MHC__NEAR_BYTES / (int64_t)sizeof(float);
+    return near ? mhc__min(block, MHC__PART_TOKENS) : block;
+}
+
 /* Whether fn is packed for so many tokens: it costs about as much as the products of four, and saves nothing where they
  * are projected one by one. */
 #define MHC__PACK_TOKENS 64
@@ -55,9 +65,16 @@ static inline int64_t mhc__projection_packed_floats(const mhc__projection *p) {
 void mhc__projection_pack(const mhc__stream_kernels *kernels, int threads, mhc__projection *p, const float *fn,
                           float *packed);
 
-/* x, and what out points to, begin at the first of these tokens. */
+/* The streams of a few tokens, from the first on. passed: where they are written on the way, as mhc__products has it;
+ * soon, and beside it: what is read after them, to be asked for. These may have no data. */
+typedef struct mhc__block {
+    mhc_streams x, passed, soon;
+    mhc_rows beside;
+} mhc__block;
+
+/* What out points to begins at the first of these tokens. */
 void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
-                             mhc_streams x, const float *fn, mhc__mixes out);
+                             const mhc__block *block, const float *fn, mhc__mixes out);
 
 /* The way back of at most MHC__CHUNK tokens. Adds to d_fn. d_mix: token t's at + t * d_stride; overwritten with r
  * d_mix. shares [mhc__share_floats]: written with what is to be added to dx, in slabs, for the kernel that writes dx.

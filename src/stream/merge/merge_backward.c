@@ -68,7 +68,7 @@ mhc_status mhc_merge_backward(const mhc_context *context, const mhc_spec *spec, 
         MHC__TRY(mhc__need_workspace(workspace, workspace_size, (size_t)(ranges * sums) * sizeof(double), call, error));
     double *totals = workspace;
     const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
-    mhc__merging m = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false};
+    mhc__merging m = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false, false};
     if (s.dynamic) {
         int64_t blocks = mhc__blocks(tokens, MHC__TOKEN_BLOCK);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)

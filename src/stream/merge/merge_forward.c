@@ -17,7 +17,7 @@ mhc_status mhc_merge_forward(const mhc_context *context, const mhc_spec *spec, i
         coefficients = ones;
     MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
     const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
-    mhc__merging m = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false};
+    mhc__merging m = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false, false};
     m.around = mhc__goes_around(&s, tokens, x, out);
     int64_t blocks = mhc__blocks(tokens, MHC__TOKEN_BLOCK);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)

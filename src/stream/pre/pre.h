@@ -25,6 +25,7 @@ typedef struct mhc__pre {
     mhc_streams x;
     mhc__weights weights;
     float *saved; /* [T, shape.saved] */
+    bool around;  /* u is written past the caches */
 } mhc__pre;
 
 /* carried: as mhc_pre_forward. */
@@ -41,10 +42,13 @@ int64_t mhc__pre_forward_floats(const mhc__pre *pre, int64_t tokens);
  * packed where that is worth it. The workspace is in use until the last block is done. */
 mhc_status mhc__pre_begin(mhc__pre *pre, int threads, int64_t tokens, float *coefficients, void *workspace,
                           size_t workspace_size, const char *call, mhc_error *error);
+/* Tokens of a block, and those of its tokens that are projected together. */
 int64_t mhc__pre_block_tokens(const mhc__pre *pre);
-/* The coefficients of tokens first..end where each has its own, and their u unless its data is NULL. At most
- * mhc__pre_block_tokens of them, unless u alone is asked for. */
-void mhc__pre_block(const mhc__pre *pre, int64_t first, int64_t end, float *coefficients, mhc_rows u);
+int64_t mhc__pre_part_tokens(const mhc__pre *pre);
+/* What the coefficients of tokens first..end are made of, where each has its own. */
+void mhc__pre_project(const mhc__pre *pre, int64_t first, int64_t end, const mhc__block *part);
+/* The coefficients of a block, tokens first..end, and their u unless its data is NULL. x: from its first token on. */
+void mhc__pre_block(const mhc__pre *pre, int64_t first, int64_t end, mhc_streams x, float *coefficients, mhc_rows u);
 
 /* The gradients that pre's backward is given and writes, as mhc_pre_backward. */
 typedef struct mhc__pre_gradients {

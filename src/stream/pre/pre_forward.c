@@ -58,6 +58,7 @@ mhc_status mhc__pre_begin(mhc__pre *pre, int threads, int64_t tokens, float *coe
     const float *base = s->logits > 0 ? pre->params->base : NULL;
     size_t needed = (size_t)mhc__pre_forward_floats(pre, tokens) * sizeof(float);
     MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
+    pre->around = mhc__row_goes_around(s, tokens);
     if (s->dynamic && mhc__projection_packs(&pre->projection, tokens))
         mhc__projection_pack(pre->streams, threads, &pre->projection, pre->params->fn,
                              (float *)workspace + saved_floats(pre, tokens));
@@ -74,23 +75,43 @@ int64_t mhc__pre_block_tokens(const mhc__pre *pre) {
     return pre->shape->dynamic ? mhc__projection_block(&pre->projection) : MHC__TOKEN_BLOCK;
 }
 
+int64_t mhc__pre_part_tokens(const mhc__pre *pre) {
+    return pre->shape->dynamic ? mhc__projection_part(&pre->projection) : MHC__TOKEN_BLOCK;
+}
+
 static mhc__mixes mixes_from(const mhc__pre *pre, int64_t first) {
     const mhc__shape *s = pre->shape;
     float *row = pre->saved + first * s->saved;
     return (mhc__mixes){row, row + s->logits, row + s->logits + s->groups, s->saved};
 }
 
-void mhc__pre_block(const mhc__pre *pre, int64_t first, int64_t end, float *coefficients, mhc_rows u) {
+void mhc__pre_project(const mhc__pre *pre, int64_t first, int64_t end, const mhc__block *part) {
+    if (pre->shape->dynamic)
+        mhc__projection_forward(pre->streams, &pre->projection, end - first, part, pre->params->fn,
+                                mixes_from(pre, first));
+}
+
+void mhc__pre_block(const mhc__pre *pre, int64_t first, int64_t end, mhc_streams x, float *coefficients, mhc_rows u) {
     const mhc__shape *s = pre->shape;
     if (s->dynamic) {
         mhc__mixes mixes = mixes_from(pre, first);
-        mhc__projection_forward(pre->streams, &pre->projection, end - first,
-                                mhc__streams_from(pre->x, s->type, first, 0), pre->params->fn, mixes);
         pre->logits->coefficients(pre->spec, s, (int)(end - first), mixes.mix, mixes.stride, pre->params->scale,
                                   pre->params->base, coefficients + first * s->coefficients);
     }
     if (u.data)
-        pre->streams->collapse(s->n, s->channels, first, end, pre->x, pre->weights.data, pre->weights.stride, u);
+        pre->streams->collapse(s->n, s->channels, pre->around, 0, end - first, x,
+                               pre->weights.data + first * pre->weights.stride, pre->weights.stride,
+                               mhc__rows_from(u, s->type, first));
+}
+
+static void forward_block(const mhc__pre *pre, int64_t first, int64_t end, float *coefficients, mhc_rows u) {
+    const int64_t step = mhc__pre_part_tokens(pre);
+    const mhc_type type = pre->shape->type;
+    for (int64_t t = first; t < end; t += step) {
+        const mhc__block part = {.x = mhc__streams_from(pre->x, type, t, 0)};
+        mhc__pre_project(pre, t, mhc__min(end, t + step), &part);
+    }
+    mhc__pre_block(pre, first, end, mhc__streams_from(pre->x, type, first, 0), coefficients, u);
 }
 
 mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
@@ -107,6 +128,6 @@ mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, con
     int64_t step = mhc__pre_block_tokens(&pre), blocks = mhc__blocks(tokens, step);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
     for (int64_t block = 0; block < blocks; block++)
-        mhc__pre_block(&pre, block * step, mhc__min(tokens, (block + 1) * step), coefficients, u);
+        forward_block(&pre, block * step, mhc__min(tokens, (block + 1) * step), coefficients, u);
     return MHC_OK;
 }

@@ -37,11 +37,11 @@ static void replay(const mhc__stream_kernels *kernels, const mhc__shape *s, int6
         const mhc_recompute_step *step = &steps[k];
         mhc__weights weights = mhc__pre_weights(s, step->coefficients, carried);
         if (step->u.data)
-            kernels->collapse(s->n, s->channels, first, end, x, weights.data, weights.stride, step->u);
+            kernels->collapse(s->n, s->channels, false, first, end, x, weights.data, weights.stride, step->u);
         if (step->out.data) {
             mhc__merging merging = {
-                s->n, s->channels, x, step->z, s->plain ? ones : step->coefficients, s->dynamic ? s->coefficients : 0,
-                false};
+                s->n,  s->channels, x, step->z, s->plain ? ones : step->coefficients, s->dynamic ? s->coefficients : 0,
+                false, false};
             kernels->merge(&merging, first, end, step->out);
         }
         x = step->out;

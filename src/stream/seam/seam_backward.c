@@ -66,7 +66,7 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
     mhc__pre pre = mhc__pre_of(spec, &s, next->params, next->x, next->coefficients, carried, (float *)next->saved);
     mhc__merging above = {.n = s.n, .channels = s.channels, .coefficients = s.plain ? ones : next->coefficients};
     above.stride = stride;
-    mhc__merging here = {s.n, s.channels, x, z, coefficients, stride, false};
+    mhc__merging here = {s.n, s.channels, x, z, coefficients, stride, false, false};
     mhc__pre_gradients g = {
         next->du, next->d_coefficients, s.shifted ? d_coefficients : NULL, &above, next->dout, dx_next, x,
         tokens,   next->gradients};

@@ -1,6 +1,69 @@
 #include "mhc/seam.h"
 
-#include "stream/pre/pre.h"
+#include "stream/seam/seam.h"
+
+/* Where X' is large, a block of it is merged into a panel that stays in the thread's cache; the products write it to
+ * its place, past the caches, while they read it. Written to its place first it would have to be read before, for a
+ * line is written whole. There are as many panels as threads can share ranges. */
+static int64_t panel_floats(const mhc__shape *s) {
+    return mhc__lanes_of(s->n) * s->n * s->channels;
+}
+
+static bool has_panels(const mhc__shape *s, int64_t tokens) {
+    return s->dynamic && s->channels % MHC__LANES == 0 && mhc__is_large(s, tokens);
+}
+
+int64_t mhc__seam_panels_floats(const mhc__shape *s, int64_t tokens) {
+    return has_panels(s, tokens) ? mhc__ranges(tokens) * panel_floats(s) + MHC__LANES : 0;
+}
+
+/* The first panel, or NULL where X' goes through the caches. */
+static float *panels_of(const mhc__shape *s, int64_t tokens, mhc_streams x, mhc_streams out, float *scratch) {
+    const uintptr_t line = MHC__LANES * sizeof(float);
+    const bool lines = (uintptr_t)out.data % line == 0 && out.token_stride % MHC__LANES == 0;
+    if (!has_panels(s, tokens) || out.data == x.data || out.stream_stride != s->channels || !lines)
+        return NULL;
+    return scratch + (line - (uintptr_t)scratch % line) % line / sizeof(float);
+}
+
+/* A call, as its blocks need it. */
+typedef struct seam {
+    const mhc__pre *pre;
+    mhc__merging merging;
+    int64_t tokens;
+    mhc_streams out;
+    float *panels;
+} seam;
+
+static void merge_part(const seam *c, int64_t first, int64_t end, bool near, mhc_streams out) {
+    const mhc_type type = c->pre->shape->type;
+    mhc__merging part = c->merging;
+    part.x = mhc__streams_from(part.x, type, first, 0);
+    part.z = mhc__rows_from(part.z, type, first);
+    part.coefficients += first * part.stride;
+    part.near = near;
+    c->pre->streams->merge(&part, 0, end - first, out);
+}
+
+static void seam_block(const seam *c, int64_t first, int64_t end, float *coefficients, mhc_rows u) {
+    const mhc__shape *s = c->pre->shape;
+    const int64_t step = mhc__pre_part_tokens(c->pre), thread = mhc__thread_index();
+    const bool has_panel = c->panels && thread < mhc__ranges(c->tokens);
+    const mhc_streams x = has_panel ? mhc_streams_of(c->panels + thread * panel_floats(s), s->n, s->channels)
+                                    : mhc__streams_from(c->out, s->type, first, 0);
+    for (int64_t t = first; t < end; t += step) {
+        const int64_t next = mhc__min(end, t + step);
+        mhc__block part = {.x = mhc__streams_from(x, s->type, t - first, 0)};
+        if (has_panel) {
+            part.passed = mhc__streams_from(c->out, s->type, t, 0);
+            part.soon = mhc__streams_from(c->merging.x, s->type, next, 0);
+            part.beside = mhc__rows_from(c->merging.z, s->type, next);
+        }
+        merge_part(c, t, next, has_panel, part.x);
+        mhc__pre_project(c->pre, t, next, &part);
+    }
+    mhc__pre_block(c->pre, first, end, x, coefficients, u);
+}
 
 mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x, mhc_rows z,
                             const float *coefficients, mhc_streams out, const mhc_site_params *next,
@@ -20,14 +83,15 @@ mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, in
     const float *carried = s.shifted ? coefficients : NULL;
     MHC__TRY(mhc__pre_check(&s, next, tokens, out, carried, next_coefficients, call, "next", error));
     mhc__pre pre = mhc__pre_of(spec, &s, next, out, next_coefficients, carried, next_saved);
-    mhc__merging merging = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false};
+    mhc__merging merging = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false, false};
     MHC__TRY(mhc__pre_begin(&pre, context->threads, tokens, next_coefficients, workspace, workspace_size, call, error));
+    const int64_t floats = mhc__pre_forward_floats(&pre, tokens);
+    MHC__TRY(mhc__need_workspace(workspace, workspace_size,
+                                 (size_t)(floats + mhc__seam_panels_floats(&s, tokens)) * sizeof(float), call, error));
+    const seam c = {&pre, merging, tokens, out, panels_of(&s, tokens, x, out, (float *)workspace + floats)};
     int64_t step = mhc__pre_block_tokens(&pre), blocks = mhc__blocks(tokens, step);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
-    for (int64_t block = 0; block < blocks; block++) {
-        int64_t first = block * step, end = mhc__min(tokens, first + step);
-        pre.streams->merge(&merging, first, end, out);
-        mhc__pre_block(&pre, first, end, next_coefficients, next_u);
-    }
+    for (int64_t block = 0; block < blocks; block++)
+        seam_block(&c, block * step, mhc__min(tokens, (block + 1) * step), next_coefficients, next_u);
     return MHC_OK;
 }
