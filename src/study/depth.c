@@ -161,7 +161,7 @@ extern const mhc__study mhc__study_depth;
 const mhc__study mhc__study_depth = {
     "depth",
     "baseline, HC and mHC of mhc-poc at 12, 24 and 48 blocks, and why they do what they do",
-    "--quick 3 minutes, default 7 hours, --published 28 hours",
+    "--quick 3 minutes, default 2 to 7 hours, --published 8 to 28",
     "github.com/softwarewrighter/mHC-poc, cf4504f",
     "Repeats the experiment of github.com/softwarewrighter/mHC-poc: small transformers of 12, 24 and 48 blocks\n"
     "that learn to count upwards modulo 256, with plain residuals, with its HC and with its mHC; and the\n"

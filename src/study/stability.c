@@ -124,7 +124,7 @@ extern const mhc__study mhc__study_stability;
 const mhc__study mhc__study_stability = {
     "stability",
     "baseline, HC and mHC of reproducing-mhc side by side: loss, gradients and gains over 2,000 steps",
-    "--quick 7 minutes, default 4 hours, --published 2 hours",
+    "--quick 7 minutes, default 4 to 9 hours, --published 2 to 5",
     "github.com/yaoshengzhe/reproducing-mhc, be59c58",
     "Repeats the experiment of github.com/yaoshengzhe/reproducing-mhc: a transformer of 8 blocks and 256\n"
     "channels, 4 streams, trained on characters for 2,000 steps of 32 x 128, once with plain residuals, once\n"
