@@ -68,6 +68,7 @@ typedef struct mhc_site_sizes {
     int64_t saved;               /* floats that pre_forward hands to pre_backward for T tokens; 0 when static */
     size_t workspace;            /* bytes that any of the four calls needs for T tokens, for any thread count; any
                                     alignment that malloc gives */
+    size_t cuda_workspace;       /* the same on a CUDA device; 16-byte aligned. 0 from a library without CUDA */
 } mhc_site_sizes;
 
 /* All sizes of a site for T tokens. Errors: as mhc_spec_check; T < 0. */

@@ -21,7 +21,8 @@ typedef enum mhc_status {
     MHC_CORRUPT,          /* a file that isn't what it claims to be */
     MHC_MISMATCH,         /* two things that should agree don't: shapes, checksums, expected values */
     MHC_NOT_FINITE,       /* NaN or Inf where training can't go on */
-    MHC_INTERRUPTED       /* stopped on request; what was done is kept */
+    MHC_INTERRUPTED,      /* stopped on request; what was done is kept */
+    MHC_DEVICE_FAILED     /* the GPU, or its driver, refused or failed */
 } mhc_status;
 
 typedef struct mhc_error {

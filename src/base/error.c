@@ -23,6 +23,8 @@ const char *mhc_status_name(mhc_status status) {
         return "not finite";
     case MHC_INTERRUPTED:
         return "interrupted";
+    case MHC_DEVICE_FAILED:
+        return "the device failed";
     }
     return "unknown status";
 }

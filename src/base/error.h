@@ -11,12 +11,20 @@
 #define MHC__PRINTF(position, first)
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* error may be NULL. Returns status. */
 mhc_status mhc__fail(mhc_error *error, mhc_status status, const char *format, ...) MHC__PRINTF(3, 4);
 
 /* Puts "context: " in front of the message that a failed callee left. Returns error's status, or status when error is
  * NULL. */
 mhc_status mhc__fail_in(mhc_error *error, mhc_status status, const char *format, ...) MHC__PRINTF(3, 4);
+
+#ifdef __cplusplus
+}
+#endif
 
 /* Returns from the calling function with the status of `call` unless it is MHC_OK. */
 #define MHC__TRY(call)                                                                                                 \

@@ -22,6 +22,11 @@ int mhc__thread_index(void) {
 #endif
 }
 
+mhc_context mhc_context_cuda(void *queue) {
+    mhc_context context = {MHC_DEVICE_CUDA, queue, 1};
+    return context;
+}
+
 mhc_context mhc_context_cpu(int threads) {
     mhc_context context = {MHC_DEVICE_CPU, 0, threads > 0 ? threads : mhc__default_threads()};
     return context;

@@ -5,15 +5,17 @@
 
 #include <stdint.h>
 
-static inline int64_t mhc__blocks(int64_t count, int64_t size) {
+#include "base/compiler.h"
+
+MHC__SHARED_CODE static inline int64_t mhc__blocks(int64_t count, int64_t size) {
     return (count + size - 1) / size;
 }
 
-static inline int64_t mhc__min(int64_t a, int64_t b) {
+MHC__SHARED_CODE static inline int64_t mhc__min(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-static inline int64_t mhc__max(int64_t a, int64_t b) {
+MHC__SHARED_CODE static inline int64_t mhc__max(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 

@@ -12,7 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__)
+#if defined(__CUDACC__)
+#define MHC__INLINE static __device__ __forceinline__
+#elif defined(__GNUC__)
 #define MHC__INLINE static inline __attribute__((always_inline))
 #else
 #define MHC__INLINE static inline

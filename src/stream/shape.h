@@ -8,7 +8,9 @@
 #include "mhc/site.h"
 
 /* Logits of MHC__LANES tokens at n <= 8, of one token at n <= 32 with matrix gates: 3 x 1024 either way. */
+#if !defined(MHC__LOGIT_FLOATS)
 #define MHC__LOGIT_FLOATS 3072
+#endif
 
 /* Tokens of one block of a parallel loop. */
 #define MHC__TOKEN_BLOCK 16
@@ -32,14 +34,28 @@ typedef struct mhc__shape {
     int saved;             /* floats per token that pre_forward saves: mix [groups][width] | r [groups] | g [groups] */
 } mhc__shape;
 
+/* Where logit number `logit` stands in a token's mix. Flat norm: the same place. Per-stream norm: stream j's product
+ * gives pre_j, post_j, and the n entries of res whose source is j. */
+MHC__SHARED_CODE static inline int mhc__mix_place(const mhc__shape *shape, bool transposed, int logit) {
+    if (!shape->per_stream)
+        return logit;
+    int n = shape->n, pre = shape->pre > 0, gates = pre + (shape->post > 0), of_post = logit - shape->pre;
+    if (of_post < 0)
+        return logit * shape->width;
+    if (of_post < shape->post)
+        return of_post * shape->width + pre;
+    int row = (of_post - shape->post) / n, column = (of_post - shape->post) % n;
+    int source = transposed ? row : column, destination = transposed ? column : row;
+    return source * shape->width + gates + destination;
+}
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 /* spec must have passed mhc_spec_check. */
 mhc__shape mhc__shape_of(const mhc_spec *spec);
 
-/* Where logit number `logit` stands in a token's mix. Flat norm: the same place. Per-stream norm: stream j's product
- * gives pre_j, post_j, and the n entries of res whose source is j. */
-int mhc__mix_place(const mhc__shape *shape, bool transposed, int logit);
-
-/* CPU, threads >= 1, spec valid, T >= 0, and fills shape. */
+/* A device that this build has, threads >= 1 on the CPU, spec valid, T >= 0; fills shape. */
 mhc_status mhc__site_enter(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc__shape *shape,
                            mhc_error *error);
 /* Fails when pointer is NULL. */
@@ -48,6 +64,9 @@ mhc_status mhc__need(const void *pointer, const char *call, const char *name, mh
 mhc_status mhc__need_params(const mhc__shape *shape, const mhc_site_params *params, const char *call, const char *what,
                             mhc_error *error);
 mhc_status mhc__need_workspace(const void *workspace, size_t size, size_t needed, const char *call, mhc_error *error);
+#ifdef __cplusplus
+}
+#endif
 
 /* Matrices computed side by side: MHC__LANES while they are small, one when a state alone fills the cache. Lanes never
  * meet, so the number changes no result. */

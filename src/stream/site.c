@@ -4,6 +4,7 @@
 
 #include "base/philox.h"
 #include "stream/constraint/properties.h"
+#include "stream/cuda.h"
 #include "stream/pre/pre.h"
 #include "stream/seam/seam.h"
 #include "stream/shape.h"
@@ -48,30 +49,29 @@ mhc__shape mhc__shape_of(const mhc_spec *spec) {
     return shape;
 }
 
-int mhc__mix_place(const mhc__shape *shape, bool transposed, int logit) {
-    if (!shape->per_stream)
-        return logit;
-    int n = shape->n, pre = shape->pre > 0, gates = pre + (shape->post > 0), of_post = logit - shape->pre;
-    if (of_post < 0)
-        return logit * shape->width;
-    if (of_post < shape->post)
-        return of_post * shape->width + pre;
-    int row = (of_post - shape->post) / n, column = (of_post - shape->post) % n;
-    int source = transposed ? row : column, destination = transposed ? column : row;
-    return source * shape->width + gates + destination;
+static mhc_status check_device(const mhc_context *context, mhc_error *error) {
+    if (context->device == MHC_DEVICE_CUDA)
+        return mhc__cuda ? MHC_OK
+                         : mhc__fail(error, MHC_UNSUPPORTED,
+                                     "context.device: MHC_DEVICE_CUDA; this library was built without CUDA");
+    if (context->device != MHC_DEVICE_CPU)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "context.device: %d is neither MHC_DEVICE_CPU nor _CUDA",
+                         (int)context->device);
+    if (context->threads < 1 || context->threads > MAX_THREADS)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "context.threads: %d is not in 1..%d", context->threads,
+                         MAX_THREADS);
+    return MHC_OK;
 }
 
 mhc_status mhc__site_enter(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc__shape *shape,
                            mhc_error *error) {
     if (!context)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "context: expected a pointer, found NULL");
-    if (context->device != MHC_DEVICE_CPU)
-        return mhc__fail(error, MHC_UNSUPPORTED, "context.device: %d; this build computes on the CPU (%d) only",
-                         (int)context->device, (int)MHC_DEVICE_CPU);
-    if (context->threads < 1 || context->threads > MAX_THREADS)
-        return mhc__fail(error, MHC_INVALID_ARGUMENT, "context.threads: %d is not in 1..%d", context->threads,
-                         MAX_THREADS);
+    MHC__TRY(check_device(context, error));
     MHC__TRY(mhc_spec_check(spec, error));
+    if (mhc__on_cuda(context) && spec->streams > MHC__CUDA_STREAMS)
+        return mhc__fail(error, MHC_UNSUPPORTED, "spec.streams: %d; the CUDA kernels have room for 1..%d",
+                         spec->streams, MHC__CUDA_STREAMS);
     if (tokens < 0 || tokens > MAX_TOKENS)
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "tokens: %lld is not in 0..%lld", (long long)tokens,
                          (long long)MAX_TOKENS);
@@ -122,6 +122,7 @@ mhc_status mhc_site_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_site_s
     else
         floats = mhc__max(floats, ranges * 2 * MHC__MERGE_SUMS(s.n));
     sizes->workspace = (size_t)floats * sizeof(float);
+    sizes->cuda_workspace = mhc__cuda && s.n <= MHC__CUDA_STREAMS ? mhc__cuda->site_workspace(spec, &s, tokens) : 0;
     return MHC_OK;
 }
 

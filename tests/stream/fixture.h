@@ -20,6 +20,7 @@
 
 #include "base/philox.h"
 #include "mhc/mhc.h"
+#include "stream/device.h"
 
 #define OK(call)                                                                                                       \
     do {                                                                                                               \
@@ -27,6 +28,9 @@
         mhc_error *error = &ok_error;                                                                                  \
         if ((call) != MHC_OK)                                                                                          \
             fail_msg("%s: %s", #call, ok_error.message);                                                               \
+        const char *ok_device = device_wait();                                                                         \
+        if (ok_device)                                                                                                 \
+            fail_msg("%s: %s", #call, ok_device);                                                                      \
     } while (0)
 
 /* The test test_NAME from NAME_case(type). */
@@ -108,7 +112,7 @@ typedef struct site {
 } site;
 
 static inline void *some(int64_t count, size_t size) {
-    void *memory = calloc((size_t)count + 1, size);
+    void *memory = device_memory(((size_t)count + 1) * size);
     assert_non_null(memory);
     return memory;
 }
@@ -178,6 +182,8 @@ static inline site site_open(const mhc_spec *spec, int64_t tokens, uint64_t seed
     OK(mhc_site_sizes_query(spec, tokens, &s.sizes, error));
     site_count(&s);
     s.saved = some(s.sizes.saved, sizeof(float));
+    if (!device_is_cpu())
+        s.sizes.workspace = s.sizes.cuda_workspace;
     s.workspace = some((int64_t)s.sizes.workspace, 1);
 #define OPEN(name)                                                                                                     \
     s.name = some(s.name##_count, sizeof(float));                                                                      \
@@ -204,11 +210,11 @@ static inline site site_open(const mhc_spec *spec, int64_t tokens, uint64_t seed
 }
 
 static inline void site_close(site *s) {
-    free(s->saved);
-    free(s->workspace);
+    device_free(s->saved);
+    device_free(s->workspace);
 #define CLOSE(name)                                                                                                    \
-    free(s->name);                                                                                                     \
-    free(s->name##_64);
+    device_free(s->name);                                                                                              \
+    device_free(s->name##_64);
     SITE_TENSORS(CLOSE)
 #undef CLOSE
 #define CLOSE(name) free(s->name##_16);
@@ -242,7 +248,7 @@ static inline mhc_rows site_rows(const site *s, float *data) {
 }
 
 static inline void site_forward(site *s, int threads) {
-    mhc_context context = {MHC_DEVICE_CPU, NULL, threads};
+    mhc_context context = device_context(threads);
     mhc_site_params params = {s->fn, s->base, s->scale};
     site_narrow(s);
     OK(mhc_pre_forward(&context, &s->spec, &params, s->tokens, site_streams(s, s->x),
@@ -255,7 +261,7 @@ static inline void site_forward(site *s, int threads) {
 
 /* late: dx is left to pre_backward. */
 static inline void site_merge_backward(site *s, int threads, bool late) {
-    mhc_context context = {MHC_DEVICE_CPU, NULL, threads};
+    mhc_context context = device_context(threads);
     int64_t n = s->spec.streams, width = n * (n + 2);
     site_narrow(s);
     OK(mhc_merge_backward(&context, &s->spec, s->tokens, site_streams(s, s->x), site_rows(s, s->z), s->coefficients,
@@ -268,7 +274,7 @@ static inline void site_merge_backward(site *s, int threads, bool late) {
 
 /* Parameter gradients are added to: the caller clears them where that matters. */
 static inline void site_pre_backward(site *s, int threads, bool late) {
-    mhc_context context = {MHC_DEVICE_CPU, NULL, threads};
+    mhc_context context = device_context(threads);
     mhc_site_params params = {s->fn, s->base, s->scale}, gradients = {s->d_fn, s->d_base, s->d_scale};
     site_narrow(s);
     OK(mhc_pre_backward(&context, &s->spec, &params, s->tokens, site_streams(s, s->x),

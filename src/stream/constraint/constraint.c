@@ -1,5 +1,6 @@
 /* The constraint by itself. */
 #include "mhc/constraint.h"
+#include "stream/cuda.h"
 #include "stream/kernels.h"
 #include "stream/shape.h"
 
@@ -20,6 +21,10 @@ mhc_status mhc_constraint_forward(const mhc_context *context, const mhc_spec *sp
     if (s.res > 0)
         MHC__TRY(mhc__need(logits, "mhc_constraint_forward", "logits", error));
     MHC__TRY(mhc__need(res, "mhc_constraint_forward", "res", error));
+    if (mhc__on_cuda(context)) {
+        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, rows, NULL, "mhc_constraint_forward", error);
+        return mhc__cuda->constraint(&cuda, logits, res);
+    }
     const mhc__logit_kernels *kernels = mhc__logit_kernels_chosen();
     int64_t w = mhc__lanes_of(s.n), blocks = mhc__blocks(rows, w);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)
@@ -37,6 +42,10 @@ mhc_status mhc_constraint_backward(const mhc_context *context, const mhc_spec *s
     MHC__TRY(mhc__need(logits, "mhc_constraint_backward", "logits", error));
     MHC__TRY(mhc__need(d_res, "mhc_constraint_backward", "d_res", error));
     MHC__TRY(mhc__need(d_logits, "mhc_constraint_backward", "d_logits", error));
+    if (mhc__on_cuda(context)) {
+        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, rows, NULL, "mhc_constraint_backward", error);
+        return mhc__cuda->constraint_back(&cuda, logits, d_res, d_logits);
+    }
     const mhc__logit_kernels *kernels = mhc__logit_kernels_chosen();
     int64_t w = mhc__lanes_of(s.n), blocks = mhc__blocks(rows, w);
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)

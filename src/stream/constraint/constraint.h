@@ -16,20 +16,44 @@
 #include "stream/constraint/sinkhorn.h"
 #include "stream/constraint/spectral.h"
 
-static const mhc__constraint_kernel mhc__constraint_kernels[MHC__CONSTRAINTS] = {
-    [MHC_CONSTRAINT_NONE] = {mhc__none_lanes, mhc__none_lanes_back},
-    [MHC_CONSTRAINT_IDENTITY] = {mhc__identity_lanes, mhc__identity_lanes_back},
-    [MHC_CONSTRAINT_EXP] = {mhc__exp_lanes, mhc__exp_lanes_back},
-    [MHC_CONSTRAINT_SINKHORN] = {mhc__sinkhorn_lanes, mhc__sinkhorn_lanes_back},
-    [MHC_CONSTRAINT_PERMUTATIONS] = {mhc__permutations_lanes, mhc__permutations_lanes_back},
-    [MHC_CONSTRAINT_CIRCULANT] = {mhc__permutations_lanes, mhc__permutations_lanes_back},
-    [MHC_CONSTRAINT_ROW_STOCHASTIC] = {mhc__row_stochastic_lanes, mhc__row_stochastic_lanes_back},
-    [MHC_CONSTRAINT_BIRKHOFF] = {mhc__birkhoff_lanes, mhc__birkhoff_lanes_back},
-    [MHC_CONSTRAINT_KRONECKER] = {mhc__kronecker_lanes, mhc__kronecker_lanes_back},
-    [MHC_CONSTRAINT_SPECTRAL] = {mhc__spectral_lanes, mhc__spectral_lanes_back},
-    [MHC_CONSTRAINT_ROTATION] = {mhc__rotation_lanes, mhc__rotation_lanes_back},
-    [MHC_CONSTRAINT_ORTHOGONAL] = {mhc__orthogonal_lanes, mhc__orthogonal_lanes_back},
-};
+/* Each constraint's own functions, as in x: the logits, turned to [dst, src] where they are a matrix; d_x is written.
+ */
+#define MHC__CONSTRAINT_TABLE(RUN)                                                                                     \
+    RUN(MHC_CONSTRAINT_NONE, none)                                                                                     \
+    RUN(MHC_CONSTRAINT_IDENTITY, identity)                                                                             \
+    RUN(MHC_CONSTRAINT_EXP, exp)                                                                                       \
+    RUN(MHC_CONSTRAINT_SINKHORN, sinkhorn)                                                                             \
+    RUN(MHC_CONSTRAINT_PERMUTATIONS, permutations)                                                                     \
+    RUN(MHC_CONSTRAINT_CIRCULANT, permutations)                                                                        \
+    RUN(MHC_CONSTRAINT_ROW_STOCHASTIC, row_stochastic)                                                                 \
+    RUN(MHC_CONSTRAINT_BIRKHOFF, birkhoff)                                                                             \
+    RUN(MHC_CONSTRAINT_KRONECKER, kronecker)                                                                           \
+    RUN(MHC_CONSTRAINT_SPECTRAL, spectral)                                                                             \
+    RUN(MHC_CONSTRAINT_ROTATION, rotation)                                                                             \
+    RUN(MHC_CONSTRAINT_ORTHOGONAL, orthogonal)
+
+MHC__INLINE void mhc__constraint_kernel(const mhc_spec *spec, int n, int w, const float *x, float *res) {
+    switch (spec->constraint) {
+#define RUN(kind, name)                                                                                                \
+    case kind:                                                                                                         \
+        mhc__##name##_lanes(spec, n, w, x, res);                                                                       \
+        break;
+        MHC__CONSTRAINT_TABLE(RUN)
+#undef RUN
+    }
+}
+
+MHC__INLINE void mhc__constraint_kernel_back(const mhc_spec *spec, int n, int w, const float *x, const float *d_res,
+                                             float *d_x) {
+    switch (spec->constraint) {
+#define RUN(kind, name)                                                                                                \
+    case kind:                                                                                                         \
+        mhc__##name##_lanes_back(spec, n, w, x, d_res, d_x);                                                           \
+        break;
+        MHC__CONSTRAINT_TABLE(RUN)
+#undef RUN
+    }
+}
 
 MHC__LANE_FUNCTION mhc__turn_lanes(int n, int w, const float *x, float *y) {
 #define RUN(streams, lanes) mhc__transpose(streams, lanes, x, y)
@@ -44,14 +68,13 @@ MHC__INLINE bool mhc__is_finished(const mhc_spec *spec) {
 /* K, before finish and leak. */
 MHC__LANE_FUNCTION mhc__constraint_matrix_lanes(const mhc_spec *spec, int n, int w, const float *logits, float *k) {
     float turned[MHC__MATRIX_FLOATS];
-    const mhc__constraint_kernel *kernel = &mhc__constraint_kernels[spec->constraint];
     if (!spec->transposed) {
-        kernel->forward(spec, n, w, logits, k);
+        mhc__constraint_kernel(spec, n, w, logits, k);
     } else if (mhc__constraint_has_matrix(spec->constraint)) {
         mhc__turn_lanes(n, w, logits, turned);
-        kernel->forward(spec, n, w, turned, k);
+        mhc__constraint_kernel(spec, n, w, turned, k);
     } else {
-        kernel->forward(spec, n, w, logits, turned);
+        mhc__constraint_kernel(spec, n, w, logits, turned);
         mhc__turn_lanes(n, w, turned, k);
     }
 }
@@ -59,16 +82,15 @@ MHC__LANE_FUNCTION mhc__constraint_matrix_lanes(const mhc_spec *spec, int n, int
 MHC__LANE_FUNCTION mhc__constraint_matrix_lanes_back(const mhc_spec *spec, int n, int w, const float *logits,
                                                      const float *d_k, float *d_logits) {
     float turned[MHC__MATRIX_FLOATS], d_turned[MHC__MATRIX_FLOATS];
-    const mhc__constraint_kernel *kernel = &mhc__constraint_kernels[spec->constraint];
     if (!spec->transposed) {
-        kernel->backward(spec, n, w, logits, d_k, d_logits);
+        mhc__constraint_kernel_back(spec, n, w, logits, d_k, d_logits);
     } else if (mhc__constraint_has_matrix(spec->constraint)) {
         mhc__turn_lanes(n, w, logits, turned);
-        kernel->backward(spec, n, w, turned, d_k, d_turned);
+        mhc__constraint_kernel_back(spec, n, w, turned, d_k, d_turned);
         mhc__turn_lanes(n, w, d_turned, d_logits);
     } else {
         mhc__turn_lanes(n, w, d_k, d_turned);
-        kernel->backward(spec, n, w, logits, d_turned, d_logits);
+        mhc__constraint_kernel_back(spec, n, w, logits, d_turned, d_logits);
     }
 }
 

@@ -9,10 +9,11 @@
 #include "mhc/spec.h"
 #include "simd/math.h"
 
-/* Entries of w matrices: 16 of 8 x 8, one of 32 x 32. */
+/* Entries of w matrices: 16 of 8 x 8, one of 32 x 32; and of one row of them. */
+#if !defined(MHC__MATRIX_FLOATS)
 #define MHC__MATRIX_FLOATS 1024
-/* And of one row of them. */
-#define MHC__ROW_FLOATS 128
+#define MHC__ROW_FLOATS    128
+#endif
 
 /* Matrices to compute side by side for so many tokens, at most mhc__lanes_of(n): few tokens, as in decoding, don't pay
  * for sixteen. */
@@ -35,7 +36,9 @@ MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
     return axis == MHC_AXIS_SRC ? MHC_AXIS_DST : MHC_AXIS_SRC;
 }
 
-#if defined(MHC__ONE_SIZE)
+#if defined(MHC__LANE_SIZES)
+#define MHC__LANE_SIZES_FEW(RUN) MHC__LANE_SIZES(RUN)
+#elif defined(MHC__ONE_SIZE)
 /* One copy for all sizes: under sanitizers the compiler takes minutes over the others, which are the same text. */
 #define MHC__LANE_SIZES(RUN)     RUN(n, w)
 #define MHC__LANE_SIZES_FEW(RUN) RUN(n, w)
@@ -60,14 +63,12 @@ MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
                        else if (n == 8) RUN(8, MHC__LANES); else RUN(n, MHC__LANES))
 #endif
 
-/* One constraint. x: the logits, turned to [dst, src] where they are a matrix. d_x is written. */
-typedef struct mhc__constraint_kernel {
-    void (*forward)(const mhc_spec *spec, int n, int w, const float *x, float *res);
-    void (*backward)(const mhc_spec *spec, int n, int w, const float *x, const float *d_res, float *d_x);
-} mhc__constraint_kernel;
-
-/* A function of such a table; not every table of an instruction set has all of them. */
+/* A function over lanes; not every translation unit uses all of them. */
+#if defined(__CUDACC__)
+#define MHC__LANE_FUNCTION static __device__ __noinline__ __attribute__((unused)) void
+#else
 #define MHC__LANE_FUNCTION static __attribute__((noinline, unused)) void
+#endif
 
 MHC__INLINE void mhc__transpose(int n, int w, const float *x, float *y) {
     for (int i = 0; i < n; i++)

@@ -7,8 +7,8 @@
 
 /* Entry e of L(q) is sign * q[component], and of R(r): rows of [[w,-x,-y,-z],[x,w,-z,y],[y,z,w,-x],[z,-y,x,w]] and of
  * [[w,x,y,z],[-x,w,-z,y],[-y,z,w,-x],[-z,-y,x,w]]. */
-static const signed char MHC__LEFT[16] = {1, -2, -3, -4, 2, 1, -4, 3, 3, 4, 1, -2, 4, -3, 2, 1};
-static const signed char MHC__RIGHT[16] = {1, 2, 3, 4, -2, 1, -4, 3, -3, 4, 1, -2, -4, -3, 2, 1};
+MHC__SHARED_DATA static const signed char MHC__LEFT[16] = {1, -2, -3, -4, 2, 1, -4, 3, 3, 4, 1, -2, 4, -3, 2, 1};
+MHC__SHARED_DATA static const signed char MHC__RIGHT[16] = {1, 2, 3, 4, -2, 1, -4, 3, -3, 4, 1, -2, -4, -3, 2, 1};
 
 MHC__INLINE void mhc__quaternion_matrix(const signed char *table, int w, const double *u, double *m) {
     for (int e = 0; e < 16; e++) {

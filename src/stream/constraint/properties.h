@@ -4,12 +4,13 @@
 
 #include <stdbool.h>
 
+#include "base/compiler.h"
 #include "mhc/constraint.h"
 
 enum { MHC__CONSTRAINTS = MHC_CONSTRAINT_ORTHOGONAL + 1 };
 
 /* Are its logits an n x n matrix, which a convention may lay out as [src, dst]? */
-static inline bool mhc__constraint_has_matrix(mhc_constraint_kind kind) {
+MHC__SHARED_CODE static inline bool mhc__constraint_has_matrix(mhc_constraint_kind kind) {
     return kind == MHC_CONSTRAINT_NONE || kind == MHC_CONSTRAINT_EXP || kind == MHC_CONSTRAINT_SINKHORN ||
            kind == MHC_CONSTRAINT_ROW_STOCHASTIC || kind == MHC_CONSTRAINT_BIRKHOFF;
 }

@@ -13,7 +13,9 @@
 
 #include "stream/constraint/lanes.h"
 
+#if !defined(MHC__SINKHORN_STATES)
 #define MHC__SINKHORN_STATES 16384
+#endif
 
 /* What a sum is divided by. A line of zeros stays zero instead of becoming NaN. NaN passes every comparison. */
 MHC__INLINE float mhc__divisor(float sum, mhc_eps_mode mode, float eps) {

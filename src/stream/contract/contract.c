@@ -5,6 +5,7 @@
 
 #include "base/philox.h"
 #include "simd/math.h"
+#include "stream/cuda.h"
 #include "stream/mapping/projection.h"
 #include "stream/ranges.h"
 #include "stream/shape.h"
@@ -43,6 +44,7 @@ mhc_status mhc_contract_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_co
     sizes->saved = has_head(spec) ? tokens * saved_row(s.n) : 0;
     floats = mhc__max(floats, sizes->saved);
     sizes->workspace = (size_t)floats * sizeof(float);
+    sizes->cuda_workspace = mhc__cuda && s.n <= MHC__CUDA_STREAMS ? mhc__cuda->contract_workspace(spec, &s, tokens) : 0;
     return MHC_OK;
 }
 
@@ -103,6 +105,19 @@ static void head_block(const mhc__logit_kernels *logits, const mhc__stream_kerne
                              mixes.mix + t * mixes.stride + n + 2);
 }
 
+static mhc_head_params head_of(const mhc_head_params *params) {
+    return params ? *params : (mhc_head_params){0};
+}
+
+static mhc_status on_cuda(const mhc_context *context, const mhc_spec *spec, const mhc__shape *s, int64_t tokens,
+                          bool back, const mhc__cuda_contract *job, void *workspace, size_t workspace_size,
+                          const char *call, mhc_error *error) {
+    mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, s, tokens, workspace, call, error);
+    size_t needed = mhc__cuda->contract_workspace(spec, s, tokens);
+    MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
+    return back ? mhc__cuda->contract_back(&cuda, job) : mhc__cuda->contract(&cuda, job);
+}
+
 mhc_status mhc_contract_forward(const mhc_context *context, const mhc_spec *spec, const mhc_head_params *params,
                                 int64_t tokens, mhc_streams x, const float *carried, float *saved, mhc_rows y,
                                 void *workspace, size_t workspace_size, mhc_error *error) {
@@ -116,6 +131,10 @@ mhc_status mhc_contract_forward(const mhc_context *context, const mhc_spec *spec
     MHC__TRY(mhc__need(y.data, call, "y", error));
     if (spec->contraction == MHC_CONTRACT_CARRIED)
         MHC__TRY(mhc__need(carried, call, "carried", error));
+    if (mhc__on_cuda(context)) {
+        mhc__cuda_contract cuda_job = {.params = head_of(params), .x = x, .carried = carried, .saved = saved, .y = y};
+        return on_cuda(context, spec, &s, tokens, false, &cuda_job, workspace, workspace_size, call, error);
+    }
     if (has_head(spec) && !saved) {
         size_t needed = (size_t)(tokens * saved_row(s.n)) * sizeof(float);
         MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
@@ -225,18 +244,24 @@ mhc_status mhc_contract_backward(const mhc_context *context, const mhc_spec *spe
                                  int64_t tokens, mhc_streams x, const float *carried, const float *saved, mhc_rows dy,
                                  float *d_carried, mhc_streams dx, const mhc_head_params *gradients, void *workspace,
                                  size_t workspace_size, mhc_error *error) {
+    const char *call = "mhc_contract_backward";
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
+    mhc__cuda_contract cuda_job = {head_of(params), x, carried, (float *)saved, dy, d_carried, dx, head_of(gradients)};
     if (tokens == 0) {
         bool clears = d_carried && !s.dynamic && spec->contraction == MHC_CONTRACT_CARRIED;
+        if (clears && mhc__on_cuda(context))
+            return on_cuda(context, spec, &s, 0, true, &cuda_job, workspace, workspace_size, call, error);
         for (int i = 0; i < s.n && clears; i++)
             d_carried[i] = 0.0f;
         return MHC_OK;
     }
     MHC__TRY(check_backward(spec, params, x, carried, saved, dy, d_carried, dx, gradients, error));
+    if (mhc__on_cuda(context))
+        return on_cuda(context, spec, &s, tokens, true, &cuda_job, workspace, workspace_size, call, error);
     mhc_contract_sizes sizes;
     MHC__TRY(mhc_contract_sizes_query(spec, tokens, &sizes, error));
-    MHC__TRY(mhc__need_workspace(workspace, workspace_size, sizes.workspace, "mhc_contract_backward", error));
+    MHC__TRY(mhc__need_workspace(workspace, workspace_size, sizes.workspace, call, error));
     float constant[MHC_MAX_STREAMS], *scratch = workspace;
     weights w = weights_of(spec, &s, carried, saved, constant);
     bool carries = spec->contraction == MHC_CONTRACT_CARRIED;

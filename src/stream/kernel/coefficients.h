@@ -8,7 +8,9 @@
 #include "stream/shape.h"
 
 /* The same for coefficients as MHC__LOGIT_FLOATS. */
+#if !defined(MHC__COEFFICIENT_FLOATS)
 #define MHC__COEFFICIENT_FLOATS 1280
+#endif
 
 /* value = multiplier f(logit) + eps. */
 MHC__INLINE void mhc__gate_forward(const mhc_gate *gate, int n, int w, const float *x, float *value) {
@@ -161,26 +163,6 @@ MHC__INLINE void mhc__backward_lanes(const mhc_spec *spec, const mhc__shape *s, 
     mhc__gate_backward(&spec->post, n, w, x + s->pre * w, dy + n * w, d + s->pre * w);
     mhc__constraint_lanes_back(spec, n, w, x + res * w, dy + 2 * n * w, d + res * w);
     mhc__logits_back(spec, s, w, tokens, scale, a, d, d_mix, d_stride, sums);
-}
-
-static void mhc__coefficients_run(const mhc_spec *spec, const mhc__shape *shape, int tokens, const float *mix,
-                                  int64_t mix_stride, const float *scale, const float *base, float *coefficients) {
-    int n = shape->n, w = mhc__lanes_for(n, tokens);
-#define RUN(streams, lanes)                                                                                            \
-    mhc__forward_lanes(spec, shape, streams, lanes, tokens, mix, mix_stride, scale, base, coefficients)
-    MHC__LANE_SIZES_FEW(RUN);
-#undef RUN
-}
-
-static void mhc__coefficients_back_run(const mhc_spec *spec, const mhc__shape *shape, int tokens, const float *mix,
-                                       int64_t mix_stride, const float *scale, const float *base,
-                                       const float *d_coefficients, float *d_mix, int64_t d_mix_stride, double *sums) {
-    int n = shape->n, w = mhc__lanes_for(n, tokens);
-#define RUN(streams, lanes)                                                                                            \
-    mhc__backward_lanes(spec, shape, streams, lanes, tokens, mix, mix_stride, scale, base, d_coefficients, d_mix,      \
-                        d_mix_stride, sums)
-    MHC__LANE_SIZES_FEW(RUN);
-#undef RUN
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* Gradient of merge: x, z and dout are read once; dx, dz and all n (n + 1) dot products come from the same pass. */
 #include <string.h>
 
+#include "stream/cuda.h"
 #include "stream/kernels.h"
 #include "stream/ranges.h"
 #include "stream/shape.h"
@@ -58,6 +59,11 @@ mhc_status mhc_merge_backward(const mhc_context *context, const mhc_spec *spec, 
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     MHC__TRY(check(&s, tokens, x, z, coefficients, dout, dz, d_coefficients, error));
+    if (mhc__on_cuda(context)) {
+        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, tokens, workspace, call, error);
+        MHC__TRY(mhc__cuda_need_workspace(&cuda, workspace_size));
+        return mhc__cuda->merge_back(&cuda, &(mhc__cuda_merge_back){x, z, coefficients, dout, dx, dz, d_coefficients});
+    }
     if (s.plain) {
         pass_on(context, &s, tokens, dout, dx, dz);
         return MHC_OK;

@@ -1,4 +1,5 @@
 /* X'_i = sum_j res_ij X_j + post_i z: one pass over the streams. */
+#include "stream/cuda.h"
 #include "stream/kernels.h"
 #include "stream/shape.h"
 
@@ -12,10 +13,15 @@ mhc_status mhc_merge_forward(const mhc_context *context, const mhc_spec *spec, i
     MHC__TRY(mhc__need(x.data, call, "x", error));
     MHC__TRY(mhc__need(z.data, call, "z", error));
     MHC__TRY(mhc__need(out.data, call, "out", error));
+    if (!s.plain)
+        MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
+    if (mhc__on_cuda(context)) {
+        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, tokens, NULL, call, error);
+        return mhc__cuda->merge(&cuda, &(mhc__cuda_merge){x, z, coefficients, out});
+    }
     const float ones[3] = {1.0f, 1.0f, 1.0f};
     if (s.plain)
         coefficients = ones;
-    MHC__TRY(mhc__need(coefficients, call, "coefficients", error));
     const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
     mhc__merging m = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false, false};
     m.around = mhc__goes_around(&s, tokens, x, out);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "stream/cuda.h"
 #include "stream/pre/pre.h"
 
 /* For base and scale; of a static mapping they are those of pre first. */
@@ -149,6 +150,13 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, call, "params", error));
     MHC__TRY(check(&s, tokens, carried, saved, du, d_coefficients, d_carried, dx, gradients, error));
+    if (mhc__on_cuda(context)) {
+        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, tokens, workspace, call, error);
+        MHC__TRY(mhc__cuda_need_workspace(&cuda, workspace_size));
+        return mhc__cuda->pre_back(&cuda, &(mhc__cuda_pre_back){mhc__cuda_params(params), x, carried, coefficients,
+                                                                saved, du, d_coefficients, d_carried, dout, dx,
+                                                                mhc__cuda_params(gradients)});
+    }
     int ranges = mhc__ranges(tokens), threads = (int)mhc__max(1, mhc__min(context->threads, ranges));
     size_t needed = (size_t)mhc__pre_scratch_floats(&s, ranges) * sizeof(float);
     MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));

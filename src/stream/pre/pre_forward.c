@@ -1,5 +1,7 @@
 #include "stream/pre/pre.h"
 
+#include "stream/cuda.h"
+
 /* What the first site of a shifted schedule, and the plain residual, collapse with: stream 0. */
 static const float FIRST_PRE[MHC_MAX_STREAMS] = {1.0f};
 
@@ -120,6 +122,11 @@ mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, con
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, "mhc_pre_forward", "params", error));
+    if (mhc__on_cuda(context)) {
+        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, tokens, workspace, "mhc_pre_forward", error);
+        MHC__TRY(mhc__cuda_need_workspace(&cuda, workspace_size));
+        return mhc__cuda->pre(&cuda, &(mhc__cuda_pre){mhc__cuda_params(params), x, carried, coefficients, saved, u});
+    }
     mhc__pre pre = mhc__pre_of(spec, &s, params, x, coefficients, carried, saved);
     MHC__TRY(mhc__pre_begin(&pre, context->threads, tokens, coefficients, workspace, workspace_size, "mhc_pre_forward",
                             error));

@@ -1,5 +1,6 @@
 #include "mhc/recompute.h"
 
+#include "stream/cuda.h"
 #include "stream/pre/pre.h"
 
 static mhc_status refuse(int step, const char *what, mhc_error *error) {
@@ -49,11 +50,32 @@ static void replay(const mhc__stream_kernels *kernels, const mhc__shape *s, int6
     }
 }
 
+/* A step after the other: a GPU's cache holds no block of tokens from one kernel to the next. */
+static mhc_status replay_on_cuda(const mhc__cuda_call *call, mhc_streams x, const float *carried,
+                                 const mhc_recompute_step *steps, int count) {
+    const mhc__shape *s = call->shape;
+    for (int k = 0; k < count; k++) {
+        const mhc_recompute_step *step = &steps[k];
+        const float *weights = s->shifted ? carried : s->plain ? NULL : step->coefficients;
+        if (step->u.data)
+            MHC__TRY(mhc__cuda->collapse(call, x, weights, s->dynamic ? s->coefficients : 0, step->u));
+        if (step->out.data)
+            MHC__TRY(mhc__cuda->merge(call, &(mhc__cuda_merge){x, step->z, step->coefficients, step->out}));
+        x = step->out;
+        carried = s->shifted ? step->coefficients : NULL;
+    }
+    return MHC_OK;
+}
+
 mhc_status mhc_recompute(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x,
                          const float *carried, const mhc_recompute_step *steps, int count, mhc_error *error) {
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     MHC__TRY(check(&s, tokens, x, carried, steps, count, error));
+    if (mhc__on_cuda(context)) {
+        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, tokens, NULL, "mhc_recompute", error);
+        return replay_on_cuda(&cuda, x, carried, steps, tokens > 0 ? count : 0);
+    }
     const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
     int64_t blocks = count > 0 ? mhc__blocks(tokens, MHC__TOKEN_BLOCK) : 0;
 #pragma omp parallel for num_threads(context->threads) schedule(static) if (blocks > 1)

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "mhc/seam.h"
+#include "stream/cuda.h"
 #include "stream/pre/pre.h"
 
 static mhc_status check(const mhc__shape *s, int64_t tokens, const mhc_seam_next *next, mhc_streams dx_next,
@@ -56,6 +57,24 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     MHC__TRY(check(&s, tokens, next, dx_next, x, z, coefficients, dz, d_coefficients, error));
+    if (mhc__on_cuda(context)) {
+        const float *carried = s.shifted ? coefficients : NULL;
+        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, tokens, workspace, "mhc_seam_backward", error);
+        MHC__TRY(mhc__cuda_need_workspace(&cuda, workspace_size));
+        mhc__cuda_pre_back pre = {mhc__cuda_params(next->params),
+                                  next->x,
+                                  carried,
+                                  next->coefficients,
+                                  next->saved,
+                                  next->du,
+                                  next->d_coefficients,
+                                  s.shifted ? d_coefficients : NULL,
+                                  next->dout,
+                                  dx_next,
+                                  mhc__cuda_params(next->gradients)};
+        mhc__cuda_merge_back merge = {x, z, coefficients, dx_next, {0}, dz, d_coefficients};
+        return mhc__cuda->seam_back(&cuda, &pre, &merge);
+    }
     int ranges = mhc__ranges(tokens), threads = (int)mhc__max(1, mhc__min(context->threads, ranges));
     size_t needed = (size_t)mhc__pre_scratch_floats(&s, ranges) * sizeof(float);
     MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, "mhc_seam_backward", error));

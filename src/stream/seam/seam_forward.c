@@ -1,5 +1,6 @@
 #include "mhc/seam.h"
 
+#include "stream/cuda.h"
 #include "stream/seam/seam.h"
 
 /* Where X' is large, a block of it is merged into a panel that stays in the thread's cache; the products write it to
@@ -82,6 +83,13 @@ mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, in
     }
     const float *carried = s.shifted ? coefficients : NULL;
     MHC__TRY(mhc__pre_check(&s, next, tokens, out, carried, next_coefficients, call, "next", error));
+    if (mhc__on_cuda(context)) {
+        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, tokens, workspace, call, error);
+        MHC__TRY(mhc__cuda_need_workspace(&cuda, workspace_size));
+        return mhc__cuda->seam(
+            &cuda, &(mhc__cuda_merge){x, z, coefficients, out},
+            &(mhc__cuda_pre){mhc__cuda_params(next), out, carried, next_coefficients, next_saved, next_u});
+    }
     mhc__pre pre = mhc__pre_of(spec, &s, next, out, next_coefficients, carried, next_saved);
     mhc__merging merging = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false, false};
     MHC__TRY(mhc__pre_begin(&pre, context->threads, tokens, next_coefficients, workspace, workspace_size, call, error));

@@ -1,0 +1,149 @@
+/* The vocabulary of the CUDA kernels: what they need of the device, in words that a compiler for the GPU and the
+ * emulator of the tests (tests/stream/emulator.h: the same kernels on a CPU, thread by thread) both understand. A
+ * kernel takes one structure by value and uses no static shared memory. */
+#ifndef MHC_STREAM_CUDA_DEVICE_H
+#define MHC_STREAM_CUDA_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#if defined(MHC__CUDA_EMULATED)
+#include "stream/emulator.h"
+#else
+#include <cuda_runtime.h>
+
+#define MHC__KERNEL static __global__ void
+#define MHC__DEVICE static __device__ __forceinline__
+
+typedef cudaStream_t mhc__queue;
+
+/* Dynamic shared memory of the block, aligned to 128 bytes. */
+MHC__DEVICE char *mhc__shared(void) {
+    extern __shared__ __align__(128) char memory[];
+    return memory;
+}
+
+MHC__DEVICE void mhc__sync_block(void) {
+    __syncthreads();
+}
+
+MHC__DEVICE void mhc__sync_warp(void) {
+    __syncwarp();
+}
+
+/* value of the lane whose number differs by `mask`; all lanes of the warp call it. */
+MHC__DEVICE float mhc__shuffle_xor(float value, int mask) {
+    return __shfl_xor_sync(0xffffffffu, value, mask);
+}
+
+/* d += a b on a tensor core, 16 x 8 x 16, bf16 with fp32 sums: the fragments of PTX's mma.m16n8k16. */
+MHC__DEVICE void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+                 "{%0,%1,%2,%3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/* Device-wide: the value before. */
+MHC__DEVICE int mhc__atomic_add(int *counter, int value) {
+    return atomicAdd(counter, value);
+}
+
+/* What this thread wrote before is seen by whoever acquires the value. */
+MHC__DEVICE void mhc__release_add(int *counter, int value) {
+    __threadfence();
+    atomicAdd(counter, value);
+}
+
+/* Waits, with nothing to do, until the counter is at least `value`. Who adds to it must already run. */
+MHC__DEVICE void mhc__acquire_wait(const int *counter, int value) {
+    int seen;
+    do {
+        asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(seen) : "l"(counter) : "memory");
+    } while (seen < value);
+}
+
+/* The number of blocks of a kernel that the device runs at a time. */
+template <typename P>
+static mhc_status mhc__resident(void (*kernel)(P), int threads, size_t shared, const char *name, int *blocks,
+                                mhc_error *error);
+
+/* 16 bytes that are read once: they need not stay in a cache. */
+MHC__DEVICE uint4 mhc__load_once(const void *from) {
+    return __ldcs((const uint4 *)from);
+}
+
+MHC__DEVICE uint4 mhc__load(const void *from) {
+    return *(const uint4 *)from;
+}
+
+/* 16 bytes that nobody reads soon. */
+MHC__DEVICE void mhc__store_away(void *to, uint4 value) {
+    __stcs((uint4 *)to, value);
+}
+
+MHC__DEVICE void mhc__store(void *to, uint4 value) {
+    *(uint4 *)to = value;
+}
+
+static inline mhc_status mhc__cuda_status(cudaError_t result, const char *name, mhc_error *error) {
+    if (result == cudaSuccess)
+        return MHC_OK;
+    return mhc__fail(error, MHC_DEVICE_FAILED, "%s: CUDA: %s", name, cudaGetErrorString(result));
+}
+
+/* More shared memory than 48 KB is asked for by name. */
+template <typename P>
+static mhc_status mhc__allow_shared(void (*kernel)(P), size_t shared, const char *name, mhc_error *error) {
+    if (shared <= 48 * 1024)
+        return MHC_OK;
+    return mhc__cuda_status(
+        cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name,
+        error);
+}
+
+template <typename P>
+static mhc_status mhc__resident(void (*kernel)(P), int threads, size_t shared, const char *name, int *blocks,
+                                mhc_error *error) {
+    int device = 0, processors = 0, each = 0;
+    MHC__TRY(mhc__allow_shared(kernel, shared, name, error));
+    MHC__TRY(mhc__cuda_status(cudaGetDevice(&device), name, error));
+    MHC__TRY(
+        mhc__cuda_status(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device), name, error));
+    MHC__TRY(mhc__cuda_status(
+        cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, (const void *)kernel, threads, shared), name, error));
+    *blocks = processors * (each > 0 ? each : 1);
+    return MHC_OK;
+}
+
+/* kernel<<<blocks, threads, shared, queue>>>(params); blocks of 0 are no launch. */
+template <typename P>
+static mhc_status mhc__launch(void (*kernel)(P), int64_t blocks, int threads, size_t shared, void *queue,
+                              const P &params, const char *name, mhc_error *error) {
+    if (blocks == 0)
+        return MHC_OK;
+    if (blocks > 0x7fffffff)
+        return mhc__fail(error, MHC_UNSUPPORTED, "%s: expected at most %d blocks of a CUDA kernel, found %lld", name,
+                         0x7fffffff, (long long)blocks);
+    MHC__TRY(mhc__allow_shared(kernel, shared, name, error));
+    void *arguments[] = {(void *)&params};
+    return mhc__cuda_status(cudaLaunchKernel((const void *)kernel, dim3((unsigned)blocks), dim3((unsigned)threads),
+                                             arguments, shared, (mhc__queue)queue),
+                            name, error);
+}
+
+/* Zeros `bytes` in the order of the queue. */
+static inline mhc_status mhc__clear(void *memory, size_t bytes, void *queue, const char *name, mhc_error *error) {
+    return mhc__cuda_status(cudaMemsetAsync(memory, 0, bytes, (mhc__queue)queue), name, error);
+}
+#endif
+
+MHC__DEVICE float mhc__warp_sum(float value) {
+    for (int mask = 16; mask > 0; mask /= 2)
+        value += mhc__shuffle_xor(value, mask);
+    return value;
+}
+
+#endif

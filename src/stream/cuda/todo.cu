@@ -1,0 +1,59 @@
+/* Entries that are not written yet. */
+#include "stream/cuda/operations.h"
+
+size_t mhc__cuda_site_workspace(const mhc_spec *, const mhc__shape *, int64_t) {
+    return 0;
+}
+
+size_t mhc__cuda_contract_workspace(const mhc_spec *, const mhc__shape *, int64_t) {
+    return 0;
+}
+
+mhc_status mhc__cuda_expand_run(const mhc__cuda_call *call, mhc_rows, mhc_streams) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_expand_back_run(const mhc__cuda_call *call, mhc_streams, mhc_rows) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_merge_back_run(const mhc__cuda_call *call, const mhc__cuda_merge_back *) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_pre_run(const mhc__cuda_call *call, const mhc__cuda_pre *) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_pre_back_run(const mhc__cuda_call *call, const mhc__cuda_pre_back *) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_seam_run(const mhc__cuda_call *call, const mhc__cuda_merge *, const mhc__cuda_pre *) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_seam_back_run(const mhc__cuda_call *call, const mhc__cuda_pre_back *,
+                                   const mhc__cuda_merge_back *) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_collapse_run(const mhc__cuda_call *call, mhc_streams, const float *, int64_t, mhc_rows) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_contract_run(const mhc__cuda_call *call, const mhc__cuda_contract *) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_contract_back_run(const mhc__cuda_call *call, const mhc__cuda_contract *) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_constraint_run(const mhc__cuda_call *call, const float *, float *) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}
+
+mhc_status mhc__cuda_constraint_back_run(const mhc__cuda_call *call, const float *, const float *, float *) {
+    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
+}

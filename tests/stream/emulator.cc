@@ -1,0 +1,226 @@
+#include "stream/emulator.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+#include <vector>
+
+namespace {
+
+constexpr size_t STACK = 256 * 1024;
+constexpr int WARP = 32, AT_A_TIME = 3;
+
+struct block;
+
+/* What the lanes of a warp show each other, twice over: who reads is never more than one exchange behind who writes. */
+struct warp {
+    int lanes, arrived, generation;
+    float value[2][WARP];
+    uint32_t a[2][WARP][4], b[2][WARP][2];
+};
+
+struct thread {
+    block *of;
+    int number, exchanges;
+    bool started, done;
+    jmp_buf place;
+    ucontext_t first;
+    char *stack;
+};
+
+struct block {
+    int64_t number;
+    int threads, running, arrived, generation;
+    std::vector<thread> thread_of;
+    std::vector<warp> warp_of;
+    std::vector<char> shared_memory;
+};
+
+thread *now;
+jmp_buf scheduler;
+void (*run_of)(void (*)(void), const void *);
+void (*kernel_of)(void);
+const void *params_of;
+std::vector<char *> stacks;
+long turns_without_progress;
+
+[[noreturn]] void give_up(const char *why) {
+    fprintf(stderr, "emulator: %s (block %lld, thread %d)\n", why, (long long)now->of->number, now->number);
+    abort();
+}
+
+void yield() {
+    if (_setjmp(now->place) == 0)
+        _longjmp(scheduler, 1);
+}
+
+void body() {
+    run_of(kernel_of, params_of);
+    now->done = true;
+    now->of->running--;
+    turns_without_progress = 0;
+    _longjmp(scheduler, 1);
+}
+
+void resume(thread *t, unsigned grid) {
+    now = t;
+    threadIdx.x = (unsigned)t->number;
+    blockIdx.x = (unsigned)t->of->number;
+    blockDim.x = (unsigned)t->of->threads;
+    gridDim.x = grid;
+    if (_setjmp(scheduler) != 0)
+        return;
+    if (t->started)
+        _longjmp(t->place, 1);
+    t->started = true;
+    getcontext(&t->first);
+    t->first.uc_stack.ss_sp = t->stack;
+    t->first.uc_stack.ss_size = STACK;
+    t->first.uc_link = nullptr;
+    makecontext(&t->first, body, 0);
+    setcontext(&t->first);
+}
+
+/* Waits until all `expected` have come. */
+void meet(int *arrived, int *generation, int expected) {
+    int mine = *generation;
+    if (++*arrived == expected) {
+        *arrived = 0;
+        ++*generation;
+        turns_without_progress = 0;
+        return;
+    }
+    while (*generation == mine)
+        yield();
+}
+
+block open_block(int64_t number, int threads, size_t shared, int slot) {
+    block b;
+    b.number = number;
+    b.threads = b.running = threads;
+    b.arrived = b.generation = 0;
+    b.thread_of.resize((size_t)threads);
+    b.warp_of.resize((size_t)(threads + WARP - 1) / WARP);
+    for (size_t w = 0; w < b.warp_of.size(); w++) {
+        b.warp_of[w] = warp();
+        int rest = threads - (int)w * WARP;
+        b.warp_of[w].lanes = rest < WARP ? rest : WARP;
+    }
+    b.shared_memory.assign(shared + 128, (char)0xa5); /* nobody may count on zeros */
+    while (stacks.size() < (size_t)(slot + 1) * (size_t)threads)
+        stacks.push_back((char *)malloc(STACK));
+    for (int t = 0; t < threads; t++) {
+        b.thread_of[(size_t)t] = thread();
+        b.thread_of[(size_t)t].number = t;
+        b.thread_of[(size_t)t].stack = stacks[(size_t)(slot * threads + t)];
+    }
+    return b;
+}
+
+warp &own_warp() {
+    return now->of->warp_of[(size_t)now->number / WARP];
+}
+
+float bf16(uint32_t pair, int upper) {
+    uint32_t bits = upper ? pair & 0xffff0000u : pair << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+} // namespace
+
+mhc__place threadIdx, blockIdx, blockDim, gridDim;
+
+/* The places of the running thread are set when it is resumed; a thread that has yielded finds them set again. */
+void mhc__emulate(void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void), const void *params,
+                  int64_t blocks, int threads, size_t shared) {
+    run_of = run;
+    kernel_of = kernel;
+    params_of = params;
+    std::vector<block> active((size_t)(blocks < AT_A_TIME ? blocks : AT_A_TIME));
+    int64_t next = 0;
+    for (size_t slot = 0; slot < active.size(); slot++)
+        active[slot] = open_block(next++, threads, shared, (int)slot);
+    for (bool upwards = true; !active.empty(); upwards = !upwards) {
+        bool any = false;
+        if (++turns_without_progress > 100000)
+            give_up("no thread gets on: a barrier that not all reach, or a wait for what nobody does");
+        for (size_t slot = 0; slot < active.size(); slot++) {
+            block &b = active[slot];
+            for (int k = 0; k < threads; k++) {
+                thread &t = b.thread_of[(size_t)(upwards ? k : threads - 1 - k)];
+                t.of = &b;
+                if (!t.done)
+                    resume(&t, (unsigned)blocks);
+            }
+            if (b.running == 0 && next < blocks)
+                b = open_block(next++, threads, shared, (int)slot);
+            any = any || b.running > 0;
+        }
+        if (!any)
+            break;
+    }
+}
+
+char *mhc__shared(void) {
+    uintptr_t at = (uintptr_t)now->of->shared_memory.data();
+    return (char *)((at + 127) / 128 * 128);
+}
+
+void mhc__sync_block(void) {
+    block *b = now->of;
+    meet(&b->arrived, &b->generation, b->threads);
+}
+
+void mhc__sync_warp(void) {
+    warp &w = own_warp();
+    meet(&w.arrived, &w.generation, w.lanes);
+}
+
+float mhc__shuffle_xor(float value, int mask) {
+    warp &w = own_warp();
+    int lane = now->number % WARP, turn = now->exchanges++ % 2;
+    w.value[turn][lane] = value;
+    mhc__sync_warp();
+    return w.value[turn][lane ^ mask];
+}
+
+/* The fragments as PTX numbers them: lane = 4 group + quad; a holds rows group and group + 8, columns 2 quad, 2 quad +
+ * 1 and those 8 further; b rows 2 quad.. of column group; d rows group and group + 8, columns 2 quad and 2 quad + 1. */
+void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]) {
+    warp &w = own_warp();
+    int lane = now->number % WARP, turn = now->exchanges++ % 2, group = lane / 4, quad = lane % 4;
+    memcpy(w.a[turn][lane], a, sizeof w.a[turn][lane]);
+    memcpy(w.b[turn][lane], b, sizeof w.b[turn][lane]);
+    mhc__sync_warp();
+    for (int e = 0; e < 4; e++) {
+        int row = group + (e / 2) * 8, column = 2 * quad + e % 2;
+        double sum = d[e];
+        for (int k = 0; k < 16; k++) {
+            int from = k % 8 / 2, upper = k % 2, far = k / 8;
+            float left = bf16(w.a[turn][row % 8 * 4 + from][row / 8 + 2 * far], upper);
+            float right = bf16(w.b[turn][column * 4 + from][far], upper);
+            sum += (double)left * (double)right;
+        }
+        d[e] = (float)sum;
+    }
+}
+
+int mhc__atomic_add(int *counter, int value) {
+    int before = *counter;
+    *counter += value;
+    turns_without_progress = 0;
+    return before;
+}
+
+void mhc__release_add(int *counter, int value) {
+    mhc__atomic_add(counter, value);
+}
+
+void mhc__acquire_wait(const int *counter, int value) {
+    while (*(const volatile int *)counter < value)
+        yield();
+}

@@ -1,0 +1,98 @@
+/* Runs the CUDA kernels of the library on a CPU, thread by thread, so that their results can be tested where there is
+ * no GPU: stream/cuda/device.h includes this file instead of cuda_runtime.h. Memory is the host's, launches run at
+ * once.
+ *
+ * Every thread of a block is a coroutine with a stack of its own; a few blocks are under way at a time, as on a GPU,
+ * and a launch runs them in an order of its own making: upwards and downwards by turns, so that a missing barrier or
+ * wait shows. What it does not show: speed, memory that is not coalesced, and whatever only hardware does. */
+#ifndef MHC_TESTS_CUDA_EMULATOR_H
+#define MHC_TESTS_CUDA_EMULATOR_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "mhc/status.h"
+
+#define MHC__KERNEL static void
+#define MHC__DEVICE static inline __attribute__((unused))
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __restrict__ __restrict
+
+typedef void *mhc__queue;
+
+struct uint4 {
+    uint32_t x, y, z, w;
+};
+static inline uint4 make_uint4(uint32_t x, uint32_t y, uint32_t z, uint32_t w) {
+    return uint4{x, y, z, w};
+}
+struct float4 {
+    float x, y, z, w;
+};
+static inline float4 make_float4(float x, float y, float z, float w) {
+    return float4{x, y, z, w};
+}
+
+struct mhc__place {
+    unsigned x;
+};
+/* Of the thread that runs. */
+extern mhc__place threadIdx, blockIdx, blockDim, gridDim;
+
+char *mhc__shared(void);
+void mhc__sync_block(void);
+void mhc__sync_warp(void);
+float mhc__shuffle_xor(float value, int mask);
+void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]);
+int mhc__atomic_add(int *counter, int value);
+void mhc__release_add(int *counter, int value);
+void mhc__acquire_wait(const int *counter, int value);
+
+static inline uint4 mhc__load(const void *from) {
+    uint4 value;
+    if ((uintptr_t)from % 16 != 0)
+        __builtin_trap(); /* as the device would */
+    memcpy(&value, from, sizeof value);
+    return value;
+}
+static inline uint4 mhc__load_once(const void *from) {
+    return mhc__load(from);
+}
+static inline void mhc__store(void *to, uint4 value) {
+    if ((uintptr_t)to % 16 != 0)
+        __builtin_trap();
+    memcpy(to, &value, sizeof value);
+}
+static inline void mhc__store_away(void *to, uint4 value) {
+    mhc__store(to, value);
+}
+
+/* run(kernel, params) is called once by every thread. */
+void mhc__emulate(void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void), const void *params,
+                  int64_t blocks, int threads, size_t shared);
+
+template <typename P>
+static mhc_status mhc__launch(void (*kernel)(P), int64_t blocks, int threads, size_t shared, void *, const P &params,
+                              const char *, mhc_error *) {
+    mhc__emulate([](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel,
+                 &params, blocks, threads, shared);
+    return MHC_OK;
+}
+
+/* Few, so that work which is shared out among blocks is. */
+template <typename P>
+static mhc_status mhc__resident(void (*)(P), int, size_t, const char *, int *blocks, mhc_error *) {
+    *blocks = 3;
+    return MHC_OK;
+}
+
+static inline mhc_status mhc__clear(void *memory, size_t bytes, void *, const char *, mhc_error *) {
+    memset(memory, 0, bytes);
+    return MHC_OK;
+}
+
+#endif
