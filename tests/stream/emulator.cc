@@ -1,5 +1,7 @@
 #include "stream/emulator.h"
 
+#include "mhc/type.h"
+
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,6 +209,11 @@ void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]) {
         }
         d[e] = (float)sum;
     }
+}
+
+uint32_t mhc__bf16_pair(float low, float high) {
+    uint32_t a = low == low ? mhc_bf16_of(low) : 0x7fff, b = high == high ? mhc_bf16_of(high) : 0x7fff;
+    return b << 16 | a;
 }
 
 int mhc__atomic_add(int *counter, int value) {

@@ -46,6 +46,13 @@ MHC__DEVICE void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]) 
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+/* Two bf16 numbers in a word, to nearest, ties to even; NaN becomes 0x7fff. */
+MHC__DEVICE uint32_t mhc__bf16_pair(float low, float high) {
+    uint32_t word;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+    return word;
+}
+
 /* Device-wide: the value before. */
 MHC__DEVICE int mhc__atomic_add(int *counter, int value) {
     return atomicAdd(counter, value);

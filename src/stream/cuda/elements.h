@@ -71,8 +71,11 @@ MHC__DEVICE uint4 mhc__packed(const float v[4], const float *) {
 
 MHC__DEVICE uint4 mhc__packed(const float v[8], const mhc__bf16 *) {
     uint32_t word[4];
-    for (int k = 0; k < 4; k++)
-        word[k] = mhc__bf16_bits(v[2 * k]) | mhc__bf16_bits(v[2 * k + 1]) << 16;
+    for (int k = 0; k < 4; k++) {
+        word[k] = mhc__bf16_pair(v[2 * k], v[2 * k + 1]);
+        word[k] = v[2 * k] == v[2 * k] ? word[k] : (word[k] & 0xffff0000u) | 0x7fc0u;
+        word[k] = v[2 * k + 1] == v[2 * k + 1] ? word[k] : (word[k] & 0xffffu) | 0x7fc00000u;
+    }
     return make_uint4(word[0], word[1], word[2], word[3]);
 }
 

@@ -29,4 +29,9 @@ mhc_status mhc__cuda_constraint_run(const mhc__cuda_call *call, const float *log
 mhc_status mhc__cuda_constraint_back_run(const mhc__cuda_call *call, const float *logits, const float *d_res,
                                          float *d_logits);
 
+/* Four streams with the flat norm: as pre, or, with a merge before it whose out is pre->x, as seam. */
+size_t mhc__cuda_pre_pipeline_workspace(const mhc__shape *shape, int64_t tokens);
+bool mhc__cuda_pre_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre);
+mhc_status mhc__cuda_pre_pipeline(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre);
+
 #endif

@@ -1,8 +1,8 @@
 /* Entries that are not written yet. */
 #include "stream/cuda/operations.h"
 
-size_t mhc__cuda_site_workspace(const mhc_spec *, const mhc__shape *, int64_t) {
-    return 0;
+size_t mhc__cuda_site_workspace(const mhc_spec *, const mhc__shape *s, int64_t tokens) {
+    return mhc__cuda_pre_pipeline_workspace(s, tokens);
 }
 
 size_t mhc__cuda_contract_workspace(const mhc_spec *, const mhc__shape *, int64_t) {
@@ -21,7 +21,9 @@ mhc_status mhc__cuda_merge_back_run(const mhc__cuda_call *call, const mhc__cuda_
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 
-mhc_status mhc__cuda_pre_run(const mhc__cuda_call *call, const mhc__cuda_pre *) {
+mhc_status mhc__cuda_pre_run(const mhc__cuda_call *call, const mhc__cuda_pre *pre) {
+    if (mhc__cuda_pre_pipeline_takes(call, NULL, pre))
+        return mhc__cuda_pre_pipeline(call, NULL, pre);
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 
@@ -29,7 +31,9 @@ mhc_status mhc__cuda_pre_back_run(const mhc__cuda_call *call, const mhc__cuda_pr
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 
-mhc_status mhc__cuda_seam_run(const mhc__cuda_call *call, const mhc__cuda_merge *, const mhc__cuda_pre *) {
+mhc_status mhc__cuda_seam_run(const mhc__cuda_call *call, const mhc__cuda_merge *m, const mhc__cuda_pre *pre) {
+    if (mhc__cuda_pre_pipeline_takes(call, m, pre))
+        return mhc__cuda_pre_pipeline(call, m, pre);
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 

@@ -1,20 +1,12 @@
 #include "stream/mapping/projection.h"
 
-#include <math.h>
-
 #include "base/threads.h"
+#include "stream/mapping/norm.h"
 
 enum { ADD_BLOCK = 4096 };
 
 static int segments_of(const mhc__projection *p) {
     return p->groups == 1 ? p->n : 1;
-}
-
-static void norm_of(const mhc__projection *p, double sum, float *r, float *g) {
-    double mean = sum / (double)mhc__projection_columns(p), root = sqrt(mean), eps = (double)p->eps;
-    double under = p->eps_place == MHC_EPS_INSIDE ? sqrt(mean + eps) : root + eps;
-    *r = under < MHC__SMALLEST_RMS ? 0.0f : (float)(1.0 / under);
-    *g = p->eps_place == MHC_EPS_INSIDE ? 1.0f : root < MHC__SMALLEST_RMS ? 0.0f : (float)(under / root);
 }
 
 static mhc__products products_of(const mhc__projection *p, const mhc__block *block, int group, const float *fn) {
@@ -49,7 +41,7 @@ void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__proj
             float *r = out.r + t * out.stride + group, *mix = out.mix + t * out.stride + group * p->width;
             bool in_range = squares[t] > 1e-30f && squares[t] < 1e38f;
             double sum = in_range ? (double)squares[t] : kernels->squares(&job, (int)t);
-            norm_of(p, sum, r, out.g + t * out.stride + group);
+            mhc__norm(mhc__projection_columns(p), p->eps_place, p->eps, sum, r, out.g + t * out.stride + group);
             for (int k = 0; k < p->width; k++)
                 mix[k] = products[t * p->width + k] * *r;
         }
