@@ -211,6 +211,19 @@ void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]) {
     }
 }
 
+uint32_t mhc__transposed(uint32_t word) {
+    warp &w = own_warp();
+    int lane = now->number % WARP, turn = now->exchanges++ % 2, row = lane / 4, column = lane % 4 * 2;
+    w.a[turn][lane][0] = word;
+    mhc__sync_warp();
+    uint32_t result = 0;
+    for (int e = 0; e < 2; e++) { /* entry (row, column + e) is (column + e, row) of the other */
+        uint32_t from = w.a[turn][(column + e) * 4 + row / 2][0];
+        result |= (row % 2 ? from >> 16 : from & 0xffffu) << (16 * e);
+    }
+    return result;
+}
+
 uint32_t mhc__bf16_pair(float low, float high) {
     uint32_t a = low == low ? mhc_bf16_of(low) : 0x7fff, b = high == high ? mhc_bf16_of(high) : 0x7fff;
     return b << 16 | a;

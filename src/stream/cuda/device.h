@@ -46,6 +46,13 @@ MHC__DEVICE void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]) 
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+/* The transpose of 8 x 8 numbers of 16 bits: a lane has row lane / 4, columns lane % 4 * 2 and the one after. */
+MHC__DEVICE uint32_t mhc__transposed(uint32_t word) {
+    uint32_t other;
+    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(other) : "r"(word));
+    return other;
+}
+
 /* Two bf16 numbers in a word, to nearest, ties to even; NaN becomes 0x7fff. */
 MHC__DEVICE uint32_t mhc__bf16_pair(float low, float high) {
     uint32_t word;

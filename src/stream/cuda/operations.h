@@ -34,4 +34,9 @@ size_t mhc__cuda_pre_pipeline_workspace(const mhc__shape *shape, int64_t tokens)
 bool mhc__cuda_pre_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre);
 mhc_status mhc__cuda_pre_pipeline(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre);
 
+/* The same for pre_back. */
+size_t mhc__cuda_pre_back_pipeline_workspace(const mhc__shape *shape, int64_t tokens);
+bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_pre_back *back);
+mhc_status mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre_back *back);
+
 #endif

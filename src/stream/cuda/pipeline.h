@@ -27,7 +27,11 @@ struct mhc__pipeline {
 
 /* Partial sums of so many groups have a place: a group takes that of the one MHC__RING before, whose middle is done.
  * The lag is less. */
+#if defined(MHC__CUDA_EMULATED)
+enum { MHC__RING = 3 }; /* tests come round with few tokens */
+#else
 enum { MHC__RING = 32 };
+#endif
 
 enum mhc__stage { MHC__STAGE_FIRST, MHC__STAGE_MIDDLE, MHC__STAGE_LAST, MHC__STAGE_NONE };
 

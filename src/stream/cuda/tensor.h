@@ -24,4 +24,34 @@ MHC__DEVICE void mhc__split(float low, float high, int parts, uint32_t *word) {
     }
 }
 
+/* Parts of an element that are not zero: see mhc__split. */
+MHC__DEVICE constexpr int mhc__parts_of(const float *) {
+    return 3;
+}
+MHC__DEVICE constexpr int mhc__parts_of(const mhc__bf16 *) {
+    return 1;
+}
+
+/* Eight elements. */
+MHC__DEVICE void mhc__load8(const float *from, float v[8]) {
+    mhc__unpack(mhc__load(from), v, (const float *)0);
+    mhc__unpack(mhc__load(from + 4), v + 4, (const float *)0);
+}
+MHC__DEVICE void mhc__load8(const mhc__bf16 *from, float v[8]) {
+    mhc__unpack(mhc__load(from), v, (const mhc__bf16 *)0);
+}
+MHC__DEVICE void mhc__store8(float *to, const float v[8]) {
+    mhc__store(to, mhc__packed(v, (const float *)0));
+    mhc__store(to + 4, mhc__packed(v + 4, (const float *)0));
+}
+MHC__DEVICE void mhc__store8(mhc__bf16 *to, const float v[8]) {
+    mhc__store(to, mhc__packed(v, (const mhc__bf16 *)0));
+}
+MHC__DEVICE float mhc__rounded(float value, const float *) {
+    return value;
+}
+MHC__DEVICE float mhc__rounded(float value, const mhc__bf16 *) {
+    return mhc__bits_value(mhc__bf16_bits(value) << 16);
+}
+
 #endif

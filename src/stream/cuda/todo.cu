@@ -2,7 +2,8 @@
 #include "stream/cuda/operations.h"
 
 size_t mhc__cuda_site_workspace(const mhc_spec *, const mhc__shape *s, int64_t tokens) {
-    return mhc__cuda_pre_pipeline_workspace(s, tokens);
+    size_t a = mhc__cuda_pre_pipeline_workspace(s, tokens), b = mhc__cuda_pre_back_pipeline_workspace(s, tokens);
+    return a > b ? a : b;
 }
 
 size_t mhc__cuda_contract_workspace(const mhc_spec *, const mhc__shape *, int64_t) {
@@ -27,7 +28,9 @@ mhc_status mhc__cuda_pre_run(const mhc__cuda_call *call, const mhc__cuda_pre *pr
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 
-mhc_status mhc__cuda_pre_back_run(const mhc__cuda_call *call, const mhc__cuda_pre_back *) {
+mhc_status mhc__cuda_pre_back_run(const mhc__cuda_call *call, const mhc__cuda_pre_back *back) {
+    if (mhc__cuda_pre_back_pipeline_takes(call, back))
+        return mhc__cuda_pre_back_pipeline(call, back);
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 

@@ -56,36 +56,6 @@ struct shared {
     };
 };
 
-/* Parts of an element that are not zero. */
-MHC__DEVICE constexpr int parts_of(const float *) {
-    return 3;
-}
-MHC__DEVICE constexpr int parts_of(const mhc__bf16 *) {
-    return 1;
-}
-
-/* Eight elements. */
-MHC__DEVICE void load8(const float *from, float v[8]) {
-    mhc__unpack(mhc__load(from), v, (const float *)0);
-    mhc__unpack(mhc__load(from + 4), v + 4, (const float *)0);
-}
-MHC__DEVICE void load8(const mhc__bf16 *from, float v[8]) {
-    mhc__unpack(mhc__load(from), v, (const mhc__bf16 *)0);
-}
-MHC__DEVICE void store8(float *to, const float v[8]) {
-    mhc__store(to, mhc__packed(v, (const float *)0));
-    mhc__store(to + 4, mhc__packed(v + 4, (const float *)0));
-}
-MHC__DEVICE void store8(mhc__bf16 *to, const float v[8]) {
-    mhc__store(to, mhc__packed(v, (const mhc__bf16 *)0));
-}
-MHC__DEVICE float rounded(float value, const float *) {
-    return value;
-}
-MHC__DEVICE float rounded(float value, const mhc__bf16 *) {
-    return mhc__bits_value(mhc__bf16_bits(value) << 16);
-}
-
 /* fn of a slice in three parts: for each stream, step, tile and part a word of 16 bytes to a lane, its row of the tile
  * (lane / 4) at its eight columns (lane % 4). */
 MHC__DEVICE void keep_fn(const params &p, int slice, shared *sh) {
@@ -95,7 +65,7 @@ MHC__DEVICE void keep_fn(const params &p, int slice, shared *sh) {
         float v[8] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
         int row = tile * 8 + lane / 4;
         if (c < p.channels && row < p.shape.width)
-            load8(p.pre.params.fn + (row * N + stream) * p.channels + c, v);
+            mhc__load8(p.pre.params.fn + (row * N + stream) * p.channels + c, v);
         uint32_t word[4][FN_PARTS];
         for (int k = 0; k < 4; k++)
             mhc__split(v[2 * k], v[2 * k + 1], FN_PARTS, word[k]);
@@ -109,12 +79,12 @@ MHC__DEVICE void keep_fn(const params &p, int slice, shared *sh) {
 template <typename E, bool MERGES> MHC__DEVICE void streams_of(const params &p, int64_t t, int64_t c, float x[N][8]) {
     const mhc_streams from = MERGES ? p.merge.x : p.pre.x;
     for (int j = 0; j < N; j++)
-        load8(mhc__at<E>(from, t, j) + c, x[j]);
+        mhc__load8(mhc__at<E>(from, t, j) + c, x[j]);
     if (!MERGES)
         return;
     const float *post = p.merge.coefficients + t * p.shape.coefficients + N, *res = post + N;
     float z[8], out[N][8];
-    load8(mhc__at<E>(p.merge.z, t) + c, z);
+    mhc__load8(mhc__at<E>(p.merge.z, t) + c, z);
     for (int i = 0; i < N; i++)
         for (int k = 0; k < 8; k++) { /* in the order of merge.cu */
             float sum = res[i * N] * x[0][k];
@@ -123,9 +93,9 @@ template <typename E, bool MERGES> MHC__DEVICE void streams_of(const params &p, 
             out[i][k] = fmaf(post[i], z[k], sum);
         }
     for (int i = 0; i < N; i++) {
-        store8(mhc__at<E>(p.merge.out, t, i) + c, out[i]);
+        mhc__store8(mhc__at<E>(p.merge.out, t, i) + c, out[i]);
         for (int k = 0; k < 8; k++)
-            x[i][k] = rounded(out[i][k], (const E *)0);
+            x[i][k] = mhc__rounded(out[i][k], (const E *)0);
     }
 }
 
@@ -138,7 +108,7 @@ MHC__DEVICE void collapse8(const params &p, int64_t t, int64_t c, const float *w
         for (int j = 1; j < N; j++)
             u[k] = fmaf(w[j], x[j][k], u[k]);
     }
-    store8(mhc__at<E>(p.pre.u, t) + c, u);
+    mhc__store8(mhc__at<E>(p.pre.u, t) + c, u);
 }
 
 MHC__DEVICE float *partial_of(const params &p, int group, int slice) {
@@ -146,7 +116,7 @@ MHC__DEVICE float *partial_of(const params &p, int group, int slice) {
 }
 
 template <typename E, bool MERGES> MHC__DEVICE void first_stage(const params &p, mhc__item item, shared *sh) {
-    constexpr int PARTS = parts_of((const E *)0);
+    constexpr int PARTS = mhc__parts_of((const E *)0);
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     const int own = warp * 16 + lane / 4; /* token of the group; the other is 8 further */
     if (sh->kept != item.slice) {
@@ -276,7 +246,7 @@ template <typename E> MHC__DEVICE void last_stage(const params &p, mhc__item ite
             return;
         float x[N][8];
         for (int j = 0; j < N; j++)
-            load8(mhc__at<E>(p.pre.x, t, j) + c, x[j]);
+            mhc__load8(mhc__at<E>(p.pre.x, t, j) + c, x[j]);
         collapse8<E>(p, t, c, p.pre.coefficients + t * p.shape.coefficients, x);
     }
 }

@@ -1,0 +1,397 @@
+/* Gradient of pre of four streams with the flat norm, as a pipeline (cuda/pipeline.h): x and du are read from memory
+ * once, dout (or dx) once, dx is written once.
+ *
+ *     first     partial dots <du, X_j>
+ *     middle    their sums over the slices, in order; from the gradients of the coefficients to e = r d_mix and the
+ * slope last      dx_j = sum_i res_ij dout_i + pre_j du + sum_k e_k fn_k - s r x;   d_fn_k += sum_t e_k x
+ *
+ * The last stage does both products on tensor cores. A warp has 32 channels of all streams; it walks over the group's
+ * tokens, 16 at a time, and keeps its part of d_fn in registers until the end; groups add theirs to the gradient in
+ * their order. The words of x that a thread loads, two channels of a token, become words of two tokens of a channel by
+ * transposing 8 x 8 of them within the warp.
+ *
+ * Channels of a warp: lane (row, quad) loads 8 quad .. 8 quad + 7; word q of those has the columns 2 quad and 2 quad +
+ * 1 of a matrix of tokens x 8, whose column n is channel 8 (n / 2) + 2 q + n % 2. */
+#define MHC__MOST_STREAMS 4
+#include "stream/cuda/arithmetic.h"
+
+#include "stream/cuda/operations.h"
+#include "stream/cuda/pipeline.h"
+#include "stream/cuda/tensor.h"
+
+namespace {
+
+enum {
+    N = 4,
+    WIDTH = N * (N + 2),
+    TILES = WIDTH / 8,
+    WARPS = 4,
+    THREADS = 32 * WARPS,
+    TOKENS = THREADS, /* of a group: one to a thread in the middle stage */
+    SPAN = 32,        /* channels of a warp */
+    SLICE = SPAN * WARPS,
+    E_PARTS = 3,
+    SUMS = WIDTH + 3, /* of base, then of scale */
+    ROW = WIDTH + 4   /* e [WIDTH] | s | r and to a multiple of 16 bytes */
+};
+
+struct params {
+    mhc__cuda_pre_back back;
+    mhc_spec spec;
+    mhc__shape shape;
+    mhc__pipeline pipeline;
+    int64_t tokens, channels;
+    float *partial; /* [MHC__RING, slices, N, TOKENS] */
+    float *rows;    /* [tokens, ROW] */
+    double *sums;   /* [groups, SUMS] */
+    int *added;     /* [slices]: groups whose part is in d_fn */
+};
+
+/* Parts of fn and e in the product for dx, which is rounded to the type of the elements. */
+MHC__DEVICE constexpr int share_parts_of(const float *) {
+    return 3;
+}
+MHC__DEVICE constexpr int share_parts_of(const mhc__bf16 *) {
+    return 2;
+}
+
+template <typename E> struct shared {
+    enum { PARTS = sizeof(E) == 2 ? 2 : 3 };
+    int slot, kept; /* kept: the slice whose fn is here, or -1 */
+    alignas(16) uint32_t fn[WARPS * N * 4 * PARTS * 3 * 32];
+    union {
+        float d_fn[WIDTH][N][SLICE];
+        double sum[TOKENS][SUMS]; /* of the middle stage */
+    };
+};
+
+MHC__DEVICE float *partial_of(const params &p, int group, int slice) {
+    return p.partial + ((int64_t)(group % MHC__RING) * p.pipeline.slices + slice) * N * TOKENS;
+}
+
+/* Sixteen lanes to a token, a warp has two tokens at a time. */
+template <typename E> MHC__DEVICE void first_stage(const params &p, mhc__item item) {
+    const int lane = (int)threadIdx.x % 32, across = lane % 16;
+    const int64_t c = (int64_t)item.slice * SLICE + across * 8;
+    float *partial = partial_of(p, item.group, item.slice);
+    for (int k = (int)threadIdx.x / 16; k < TOKENS; k += THREADS / 16) {
+        const int64_t t = (int64_t)item.group * TOKENS + k;
+        float dot[N] = {0.0f, 0.0f, 0.0f, 0.0f};
+        if (t < p.tokens && c < p.channels) {
+            float du[8], x[8];
+            mhc__load8(mhc__at<E>(p.back.du, t) + c, du);
+            for (int j = 0; j < N; j++) {
+                mhc__load8(mhc__at<E>(p.back.x, t, j) + c, x);
+                for (int i = 0; i < 8; i++)
+                    dot[j] = fmaf(du[i], x[i], dot[j]);
+            }
+        }
+        for (int j = 0; j < N; j++) {
+            for (int mask = 8; mask > 0; mask /= 2)
+                dot[j] += mhc__shuffle_xor(dot[j], mask);
+            if (across == 0)
+                partial[j * TOKENS + k] = dot[j];
+        }
+    }
+}
+
+/* A token to a thread. */
+template <typename E> MHC__DEVICE void middle_stage(const params &p, mhc__item item, shared<E> *sh) {
+    const int own = (int)threadIdx.x;
+    const int64_t t = (int64_t)item.group * TOKENS + own;
+    const mhc__shape *s = &p.shape;
+    double *sums = sh->sum[own];
+    for (int k = 0; k < SUMS; k++)
+        sums[k] = 0.0;
+    if (t < p.tokens) {
+        float *d = p.back.d_coefficients + t * s->coefficients, d_mix[WIDTH], row[ROW];
+        float *d_weights = s->shifted ? p.back.d_carried : p.back.d_coefficients;
+        for (int j = 0; j < N && d_weights; j++) {
+            float dot = 0.0f;
+            for (int slice = 0; slice < p.pipeline.slices; slice++)
+                dot += partial_of(p, item.group, slice)[j * TOKENS + own];
+            d_weights[t * s->coefficients + j] = dot;
+        }
+        for (int k = 0; k < WIDTH; k++)
+            d_mix[k] = 0.0f;
+        const float *saved = p.back.saved + t * s->saved;
+        mhc__backward_lanes(&p.spec, s, N, 1, 1, saved, s->saved, p.back.params.scale, p.back.params.base, d, d_mix,
+                            WIDTH, sums);
+        const float r = saved[s->width], g = saved[s->width + 1];
+        double along = 0.0;
+        for (int k = 0; k < s->width; k++)
+            along += (double)d_mix[k] * (double)saved[k];
+        for (int k = 0; k < WIDTH; k++)
+            row[k] = d_mix[k] * r;
+        row[WIDTH] = (float)(along * (double)g / (double)(N * p.channels)) * r;
+        row[WIDTH + 1] = r;
+        row[WIDTH + 2] = row[WIDTH + 3] = 0.0f;
+        for (int k = 0; k < ROW; k++)
+            p.rows[t * ROW + k] = row[k];
+    }
+    mhc__sync_block();
+    if (own < SUMS) {
+        double sum = 0.0;
+        for (int k = 0; k < TOKENS; k++)
+            sum += sh->sum[k][own];
+        p.sums[(int64_t)item.group * SUMS + own] = sum;
+    }
+}
+
+/* fn of a slice as the product for dx reads it: of each warp, stream and word q, for each part three words to a lane,
+ * channel number lane / 4 of the matrix at rows 2 quad, 8 + 2 quad and 16 + 2 quad and those after them. */
+template <typename E> MHC__DEVICE void keep_fn(const params &p, int slice, shared<E> *sh) {
+    constexpr int PARTS = share_parts_of((const E *)0);
+    for (int at = (int)threadIdx.x; at < WARPS * N * 4 * 3 * 32; at += THREADS) {
+        const int lane = at % 32, k = at / 32 % 3, q = at / 96 % 4, j = at / 384 % N, warp = at / 384 / N;
+        const int n = lane / 4, row = 8 * k + lane % 4 * 2;
+        const int64_t c = (int64_t)slice * SLICE + warp * SPAN + 8 * (n / 2) + 2 * q + n % 2;
+        float v[2] = {0.0f, 0.0f};
+        for (int e = 0; e < 2; e++)
+            if (c < p.channels && row + e < p.shape.width)
+                v[e] = p.back.params.fn[((row + e) * N + j) * p.channels + c];
+        uint32_t word[PARTS];
+        mhc__split(v[0], v[1], PARTS, word);
+        for (int part = 0; part < PARTS; part++)
+            sh->fn[(((warp * N + j) * 4 + q) * PARTS + part) * 96 + k * 32 + lane] = word[part];
+    }
+}
+
+/* e of 16 tokens: for each part six words, two rows of fn of a token: tokens row and row + 8 of the rows 2 quad.., then
+ * both of those 8 further, then 16. */
+MHC__DEVICE void load_e(const params &p, int64_t first, int lane, uint32_t word[6][E_PARTS]) {
+    for (int k = 0; k < 6; k++) {
+        const int64_t t = first + lane / 4 + 8 * (k % 2);
+        const float *e = p.rows + t * ROW + k / 2 * 8 + lane % 4 * 2;
+        float low = t < p.tokens ? e[0] : 0.0f, high = t < p.tokens ? e[1] : 0.0f;
+        mhc__split(low, high, E_PARTS, word[k]);
+    }
+}
+
+/* What dx has beside fn's part, at eight channels of a token; x there. */
+template <typename E, bool LATE>
+MHC__DEVICE void around(const params &p, int64_t t, int64_t c, int j, const float dout[N][8], const float du[8],
+                        const float x[8], float out[8]) {
+    const float *coefficients = p.back.coefficients + t * p.shape.coefficients, *res = coefficients + 2 * N;
+    const float first[N] = {1.0f, 0.0f, 0.0f, 0.0f};
+    const float *carried = p.back.carried ? p.back.carried + t * p.shape.coefficients : first;
+    const float pre = p.shape.shifted ? carried[j] : coefficients[j];
+    const float s = p.rows[t * ROW + WIDTH], r = p.rows[t * ROW + WIDTH + 1];
+    if (!LATE)
+        mhc__load8(mhc__at<E>(p.back.dx, t, j) + c, out);
+    for (int k = 0; k < 8; k++) {
+        float sum = LATE ? res[j] * dout[0][k] : out[k];
+        for (int i = 1; i < N && LATE; i++)
+            sum = fmaf(res[i * N + j], dout[i][k], sum);
+        sum = fmaf(pre, du[k], sum);
+        out[k] = fmaf(-s, r * x[k], sum);
+    }
+}
+
+/* The part of d_fn of a group's slice, in the shared memory, is added to the gradient when it is its turn. */
+template <typename E> MHC__DEVICE void add_d_fn(const params &p, mhc__item item, shared<E> *sh) {
+    if (threadIdx.x == 0)
+        mhc__acquire_wait(p.added + item.slice, item.group);
+    mhc__sync_block();
+    const int64_t c = (int64_t)item.slice * SLICE + (int)threadIdx.x;
+    for (int k = 0; k < p.shape.width && c < p.channels; k++)
+        for (int j = 0; j < N; j++)
+            p.back.gradients.fn[(k * N + j) * p.channels + c] += sh->d_fn[k][j][threadIdx.x];
+    mhc__sync_block();
+    if (threadIdx.x == 0)
+        mhc__release_add(p.added + item.slice, 1);
+}
+
+template <typename E, bool LATE> MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
+    constexpr int PARTS = mhc__parts_of((const E *)0), SHARES = share_parts_of((const E *)0);
+    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+    const int64_t c = (int64_t)item.slice * SLICE + warp * SPAN + lane % 4 * 8;
+    if (sh->kept != item.slice) {
+        keep_fn<E>(p, item.slice, sh);
+        mhc__sync_block();
+        if (threadIdx.x == 0)
+            sh->kept = item.slice;
+    }
+    float d_fn[N][2][TILES][4]; /* stream, 16 channels, 8 rows of fn */
+    for (int j = 0; j < N; j++)
+        for (int h = 0; h < 2; h++)
+            for (int tile = 0; tile < TILES; tile++)
+                for (int e = 0; e < 4; e++)
+                    d_fn[j][h][tile][e] = 0.0f;
+    for (int tokens = 0; tokens < TOKENS; tokens += 16) {
+        const int64_t first = (int64_t)item.group * TOKENS + tokens, t0 = first + lane / 4;
+        if (first >= p.tokens)
+            break;
+        uint32_t e[6][E_PARTS];
+        load_e(p, first, lane, e);
+        float dout[2][N][8], du[2][8];
+        for (int half = 0; half < 2; half++) {
+            const int64_t t = t0 + 8 * half;
+            const bool here = t < p.tokens && c < p.channels;
+            for (int k = 0; k < 8; k++)
+                du[half][k] = 0.0f;
+            if (here)
+                mhc__load8(mhc__at<E>(p.back.du, t) + c, du[half]);
+            for (int i = 0; i < N && LATE; i++) {
+                for (int k = 0; k < 8; k++)
+                    dout[half][i][k] = 0.0f;
+                if (here)
+                    mhc__load8(mhc__at<E>(p.back.dout, t, i) + c, dout[half][i]);
+            }
+        }
+        for (int j = 0; j < N; j++) {
+            uint32_t word[2][4][PARTS];
+            float out[2][8];
+            for (int half = 0; half < 2; half++) {
+                const int64_t t = t0 + 8 * half;
+                float x[8];
+                for (int k = 0; k < 8; k++)
+                    x[k] = out[half][k] = 0.0f;
+                if (t < p.tokens && c < p.channels) {
+                    mhc__load8(mhc__at<E>(p.back.x, t, j) + c, x);
+                    around<E, LATE>(p, t, c, j, dout[half], du[half], x, out[half]);
+                }
+                for (int q = 0; q < 4; q++)
+                    mhc__split(x[2 * q], x[2 * q + 1], PARTS, word[half][q]);
+            }
+            for (int q = 0; q < 4; q++) { /* dx += e fn */
+                float d[4] = {out[0][2 * q], out[0][2 * q + 1], out[1][2 * q], out[1][2 * q + 1]};
+                const uint32_t *fn = sh->fn + ((warp * N + j) * 4 + q) * SHARES * 96 + lane;
+                for (int right = 0; right < SHARES; right++) {
+                    const uint32_t b0[2] = {fn[right * 96], fn[right * 96 + 32]}, b1[2] = {fn[right * 96 + 64], 0};
+                    for (int left = 0; left + right < SHARES; left++) {
+                        const uint32_t a0[4] = {e[0][left], e[1][left], e[2][left], e[3][left]};
+                        const uint32_t a1[4] = {e[4][left], e[5][left], 0, 0};
+                        mhc__mma(d, a0, b0);
+                        mhc__mma(d, a1, b1);
+                    }
+                }
+                for (int k = 0; k < 4; k++)
+                    out[k / 2][2 * q + k % 2] = d[k];
+            }
+            for (int half = 0; half < 2; half++)
+                if (t0 + 8 * half < p.tokens && c < p.channels)
+                    mhc__store8(mhc__at<E>(p.back.dx, t0 + 8 * half, j) + c, out[half]);
+            for (int h = 0; h < 2; h++) /* d_fn += x e: channels by tokens, tokens by rows of fn */
+                for (int left = 0; left < PARTS; left++) {
+                    const uint32_t a[4] = {
+                        mhc__transposed(word[0][2 * h][left]), mhc__transposed(word[0][2 * h + 1][left]),
+                        mhc__transposed(word[1][2 * h][left]), mhc__transposed(word[1][2 * h + 1][left])};
+                    for (int right = 0; left + right < E_PARTS; right++)
+                        for (int tile = 0; tile < TILES; tile++) {
+                            const uint32_t b[2] = {mhc__transposed(e[2 * tile][right]),
+                                                   mhc__transposed(e[2 * tile + 1][right])};
+                            mhc__mma(d_fn[j][h][tile], a, b);
+                        }
+                }
+        }
+    }
+    for (int j = 0; j < N; j++)
+        for (int h = 0; h < 2; h++)
+            for (int tile = 0; tile < TILES; tile++)
+                for (int k = 0; k < 4; k++) {
+                    const int n = lane / 4, q = 2 * h + k / 2;
+                    sh->d_fn[tile * 8 + lane % 4 * 2 + k % 2][j][warp * SPAN + 8 * (n / 2) + 2 * q + n % 2] =
+                        d_fn[j][h][tile][k];
+                }
+    mhc__sync_block();
+    add_d_fn<E>(p, item, sh);
+}
+
+template <typename E, bool LATE>
+MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 ? 2 : 1) pre_back_pipeline(params p) {
+    shared<E> *sh = (shared<E> *)mhc__shared();
+    mhc__item item;
+    if (threadIdx.x == 0)
+        sh->kept = -1;
+    while (mhc__pipeline_draw(&p.pipeline, &sh->slot, &item)) {
+        if (item.stage == MHC__STAGE_NONE)
+            continue;
+        mhc__pipeline_wait(&p.pipeline, item);
+        if (item.stage == MHC__STAGE_FIRST)
+            first_stage<E>(p, item);
+        else if (item.stage == MHC__STAGE_MIDDLE)
+            middle_stage<E>(p, item, sh);
+        else
+            last_stage<E, LATE>(p, item, sh);
+        mhc__pipeline_done(&p.pipeline, item);
+    }
+}
+
+/* Sums of base and scale over the groups, in order; a sum to a thread. */
+MHC__KERNEL add_sums(params p) {
+    const int k = (int)threadIdx.x, logits = p.shape.logits;
+    if (k >= logits + 3)
+        return;
+    double sum = 0.0;
+    for (int group = 0; group < p.pipeline.groups; group++)
+        sum += p.sums[(int64_t)group * SUMS + k];
+    float *gradient = k < logits ? p.back.gradients.base + k : p.back.gradients.scale + (k - logits);
+    *gradient += (float)sum;
+}
+
+int64_t aligned(int64_t bytes) {
+    return mhc__blocks(bytes, 256) * 256;
+}
+
+/* Ints that are zero at the beginning: the pipeline's, then `added`. */
+int64_t counter_bytes(const mhc__shape *s, int64_t tokens) {
+    int64_t counters = mhc__pipeline_counters(mhc__blocks(tokens, TOKENS)) + mhc__blocks(s->channels, SLICE);
+    return aligned(counters * (int64_t)sizeof(int));
+}
+
+int64_t partial_bytes(const mhc__shape *s, int64_t tokens) {
+    int64_t groups = mhc__min(MHC__RING, mhc__blocks(tokens, TOKENS));
+    return aligned(groups * mhc__blocks(s->channels, SLICE) * N * TOKENS * (int64_t)sizeof(float));
+}
+
+int64_t row_bytes(int64_t tokens) {
+    return aligned(tokens * ROW * (int64_t)sizeof(float));
+}
+
+template <typename E, bool LATE> mhc_status run(const mhc__cuda_call *call, params p) {
+    int blocks = 0;
+    MHC__TRY(mhc__resident(pre_back_pipeline<E, LATE>, THREADS, sizeof(shared<E>), call->name, &blocks, call->error));
+    p.pipeline.lag = mhc__pipeline_lag(blocks, p.pipeline.slices);
+    MHC__TRY(mhc__clear(p.pipeline.counters, (size_t)counter_bytes(call->shape, call->tokens), call->queue, call->name,
+                        call->error));
+    MHC__TRY(mhc__launch(pre_back_pipeline<E, LATE>, mhc__min(blocks, mhc__pipeline_items(&p.pipeline)), THREADS,
+                         sizeof(shared<E>), call->queue, p, call->name, call->error));
+    return mhc__launch(add_sums, 1, 32, 0, call->queue, p, call->name, call->error);
+}
+
+} // namespace
+
+size_t mhc__cuda_pre_back_pipeline_workspace(const mhc__shape *s, int64_t tokens) {
+    int64_t sums = mhc__blocks(tokens, TOKENS) * SUMS * (int64_t)sizeof(double);
+    return (size_t)(counter_bytes(s, tokens) + partial_bytes(s, tokens) + row_bytes(tokens) + sums);
+}
+
+bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_pre_back *back) {
+    const mhc__shape *s = call->shape;
+    mhc_type type = s->type;
+    bool fits = s->n == N && s->dynamic && !s->per_stream && s->width <= WIDTH && s->channels % 8 == 0;
+    bool aligned = mhc__aligned_streams(back->x, type) && mhc__aligned_rows(back->du, type) &&
+                   mhc__aligned_streams(back->dout, type) && mhc__aligned_streams(back->dx, type);
+    int64_t items = 3 * (mhc__blocks(call->tokens, TOKENS) + MHC__RING) * (mhc__blocks(s->channels, SLICE) + 1);
+    return fits && aligned && call->tokens > 0 && items < 0x7fffffff;
+}
+
+mhc_status mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre_back *back) {
+    const mhc__shape *s = call->shape;
+    char *at = (char *)call->workspace;
+    params p = {*back, *call->spec, *s, {}, call->tokens, s->channels, NULL, NULL, NULL, NULL};
+    p.pipeline.groups = (int)mhc__blocks(call->tokens, TOKENS);
+    p.pipeline.slices = (int)mhc__blocks(s->channels, SLICE);
+    p.pipeline.has_last = true;
+    p.pipeline.counters = (int *)at;
+    p.added = p.pipeline.counters + mhc__pipeline_counters(p.pipeline.groups);
+    at += counter_bytes(s, call->tokens);
+    p.partial = (float *)at;
+    at += partial_bytes(s, call->tokens);
+    p.rows = (float *)at;
+    p.sums = (double *)(at + row_bytes(call->tokens));
+#define RUN(E) return back->dout.data ? run<E, true>(call, p) : run<E, false>(call, p)
+    MHC__BY_TYPE(s->type, RUN);
+#undef RUN
+}
