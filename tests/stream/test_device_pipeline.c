@@ -227,7 +227,78 @@ static void long_backward_case(mhc_type type) {
     site_close(&again);
 }
 
+/* A seam's way back, dz in the place of du, against pre's and, on the CPU, merge's: what is not summed in another order
+ * has the same bits. */
+static void seam_backward_case(mhc_type type) {
+    for (int p = 0; p < NAMES_COUNT; p++) {
+        const int64_t tokens = p == 0 ? 5 * 128 + 3 : 70, channels = p == 0 ? 24 : 136;
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, NAMES[p], 4, channels, error));
+        spec.type = type;
+        site next = site_open(&spec, tokens, 3, 1.0f), here = site_open(&spec, tokens, 4, 1.0f);
+        mhc_context device = device_context(2), cpu = mhc_context_cpu(2);
+        mhc_site_params params = {next.fn, next.base, next.scale}, gradients = {next.d_fn, next.d_base, next.d_scale};
+        forward(&here, site_shifted(&here));
+        memcpy(next.carried, here.coefficients, (size_t)here.coefficients_count * sizeof(float));
+        forward(&next, site_shifted(&next));
+        backward(&next, true);
+        site kept = site_open(&spec, tokens, 3, 1.0f);
+#define KEEP(name) memcpy(kept.name, next.name, (size_t)next.name##_count * sizeof(float));
+        KEEP(d_x)
+        KEEP(d_fn) KEEP(d_base) KEEP(d_scale) KEEP(d_carried) KEEP(d_coefficients)
+#undef KEEP
+            memset(next.d_fn, 0, (size_t)next.d_fn_count * sizeof(float));
+        memset(next.d_base, 0, (size_t)next.d_base_count * sizeof(float));
+        memset(next.d_scale, 0, (size_t)next.d_scale_count * sizeof(float));
+        for (int64_t t = 0; t < tokens && site_shifted(&next); t++)
+            memcpy(next.d_coefficients + t * 24, next.d_pre + t * 4, 4 * sizeof(float));
+        /* the parts: merge of `here` from dx */
+        site_narrow(&next);
+        site_narrow(&here);
+        void *scratch = some((int64_t)here.sizes.workspace + (1 << 20), 1);
+        OK(mhc_merge_backward(&cpu, &spec, tokens, site_streams(&here, here.x), site_rows(&here, here.z),
+                              here.coefficients, site_streams(&next, next.d_x), (mhc_streams){0},
+                              site_rows(&here, here.d_z), here.d_coefficients, scratch,
+                              (size_t)here.sizes.workspace + (1 << 20), error));
+        device_free(scratch);
+        site_widen(&here);
+        float *d_coefficients = some(here.d_coefficients_count, sizeof(float));
+        mhc_seam_next parts = {&params,
+                               site_streams(&next, next.x),
+                               next.coefficients,
+                               next.saved,
+                               site_rows(&next, next.d_u),
+                               next.d_coefficients,
+                               site_streams(&next, next.d_merged),
+                               &gradients};
+        memset(next.workspace, 0xff, next.sizes.workspace);
+        OK(mhc_seam_backward(&device, &spec, tokens, &parts, site_streams(&next, next.d_merged),
+                             site_streams(&here, here.x), site_rows(&here, here.z), here.coefficients,
+                             site_rows(&next, next.d_u), d_coefficients, next.workspace, next.sizes.workspace, error));
+        site_widen(&next);
+#define EQUAL(a, b, count) assert_memory_equal(a, b, (size_t)(count) * sizeof(float))
+        EQUAL(next.d_merged, kept.d_x, kept.d_x_count);
+        EQUAL(next.d_fn, kept.d_fn, kept.d_fn_count);
+        EQUAL(next.d_base, kept.d_base, kept.d_base_count);
+        EQUAL(next.d_scale, kept.d_scale, kept.d_scale_count);
+        EQUAL(next.d_u, here.d_z, here.d_z_count);
+        for (int64_t t = 0; t < tokens; t++) {
+            double want[20];
+            widen(here.d_coefficients + t * 24 + 4, want, 20);
+            assert_close("seam", "d_coefficients", d_coefficients + t * 24 + 4, want, 20, 2e-6);
+            if (site_shifted(&next))
+                EQUAL(d_coefficients + t * 24, kept.d_carried + t * 24, 4);
+        }
+#undef EQUAL
+        device_free(d_coefficients);
+        site_close(&kept);
+        site_close(&next);
+        site_close(&here);
+    }
+}
+
 FOR_EACH_TYPE(oracle)
+FOR_EACH_TYPE(seam_backward)
 FOR_EACH_TYPE(backward)
 FOR_EACH_TYPE(long_backward)
 FOR_EACH_TYPE(first)
@@ -237,9 +308,9 @@ FOR_EACH_TYPE(hostile)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backward), cmocka_unit_test(test_long_backward), cmocka_unit_test(test_oracle),
-        cmocka_unit_test(test_first),    cmocka_unit_test(test_seam),          cmocka_unit_test(test_long),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_backward), cmocka_unit_test(test_long_backward), cmocka_unit_test(test_seam_backward),
+        cmocka_unit_test(test_oracle),   cmocka_unit_test(test_first),         cmocka_unit_test(test_seam),
+        cmocka_unit_test(test_long),     cmocka_unit_test(test_hostile),
     };
     device_need();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,9 +34,11 @@ size_t mhc__cuda_pre_pipeline_workspace(const mhc__shape *shape, int64_t tokens)
 bool mhc__cuda_pre_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre);
 mhc_status mhc__cuda_pre_pipeline(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre);
 
-/* The same for pre_back. */
+/* The same for pre_back, or, with the merge below, whose dout is back->dx, for seam_back. */
 size_t mhc__cuda_pre_back_pipeline_workspace(const mhc__shape *shape, int64_t tokens);
-bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_pre_back *back);
-mhc_status mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre_back *back);
+bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_pre_back *back,
+                                       const mhc__cuda_merge_back *below);
+mhc_status mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre_back *back,
+                                       const mhc__cuda_merge_back *below);
 
 #endif

@@ -29,8 +29,8 @@ mhc_status mhc__cuda_pre_run(const mhc__cuda_call *call, const mhc__cuda_pre *pr
 }
 
 mhc_status mhc__cuda_pre_back_run(const mhc__cuda_call *call, const mhc__cuda_pre_back *back) {
-    if (mhc__cuda_pre_back_pipeline_takes(call, back))
-        return mhc__cuda_pre_back_pipeline(call, back);
+    if (mhc__cuda_pre_back_pipeline_takes(call, back, NULL))
+        return mhc__cuda_pre_back_pipeline(call, back, NULL);
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 
@@ -40,8 +40,10 @@ mhc_status mhc__cuda_seam_run(const mhc__cuda_call *call, const mhc__cuda_merge 
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 
-mhc_status mhc__cuda_seam_back_run(const mhc__cuda_call *call, const mhc__cuda_pre_back *,
-                                   const mhc__cuda_merge_back *) {
+mhc_status mhc__cuda_seam_back_run(const mhc__cuda_call *call, const mhc__cuda_pre_back *next,
+                                   const mhc__cuda_merge_back *merge) {
+    if (mhc__cuda_pre_back_pipeline_takes(call, next, merge))
+        return mhc__cuda_pre_back_pipeline(call, next, merge);
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 

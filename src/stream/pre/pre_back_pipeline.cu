@@ -1,9 +1,11 @@
-/* Gradient of pre of four streams with the flat norm, as a pipeline (cuda/pipeline.h): x and du are read from memory
- * once, dout (or dx) once, dx is written once.
+/* Gradient of pre, and of the seam, of four streams with the flat norm, as a pipeline (cuda/pipeline.h): x and du are
+ * read from memory once, dout (or dx) once, dx is written once.
  *
  *     first     partial dots <du, X_j>
  *     middle    their sums over the slices, in order; from the gradients of the coefficients to e = r d_mix and the
- * slope last      dx_j = sum_i res_ij dout_i + pre_j du + sum_k e_k fn_k - s r x;   d_fn_k += sum_t e_k x
+ * slope last      dx_j = sum_i res_ij dout_i + pre_j du + sum_k e_k fn_k - s r x;   d_fn_k += sum_t e_k x;
+ *               of the merge below dz and partial dots of dx with its z and x
+ *     finish    those dots' sums over the slices
  *
  * The last stage does both products on tensor cores. A warp has 32 channels of all streams; it walks over the group's
  * tokens, 16 at a time, and keeps its part of d_fn in registers until the end; groups add theirs to the gradient in
@@ -31,12 +33,14 @@ enum {
     SPAN = 32,        /* channels of a warp */
     SLICE = SPAN * WARPS,
     E_PARTS = 3,
-    SUMS = WIDTH + 3, /* of base, then of scale */
-    ROW = WIDTH + 4   /* e [WIDTH] | s | r and to a multiple of 16 bytes */
+    SUMS = WIDTH + 3,   /* of base, then of scale */
+    DOTS = N * (N + 1), /* post, then res */
+    ROW = WIDTH + 4     /* e [WIDTH] | s | r and to a multiple of 16 bytes */
 };
 
 struct params {
     mhc__cuda_pre_back back;
+    mhc__cuda_merge_back below; /* of the seam */
     mhc_spec spec;
     mhc__shape shape;
     mhc__pipeline pipeline;
@@ -45,6 +49,7 @@ struct params {
     float *rows;    /* [tokens, ROW] */
     double *sums;   /* [groups, SUMS] */
     int *added;     /* [slices]: groups whose part is in d_fn */
+    float *dots;    /* of the seam: [MHC__RING, slices, DOTS, TOKENS] */
 };
 
 /* Parts of fn and e in the product for dx, which is rounded to the type of the elements. */
@@ -61,7 +66,8 @@ template <typename E> struct shared {
     alignas(16) uint32_t fn[WARPS * N * 4 * PARTS * 3 * 32];
     union {
         float d_fn[WIDTH][N][SLICE];
-        double sum[TOKENS][SUMS]; /* of the middle stage */
+        double sum[TOKENS][SUMS];       /* of the middle stage */
+        float dots[2][WARPS][DOTS][16]; /* of 16 tokens, by turns */
     };
 };
 
@@ -188,6 +194,76 @@ MHC__DEVICE void around(const params &p, int64_t t, int64_t c, int j, const floa
     }
 }
 
+MHC__DEVICE float *dots_of(const params &p, int group, int slice) {
+    return p.dots + ((int64_t)(group % MHC__RING) * p.pipeline.slices + slice) * DOTS * TOKENS;
+}
+
+/* The gradient of the merge below at a token's eight channels, from the dx that this thread has just stored there: dz,
+ * and the dots of post and res, summed over the quad. */
+template <typename E> MHC__DEVICE void merge_back8(const params &p, int64_t t, int64_t c, float dot[DOTS]) {
+    for (int k = 0; k < DOTS; k++)
+        dot[k] = 0.0f;
+    if (t < p.tokens && c < p.channels) {
+        const float *post = p.below.coefficients + t * p.shape.coefficients + N;
+        float d[N][8], x[8], dz[8];
+        for (int i = 0; i < N; i++)
+            mhc__load8(mhc__at<E>(p.back.dx, t, i) + c, d[i]);
+        mhc__load8(mhc__at<E>(p.below.z, t) + c, x);
+        for (int k = 0; k < 8; k++) {
+            dz[k] = post[0] * d[0][k];
+            for (int i = 1; i < N; i++)
+                dz[k] = fmaf(post[i], d[i][k], dz[k]);
+            for (int i = 0; i < N; i++)
+                dot[i] = fmaf(d[i][k], x[k], dot[i]);
+        }
+        for (int j = 0; j < N; j++) {
+            mhc__load8(mhc__at<E>(p.below.x, t, j) + c, x);
+            for (int i = 0; i < N; i++)
+                for (int k = 0; k < 8; k++)
+                    dot[N + i * N + j] = fmaf(d[i][k], x[k], dot[N + i * N + j]);
+        }
+        mhc__store8(mhc__at<E>(p.below.dz, t) + c, dz);
+    }
+    for (int k = 0; k < DOTS; k++) {
+        dot[k] += mhc__shuffle_xor(dot[k], 1);
+        dot[k] += mhc__shuffle_xor(dot[k], 2);
+    }
+}
+
+/* Of 16 tokens: the dots of a slice are the sums over its warps. */
+template <typename E>
+MHC__DEVICE void merge_back_tile(const params &p, mhc__item item, int tokens, int64_t c, shared<E> *sh) {
+    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32, turn = tokens / 16 % 2;
+    for (int half = 0; half < 2; half++) {
+        const int own = lane / 4 + 8 * half;
+        float dot[DOTS];
+        merge_back8<E>(p, (int64_t)item.group * TOKENS + tokens + own, c, dot);
+        for (int k = 0; k < DOTS && lane % 4 == 0; k++)
+            sh->dots[turn][warp][k][own] = dot[k];
+    }
+    mhc__sync_block(); /* the place of the other turn is written only after the next one */
+    for (int at = (int)threadIdx.x; at < DOTS * 16; at += THREADS) {
+        const int k = at / 16, own = at % 16;
+        float sum = sh->dots[turn][0][k][own];
+        for (int w = 1; w < WARPS; w++)
+            sum += sh->dots[turn][w][k][own];
+        dots_of(p, item.group, item.slice)[k * TOKENS + tokens + own] = sum;
+    }
+}
+
+/* post and res of d_coefficients of the site below. A token to a thread. */
+MHC__DEVICE void finish_stage(const params &p, mhc__item item) {
+    const int64_t t = (int64_t)item.group * TOKENS + (int)threadIdx.x;
+    if (t >= p.tokens)
+        return;
+    for (int k = 0; k < DOTS; k++) {
+        float sum = 0.0f;
+        for (int slice = 0; slice < p.pipeline.slices; slice++)
+            sum += dots_of(p, item.group, slice)[k * TOKENS + threadIdx.x];
+        p.below.d_coefficients[t * p.shape.coefficients + N + k] = sum;
+    }
+}
+
 /* The part of d_fn of a group's slice, in the shared memory, is added to the gradient when it is its turn. */
 template <typename E> MHC__DEVICE void add_d_fn(const params &p, mhc__item item, shared<E> *sh) {
     if (threadIdx.x == 0)
@@ -202,7 +278,8 @@ template <typename E> MHC__DEVICE void add_d_fn(const params &p, mhc__item item,
         mhc__release_add(p.added + item.slice, 1);
 }
 
-template <typename E, bool LATE> MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
+template <typename E, bool LATE, bool SEAM>
+MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
     constexpr int PARTS = mhc__parts_of((const E *)0), SHARES = share_parts_of((const E *)0);
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     const int64_t c = (int64_t)item.slice * SLICE + warp * SPAN + lane % 4 * 8;
@@ -285,7 +362,11 @@ template <typename E, bool LATE> MHC__DEVICE void last_stage(const params &p, mh
                         }
                 }
         }
+        if (SEAM)
+            merge_back_tile<E>(p, item, tokens, c, sh);
     }
+    if (SEAM)
+        mhc__sync_block(); /* d_fn takes the place of the dots */
     for (int j = 0; j < N; j++)
         for (int h = 0; h < 2; h++)
             for (int tile = 0; tile < TILES; tile++)
@@ -298,7 +379,7 @@ template <typename E, bool LATE> MHC__DEVICE void last_stage(const params &p, mh
     add_d_fn<E>(p, item, sh);
 }
 
-template <typename E, bool LATE>
+template <typename E, bool LATE, bool SEAM>
 MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 ? 2 : 1) pre_back_pipeline(params p) {
     shared<E> *sh = (shared<E> *)mhc__shared();
     mhc__item item;
@@ -312,8 +393,10 @@ MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 ? 2 : 1) pre_back_pipeline
             first_stage<E>(p, item);
         else if (item.stage == MHC__STAGE_MIDDLE)
             middle_stage<E>(p, item, sh);
+        else if (item.stage == MHC__STAGE_LAST)
+            last_stage<E, LATE, SEAM>(p, item, sh);
         else
-            last_stage<E, LATE>(p, item, sh);
+            finish_stage(p, item);
         mhc__pipeline_done(&p.pipeline, item);
     }
 }
@@ -345,17 +428,22 @@ int64_t partial_bytes(const mhc__shape *s, int64_t tokens) {
     return aligned(groups * mhc__blocks(s->channels, SLICE) * N * TOKENS * (int64_t)sizeof(float));
 }
 
+int64_t dots_bytes(const mhc__shape *s, int64_t tokens) {
+    return partial_bytes(s, tokens) / N * DOTS;
+}
+
 int64_t row_bytes(int64_t tokens) {
     return aligned(tokens * ROW * (int64_t)sizeof(float));
 }
 
-template <typename E, bool LATE> mhc_status run(const mhc__cuda_call *call, params p) {
+template <typename E, bool LATE, bool SEAM> mhc_status run(const mhc__cuda_call *call, params p) {
     int blocks = 0;
-    MHC__TRY(mhc__resident(pre_back_pipeline<E, LATE>, THREADS, sizeof(shared<E>), call->name, &blocks, call->error));
+    MHC__TRY(
+        mhc__resident(pre_back_pipeline<E, LATE, SEAM>, THREADS, sizeof(shared<E>), call->name, &blocks, call->error));
     p.pipeline.lag = mhc__pipeline_lag(blocks, p.pipeline.slices);
     MHC__TRY(mhc__clear(p.pipeline.counters, (size_t)counter_bytes(call->shape, call->tokens), call->queue, call->name,
                         call->error));
-    MHC__TRY(mhc__launch(pre_back_pipeline<E, LATE>, mhc__min(blocks, mhc__pipeline_items(&p.pipeline)), THREADS,
+    MHC__TRY(mhc__launch(pre_back_pipeline<E, LATE, SEAM>, mhc__min(blocks, mhc__pipeline_items(&p.pipeline)), THREADS,
                          sizeof(shared<E>), call->queue, p, call->name, call->error));
     return mhc__launch(add_sums, 1, 32, 0, call->queue, p, call->name, call->error);
 }
@@ -364,34 +452,48 @@ template <typename E, bool LATE> mhc_status run(const mhc__cuda_call *call, para
 
 size_t mhc__cuda_pre_back_pipeline_workspace(const mhc__shape *s, int64_t tokens) {
     int64_t sums = mhc__blocks(tokens, TOKENS) * SUMS * (int64_t)sizeof(double);
-    return (size_t)(counter_bytes(s, tokens) + partial_bytes(s, tokens) + row_bytes(tokens) + sums);
+    return (size_t)(counter_bytes(s, tokens) + partial_bytes(s, tokens) + dots_bytes(s, tokens) + row_bytes(tokens) +
+                    sums);
 }
 
-bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_pre_back *back) {
+bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_pre_back *back,
+                                       const mhc__cuda_merge_back *below) {
     const mhc__shape *s = call->shape;
     mhc_type type = s->type;
     bool fits = s->n == N && s->dynamic && !s->per_stream && s->width <= WIDTH && s->channels % 8 == 0;
     bool aligned = mhc__aligned_streams(back->x, type) && mhc__aligned_rows(back->du, type) &&
                    mhc__aligned_streams(back->dout, type) && mhc__aligned_streams(back->dx, type);
-    int64_t items = 3 * (mhc__blocks(call->tokens, TOKENS) + MHC__RING) * (mhc__blocks(s->channels, SLICE) + 1);
+    if (below)
+        aligned = aligned && mhc__aligned_streams(below->x, type) && mhc__aligned_rows(below->z, type) &&
+                  mhc__aligned_rows(below->dz, type);
+    int64_t items = 2 * (mhc__blocks(call->tokens, TOKENS) + 2 * MHC__RING) * (mhc__blocks(s->channels, SLICE) + 1);
     return fits && aligned && call->tokens > 0 && items < 0x7fffffff;
 }
 
-mhc_status mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre_back *back) {
+mhc_status mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre_back *back,
+                                       const mhc__cuda_merge_back *below) {
     const mhc__shape *s = call->shape;
     char *at = (char *)call->workspace;
-    params p = {*back, *call->spec, *s, {}, call->tokens, s->channels, NULL, NULL, NULL, NULL};
+    params p = {*back, {}, *call->spec, *s, {}, call->tokens, s->channels, NULL, NULL, NULL, NULL, NULL};
+    if (below)
+        p.below = *below;
     p.pipeline.groups = (int)mhc__blocks(call->tokens, TOKENS);
     p.pipeline.slices = (int)mhc__blocks(s->channels, SLICE);
     p.pipeline.has_last = true;
+    p.pipeline.has_finish = below != NULL;
     p.pipeline.counters = (int *)at;
     p.added = p.pipeline.counters + mhc__pipeline_counters(p.pipeline.groups);
     at += counter_bytes(s, call->tokens);
     p.partial = (float *)at;
     at += partial_bytes(s, call->tokens);
+    p.dots = (float *)at;
+    at += dots_bytes(s, call->tokens);
     p.rows = (float *)at;
     p.sums = (double *)(at + row_bytes(call->tokens));
-#define RUN(E) return back->dout.data ? run<E, true>(call, p) : run<E, false>(call, p)
+#define RUN(E)                                                                                                         \
+    return below             ? run<E, true, true>(call, p)                                                             \
+           : back->dout.data ? run<E, true, false>(call, p)                                                            \
+                             : run<E, false, false>(call, p)
     MHC__BY_TYPE(s->type, RUN);
 #undef RUN
 }
