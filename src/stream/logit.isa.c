@@ -6,7 +6,7 @@
 #include "stream/kernel/head.h"
 
 static void coefficients_run(const mhc_spec *spec, const mhc__shape *shape, int tokens, const float *mix,
-                                  int64_t mix_stride, const float *scale, const float *base, float *coefficients) {
+                             int64_t mix_stride, const float *scale, const float *base, float *coefficients) {
     int n = shape->n, w = mhc__lanes_for(n, tokens);
 #define RUN(streams, lanes)                                                                                            \
     mhc__forward_lanes(spec, shape, streams, lanes, tokens, mix, mix_stride, scale, base, coefficients)
@@ -15,8 +15,8 @@ static void coefficients_run(const mhc_spec *spec, const mhc__shape *shape, int 
 }
 
 static void coefficients_back_run(const mhc_spec *spec, const mhc__shape *shape, int tokens, const float *mix,
-                                       int64_t mix_stride, const float *scale, const float *base,
-                                       const float *d_coefficients, float *d_mix, int64_t d_mix_stride, double *sums) {
+                                  int64_t mix_stride, const float *scale, const float *base,
+                                  const float *d_coefficients, float *d_mix, int64_t d_mix_stride, double *sums) {
     int n = shape->n, w = mhc__lanes_for(n, tokens);
 #define RUN(streams, lanes)                                                                                            \
     mhc__backward_lanes(spec, shape, streams, lanes, tokens, mix, mix_stride, scale, base, d_coefficients, d_mix,      \

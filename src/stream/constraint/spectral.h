@@ -28,7 +28,7 @@ MHC__INLINE void mhc__difference_basis(int n, double *u) {
 
 MHC__INLINE void mhc__embed(int n, int w, const double *d, float *res) {
     const int m = n - 1;
-    double u[MHC_MAX_STREAMS * MHC_MAX_STREAMS], row[MHC__ROW_FLOATS];
+    double u[MHC__MATRIX_FLOATS], row[MHC__ROW_FLOATS];
     mhc__difference_basis(n, u);
     for (int i = 0; i < n; i++) {
         for (int e = 0; e < m * w; e++)
@@ -52,7 +52,7 @@ MHC__INLINE void mhc__embed(int n, int w, const double *d, float *res) {
 /* d = U' G U, of G relative to the first entry of each row: constant rows give exactly zero. */
 MHC__INLINE void mhc__embed_back(int n, int w, const float *d_res, double *d) {
     const int m = n - 1;
-    double u[MHC_MAX_STREAMS * MHC_MAX_STREAMS], row[MHC__ROW_FLOATS];
+    double u[MHC__MATRIX_FLOATS], row[MHC__ROW_FLOATS];
     mhc__difference_basis(n, u);
     for (int e = 0; e < m * m * w; e++)
         d[e] = 0.0;

@@ -15,6 +15,8 @@ size_t mhc__cuda_contract_workspace(const mhc_spec *spec, const mhc__shape *shap
 
 mhc_status mhc__cuda_expand_run(const mhc__cuda_call *call, mhc_rows x, mhc_streams out);
 mhc_status mhc__cuda_expand_back_run(const mhc__cuda_call *call, mhc_streams dout, mhc_rows dx);
+/* Bytes at call->workspace that merge_back_run uses: 0 where each token has coefficients of its own. */
+size_t mhc__cuda_merge_back_workspace(const mhc__shape *shape, int64_t tokens);
 mhc_status mhc__cuda_merge_back_run(const mhc__cuda_call *call, const mhc__cuda_merge_back *back);
 mhc_status mhc__cuda_pre_run(const mhc__cuda_call *call, const mhc__cuda_pre *pre);
 mhc_status mhc__cuda_pre_back_run(const mhc__cuda_call *call, const mhc__cuda_pre_back *back);
@@ -40,5 +42,10 @@ bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cu
                                        const mhc__cuda_merge_back *below);
 mhc_status mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre_back *back,
                                        const mhc__cuda_merge_back *below);
+
+/* Room for 4, 8 and 16 streams. d_res NULL: out is res; else it is d_logits. */
+typedef mhc_status mhc__cuda_constraint_rows(const mhc__cuda_call *call, const float *logits, const float *d_res,
+                                             float *out);
+mhc__cuda_constraint_rows mhc__cuda_constraint_rows_4, mhc__cuda_constraint_rows_8, mhc__cuda_constraint_rows_16;
 
 #endif

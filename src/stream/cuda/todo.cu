@@ -2,24 +2,17 @@
 #include "stream/cuda/operations.h"
 
 size_t mhc__cuda_site_workspace(const mhc_spec *, const mhc__shape *s, int64_t tokens) {
-    size_t a = mhc__cuda_pre_pipeline_workspace(s, tokens), b = mhc__cuda_pre_back_pipeline_workspace(s, tokens);
-    return a > b ? a : b;
+    const size_t sizes[] = {mhc__cuda_pre_pipeline_workspace(s, tokens),
+                            mhc__cuda_pre_back_pipeline_workspace(s, tokens),
+                            mhc__cuda_merge_back_workspace(s, tokens)};
+    size_t most = 0;
+    for (size_t size : sizes)
+        most = size > most ? size : most;
+    return most;
 }
 
 size_t mhc__cuda_contract_workspace(const mhc_spec *, const mhc__shape *, int64_t) {
     return 0;
-}
-
-mhc_status mhc__cuda_expand_run(const mhc__cuda_call *call, mhc_rows, mhc_streams) {
-    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
-}
-
-mhc_status mhc__cuda_expand_back_run(const mhc__cuda_call *call, mhc_streams, mhc_rows) {
-    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
-}
-
-mhc_status mhc__cuda_merge_back_run(const mhc__cuda_call *call, const mhc__cuda_merge_back *) {
-    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 
 mhc_status mhc__cuda_pre_run(const mhc__cuda_call *call, const mhc__cuda_pre *pre) {
@@ -47,22 +40,10 @@ mhc_status mhc__cuda_seam_back_run(const mhc__cuda_call *call, const mhc__cuda_p
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 
-mhc_status mhc__cuda_collapse_run(const mhc__cuda_call *call, mhc_streams, const float *, int64_t, mhc_rows) {
-    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
-}
-
 mhc_status mhc__cuda_contract_run(const mhc__cuda_call *call, const mhc__cuda_contract *) {
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
 
 mhc_status mhc__cuda_contract_back_run(const mhc__cuda_call *call, const mhc__cuda_contract *) {
-    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
-}
-
-mhc_status mhc__cuda_constraint_run(const mhc__cuda_call *call, const float *, float *) {
-    return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
-}
-
-mhc_status mhc__cuda_constraint_back_run(const mhc__cuda_call *call, const float *, const float *, float *) {
     return mhc__fail(call->error, MHC_UNSUPPORTED, "%s: not written for CUDA yet", call->name);
 }
