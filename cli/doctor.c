@@ -7,6 +7,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#ifdef MHC_HAVE_CUDA
+#include <cuda_runtime_api.h>
+#endif
+
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -62,6 +66,28 @@ static void print_libraries(void) {
         printf("%-20s not found: studies write data and scripts, but no pictures (%s)\n", "gnuplot", error.message);
 }
 
+#ifdef MHC_HAVE_CUDA
+static void print_gpu(void) {
+    const int runtime = CUDART_VERSION;
+    int count = 0;
+    cudaError_t found = cudaGetDeviceCount(&count);
+    printf("%-20s built with CUDA %d.%d", "GPU", runtime / 1000, runtime % 1000 / 10);
+    if (found != cudaSuccess || count == 0)
+        printf(", no device here (%s)", found == cudaSuccess ? "none found" : cudaGetErrorString(found));
+    for (int device = 0; device < count && found == cudaSuccess; device++) {
+        struct cudaDeviceProp its;
+        if (cudaGetDeviceProperties(&its, device) == cudaSuccess)
+            printf("; device %d: %s, %.0f GiB, compute capability %d.%d", device, its.name,
+                   (double)its.totalGlobalMem / (1 << 30), its.major, its.minor);
+    }
+    printf("\n");
+}
+#else
+static void print_gpu(void) {
+    line("GPU", "not used: built without CUDA (MHC_CUDA=OFF, or nvcc was not found)");
+}
+#endif
+
 int mhc__command_doctor(const mhc__arguments *arguments) {
     (void)arguments;
     int threads = mhc__default_threads();
@@ -82,10 +108,6 @@ int mhc__command_doctor(const mhc__arguments *arguments) {
     if (warning)
         line("  warning", warning);
     print_libraries();
-#ifdef MHC_HAVE_CUDA
-    line("GPU", "the CUDA toolkit was found by this build (MHC_CUDA=ON), but there are no CUDA kernels yet");
-#else
-    line("GPU", "not used: there are no CUDA kernels yet");
-#endif
+    print_gpu();
     return MHC__EXIT_FINE;
 }

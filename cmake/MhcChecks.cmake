@@ -29,11 +29,12 @@ if(NOT MHC_SANITIZE AND NOT MHC_FUZZ)
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   add_test(NAME install_consumer
     COMMAND sh tests/install/consumer.sh ${CMAKE_CURRENT_BINARY_DIR}/tests-install ${CMAKE_C_COMPILER} "${CMAKE_GENERATOR}" ${CMAKE_COMMAND}
+      ${MHC_CUDA}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   if(TARGET mhc)
     add_test(NAME install_program
       COMMAND sh tests/install/program.sh ${CMAKE_CURRENT_BINARY_DIR}/tests-program ${CMAKE_CURRENT_BINARY_DIR} ${CMAKE_COMMAND}
       WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
   endif()
-  set_tests_properties(install_symbols install_consumer PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
+  set_tests_properties(install_symbols install_consumer PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800)
 endif()

@@ -14,7 +14,7 @@ for folder in include src cli tests bench examples fuzz; do
 done
 
 # shellcheck disable=SC2086,SC2016 # a list of folders; awk's dollars
-find $folders -name '*.[ch]' -type f | sort | xargs awk -v order="$order" '
+find $folders \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cc' \) -type f | sort | xargs awk -v order="$order" '
 BEGIN {
     modules = split(order "cli", name, " ")
     for (i = 1; i <= modules; i++)

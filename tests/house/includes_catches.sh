@@ -9,6 +9,7 @@ cd "$scratch"
 printf 'mhc_module(low LIBRARY)\nmhc_module(high DEPENDS low)\n' >CMakeLists.txt
 echo '#include "mhc/a.h"' >src/low/low.c
 echo '#include "low/low.h"' >src/high/high.c
+echo '#include "low/low.h"' >src/low/low.cu
 echo '#include "high/high.h"' >cli/main.c
 echo '#include "mhc/b.h"' >include/mhc/a.h
 sh "$check" "$scratch" >/dev/null || { echo "a good tree was refused"; exit 1; }
@@ -25,8 +26,9 @@ refuses() {
 }
 refuses src/low/low.c '#include "high/high.h"'
 refuses src/low/low.c '  #  include "high/deep/er.h"'
+refuses src/low/low.cu '#include "high/high.h"'
 refuses src/high/high.c '#include "cli/main.h"'
 refuses src/high/high.c '#include "unknown/x.h"'
 refuses src/high/high.c '#include "neighbour.h"'
 refuses include/mhc/a.h '#include "low/low.h"'
-echo "six wrong includes, six caught"
+echo "seven wrong includes, seven caught"

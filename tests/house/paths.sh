@@ -7,7 +7,7 @@ if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
 else
     files=$(find . -path ./build -prune -o -path ./runs -prune -o -type f -print | sed 's|^\./||')
 fi
-sources=$(echo "$files" | grep -E '\.(c|h|sh|awk|md|cmake|in|txt|json|ya?ml)$|^run$|^\.ci/run$' | grep -v '^tests/house/paths.sh$')
+sources=$(echo "$files" | grep -E '\.(c|h|cu|cc|sh|awk|md|cmake|in|txt|json|ya?ml)$|^run$|^\.ci/run$' | grep -v '^tests/house/paths.sh$')
 
 for file in $sources; do
     [ -f "$file" ] || continue
@@ -16,7 +16,7 @@ for file in $sources; do
         status=1
     fi
     case $file in
-    *.c | *.h)
+    *.c | *.h | *.cu | *.cc)
         lines=$(wc -l <"$file")
         if [ "$lines" -gt 700 ]; then
             echo "$file: $lines lines, at most 700: split it"

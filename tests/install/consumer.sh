@@ -1,8 +1,8 @@
 #!/bin/sh
 # libmhc by itself: it builds without any package of the program, installs, and programs outside the tree build against what
-# was installed, in every way that is promised.   consumer.sh SCRATCH CC GENERATOR CMAKE
+# was installed, in every way that is promised.   consumer.sh SCRATCH CC GENERATOR CMAKE CUDA
 set -eu
-scratch=$1 cc=$2 generator=$3 cmake=$4
+scratch=$1 cc=$2 generator=$3 cmake=$4 cuda=$5
 root=$PWD
 prefix=$scratch/prefix
 mkdir -p "$scratch"
@@ -12,7 +12,7 @@ unset DESTDIR CFLAGS CXXFLAGS LDFLAGS
 echo "== libmhc alone, where pkg-config finds nothing"
 PKG_CONFIG_LIBDIR=$scratch/nothing PKG_CONFIG_PATH='' "$cmake" -S "$root" -B "$scratch/build" -G "$generator" \
     -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=-O1 -DMHC_PROGRAM=OFF -DMHC_TESTS=OFF \
-    -DCMAKE_INSTALL_PREFIX="$prefix" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+    -DMHC_CUDA="$cuda" -DCMAKE_CUDA_ARCHITECTURES=80 -DCMAKE_INSTALL_PREFIX="$prefix" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 "$cmake" --build "$scratch/build" >>"$scratch/log" 2>&1 || { tail -n 40 "$scratch/log"; exit 1; }
 "$cmake" --install "$scratch/build" >>"$scratch/log" 2>&1 || { tail -n 40 "$scratch/log"; exit 1; }
 
