@@ -35,7 +35,8 @@ static mhc_status (*volatile call)(const mhc__operation *, const mhc_context *, 
 static mhc_status count_all(const char *preset, mhc_type type, int streams, mhc_error *error) {
     mhc_context context = mhc_context_cpu(1);
     mhc__subject subject;
-    mhc_status status = mhc__subject_open(&subject, preset, NULL, type, streams, CHANNELS, TOKENS, error);
+    mhc_status status =
+        mhc__subject_open(&subject, &MHC__HOST_MEMORY, preset, NULL, type, streams, CHANNELS, TOKENS, error);
     if (status == MHC_OK)
         status = mhc__operations_prepare(&context, &subject, error);
     for (const mhc__operation *o = MHC__OPERATIONS; status == MHC_OK && o->name; o++) {

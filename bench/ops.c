@@ -289,8 +289,8 @@ static mhc_status measure_shape(const settings *chosen, mhc__machine *machines, 
         fprintf(stderr, "\r%s, C %lld, n %d, T %lld    ", mhc__type_name(type), (long long)channels, streams,
                 (long long)tokens);
     mhc__subject subject;
-    mhc_status status =
-        mhc__subject_open(&subject, chosen->preset, chosen->constraint, type, streams, channels, tokens, error);
+    mhc_status status = mhc__subject_open(&subject, &MHC__HOST_MEMORY, chosen->preset, chosen->constraint, type,
+                                          streams, channels, tokens, error);
     mhc_context context = mhc_context_cpu((int)chosen->threads.values[chosen->threads.count - 1]);
     if (status == MHC_OK)
         status = mhc__operations_prepare(&context, &subject, error);

@@ -43,8 +43,8 @@ static const mhc__operation *operation(const char *name) {
 
 static mhc_status measure(const settings *chosen, mhc_error *error) {
     mhc__subject subject;
-    mhc_status status = mhc__subject_open(&subject, chosen->kind, NULL, MHC_FP32, (int)chosen->streams, chosen->dim,
-                                          chosen->tokens, error);
+    mhc_status status = mhc__subject_open(&subject, &MHC__HOST_MEMORY, chosen->kind, NULL, MHC_FP32,
+                                          (int)chosen->streams, chosen->dim, chosen->tokens, error);
     static const char *const NAMES[] = {"forward", "forward+backward"};
     mhc__call calls[2];
     mhc__timed entries[2];

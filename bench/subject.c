@@ -10,24 +10,28 @@ const char *mhc__type_name(mhc_type type) {
     return type == MHC_BF16 ? "bf16" : "fp32";
 }
 
+static void copy_bytes(void *to, const void *from, size_t bytes) {
+    memcpy(to, from, bytes);
+}
+
+const mhc__subject_memory MHC__HOST_MEMORY = {MHC_DEVICE_CPU, mhc__allocate, copy_bytes, mhc__release};
+
 /* Normal numbers, a stretch of them again and again: gigabytes are filled at the speed of memory. */
-static mhc_status normal(mhc_type type, void **out, int64_t count, float deviation, uint64_t key, mhc_error *error) {
+static mhc_status normal(const mhc__subject_memory *memory, mhc_type type, void **out, int64_t count, float deviation,
+                         uint64_t key, mhc_error *error) {
     enum { STRETCH = 100003 }; /* odd, so that rows differ */
     int64_t first = mhc__min(count, STRETCH), size = mhc_type_size(type);
     float *drawn;
-    mhc_status status = mhc__allocate(out, count, (size_t)size, "the tensors of a benchmark", error);
+    mhc_status status = memory->allocate(out, count, (size_t)size, "the tensors of a benchmark", error);
     if (status == MHC_OK)
         status = MHC__ALLOCATE(drawn, first, "the numbers of a benchmark", error);
     if (status != MHC_OK)
         return status;
     mhc__normal_fill(key, 0, deviation, drawn, first);
-    for (int64_t i = 0; i < first; i++)
-        if (type == MHC_BF16)
-            ((uint16_t *)*out)[i] = mhc_bf16_of(drawn[i]);
-        else
-            ((float *)*out)[i] = drawn[i];
-    for (int64_t at = first; at < count; at += first)
-        memcpy((char *)*out + at * size, *out, (size_t)(mhc__min(first, count - at) * size));
+    for (int64_t i = 0; i < first && type == MHC_BF16; i++) /* in place: the numbers before are used up */
+        memcpy((char *)drawn + 2 * i, &(uint16_t){mhc_bf16_of(drawn[i])}, 2);
+    for (int64_t at = 0; at < count; at += first)
+        memory->copy((char *)*out + at * size, drawn, (size_t)(mhc__min(first, count - at) * size));
     mhc__release(drawn);
     return MHC_OK;
 }
@@ -82,15 +86,23 @@ static mhc_status open_tensors(mhc__subject *s, mhc_error *error) {
     };
     mhc_status status = MHC_OK;
     for (size_t i = 0; status == MHC_OK && i < sizeof elements / sizeof elements[0]; i++)
-        status = normal(s->spec.type, elements[i].out, elements[i].count, elements[i].deviation, i + 1, error);
+        status =
+            normal(s->memory, s->spec.type, elements[i].out, elements[i].count, elements[i].deviation, i + 1, error);
     for (size_t i = 0; status == MHC_OK && i < sizeof floats / sizeof floats[0]; i++)
-        status = normal(MHC_FP32, (void **)floats[i].out, floats[i].count, floats[i].deviation, i + 101, error);
+        status =
+            normal(s->memory, MHC_FP32, (void **)floats[i].out, floats[i].count, floats[i].deviation, i + 101, error);
     return status;
 }
 
-mhc_status mhc__subject_open(mhc__subject *s, const char *preset, const char *constraint, mhc_type type, int streams,
-                             int64_t channels, int64_t tokens, mhc_error *error) {
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+mhc_status mhc__subject_open(mhc__subject *s, const mhc__subject_memory *memory, const char *preset,
+                             const char *constraint, mhc_type type, int streams, int64_t channels, int64_t tokens,
+                             mhc_error *error) {
     memset(s, 0, sizeof *s);
+    s->memory = memory;
     s->tokens = tokens;
     mhc_status status = mhc_spec_preset(&s->spec, preset, streams, channels, error);
     s->spec.type = type;
@@ -102,9 +114,10 @@ mhc_status mhc__subject_open(mhc__subject *s, const char *preset, const char *co
         status = mhc_contract_sizes_query(&s->spec, tokens, &s->ends, error);
     if (status == MHC_OK)
         status = open_tensors(s, error);
-    s->workspace_size = s->sizes.workspace > s->ends.workspace ? s->sizes.workspace : s->ends.workspace;
+    s->workspace_size = memory->device == MHC_DEVICE_CPU ? larger(s->sizes.workspace, s->ends.workspace)
+                                                         : larger(s->sizes.cuda_workspace, s->ends.cuda_workspace);
     if (status == MHC_OK)
-        status = mhc__allocate(&s->workspace, (int64_t)s->workspace_size, 1, "workspace", error);
+        status = memory->allocate(&s->workspace, (int64_t)s->workspace_size, 1, "workspace", error);
     return status;
 }
 
@@ -144,6 +157,6 @@ void mhc__subject_close(mhc__subject *s) {
                    s->d_next_coefficients,
                    s->next_saved};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-        mhc__release(all[i]);
+        s->memory->release(all[i]);
     memset(s, 0, sizeof *s);
 }

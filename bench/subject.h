@@ -4,9 +4,20 @@
 
 #include "mhc/mhc.h"
 
+/* Where the tensors lie. copy: from an array of the host's. */
+typedef struct mhc__subject_memory {
+    mhc_device device;
+    mhc_status (*allocate)(void **out, int64_t count, size_t size, const char *what, mhc_error *error);
+    void (*copy)(void *to, const void *from, size_t bytes);
+    void (*release)(void *memory);
+} mhc__subject_memory;
+
+extern const mhc__subject_memory MHC__HOST_MEMORY;
+
 /* A site and the two ends with all their tensors: filled with normal numbers, gradients with zeros. Those of streams
  * and rows have elements of spec.type. */
 typedef struct mhc__subject {
+    const mhc__subject_memory *memory;
     mhc_spec spec;
     int64_t tokens;
     mhc_site_sizes sizes;
@@ -24,8 +35,9 @@ typedef struct mhc__subject {
 } mhc__subject;
 
 /* constraint: a name, or NULL for the preset's own. Errors: as mhc_spec_preset; out of memory. Close it either way. */
-mhc_status mhc__subject_open(mhc__subject *subject, const char *preset, const char *constraint, mhc_type type,
-                             int streams, int64_t channels, int64_t tokens, mhc_error *error);
+mhc_status mhc__subject_open(mhc__subject *subject, const mhc__subject_memory *memory, const char *preset,
+                             const char *constraint, mhc_type type, int streams, int64_t channels, int64_t tokens,
+                             mhc_error *error);
 void mhc__subject_close(mhc__subject *subject);
 
 /* "fp32", "bf16". */

@@ -49,7 +49,7 @@ static const mhc__operation *operation(const char *name) {
 static void open_subject(mhc__subject *subject, const char *preset, mhc_type type, int n, int64_t channels,
                          int64_t tokens) {
     mhc_error error = {MHC_OK, ""};
-    if (mhc__subject_open(subject, preset, NULL, type, n, channels, tokens, &error) != MHC_OK)
+    if (mhc__subject_open(subject, &MHC__HOST_MEMORY, preset, NULL, type, n, channels, tokens, &error) != MHC_OK)
         fail_msg("%s, n %d: %s", preset, n, error.message);
 }
 

@@ -1,0 +1,51 @@
+#!/bin/sh
+# The kernels that are tuned keep everything in registers: fails where ptxas reports a spill of one of them, or does not
+# know it.   spills.sh NVCC [ARCHITECTURE]
+# Kernels that are not named here may use local memory: those with a token's constraint in a thread do so by design.
+set -eu
+nvcc=$1 architecture=${2:-sm_90a}
+report=$(mktemp)
+trap 'rm -f "$report"' EXIT
+
+# FILE KERNEL...
+tuned() {
+    cat <<'TABLE'
+src/stream/expand/expand.cu          expand expand_back
+src/stream/merge/merge.cu            merge_packed
+src/stream/merge/merge_back.cu       merge_back
+src/stream/pre/collapse.cu           collapse copy_first
+src/stream/pre/pre_pipeline.cu       pre_pipeline
+src/stream/pre/pre_back_pipeline.cu  pre_back_pipeline
+TABLE
+}
+
+status=0
+tuned | {
+    while read -r file kernels; do
+        "$nvcc" -std=c++17 -arch="$architecture" -fmad=false -Iinclude -Isrc -Xptxas -v -c "$file" -o /dev/null 2>"$report" ||
+            { cat "$report"; exit 1; }
+        for kernel in $kernels; do
+            # names are mangled: their length stands before them
+            awk -v name="${#kernel}$kernel" -v file="$file" -v plain="$kernel" '
+                /Compiling entry function/ { entry = $0; own = index(entry, name) > 0 }
+                own && /bytes spill stores/ {
+                    found++
+                    for (i = 2; i <= NF; i++)
+                        if ($i == "bytes" && $(i + 1) == "spill")
+                            bytes += $(i - 1)
+                }
+                own && /Used [0-9]+ registers/ {
+                    match($0, /Used [0-9]+/)
+                    used = substr($0, RSTART + 5, RLENGTH - 5) + 0
+                    most = used > most ? used : most
+                    own = 0
+                }
+                END {
+                    printf "%-36s %-16s %d variants, at most %d registers, %d bytes spilled\n", file, plain, found, most, bytes
+                    exit found == 0 || bytes > 0
+                }' "$report" || status=1
+        done
+    done
+    [ "$status" = 0 ] || echo "a kernel above spills, or is not there"
+    exit "$status"
+}
