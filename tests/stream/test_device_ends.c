@@ -101,8 +101,26 @@ static void recompute_case(mhc_type type) {
     }
 }
 
+/* The output may be the input. */
+static void in_place_case(mhc_type type) {
+    FOR_SHAPES(k, layout) {
+        mhc_spec spec = spec_of("paper", k, type);
+        int64_t n = spec.streams, tokens = SHAPE[k].tokens;
+        twin x = open_streams(type, k, layout, 1), z = open_rows(type, k, layout, 2);
+        twin coefficients = twin_floats(tokens * n * (n + 2), 3);
+        for (int device = 0; device < 2; device++) {
+            mhc_context context = context_of(device);
+            OK(mhc_merge_forward(&context, &spec, tokens, twin_streams(&x, device), twin_rows(&z, device),
+                                 twin_data(&coefficients, device), twin_streams(&x, device), error));
+        }
+        twin_same(&x, where_of(k, layout), "x");
+        twin_close(&x), twin_close(&z), twin_close(&coefficients);
+    }
+}
+
 FOR_EACH_TYPE(expand)
 FOR_EACH_TYPE(recompute)
+FOR_EACH_TYPE(in_place)
 
 /* What becomes of dx. */
 enum { DX_WRITTEN, DX_NONE, DX_IS_DOUT, DX_WAYS };
@@ -307,9 +325,9 @@ static void test_constraint(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_expand),      cmocka_unit_test(test_recompute), cmocka_unit_test(test_merge_back),
-        cmocka_unit_test(test_many_tokens), cmocka_unit_test(test_nan),       cmocka_unit_test(test_token_by_token),
-        cmocka_unit_test(test_constraint),
+        cmocka_unit_test(test_expand),         cmocka_unit_test(test_recompute),   cmocka_unit_test(test_in_place),
+        cmocka_unit_test(test_merge_back),     cmocka_unit_test(test_many_tokens), cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_token_by_token), cmocka_unit_test(test_constraint),
     };
     device_need();
     return cmocka_run_group_tests(tests, NULL, NULL);
