@@ -245,7 +245,8 @@ static void seam_backward_case(mhc_type type) {
         site kept = site_open(&spec, tokens, 3, 1.0f);
 #define KEEP(name) memcpy(kept.name, next.name, (size_t)next.name##_count * sizeof(float));
         KEEP(d_x)
-        KEEP(d_fn) KEEP(d_base) KEEP(d_scale) KEEP(d_carried) KEEP(d_coefficients)
+        KEEP(d_fn)
+        KEEP(d_base) KEEP(d_scale) KEEP(d_carried) KEEP(d_coefficients)
 #undef KEEP
             memset(next.d_fn, 0, (size_t)next.d_fn_count * sizeof(float));
         memset(next.d_base, 0, (size_t)next.d_base_count * sizeof(float));
