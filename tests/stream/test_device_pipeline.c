@@ -246,9 +246,12 @@ static void seam_backward_case(mhc_type type) {
 #define KEEP(name) memcpy(kept.name, next.name, (size_t)next.name##_count * sizeof(float));
         KEEP(d_x)
         KEEP(d_fn)
-        KEEP(d_base) KEEP(d_scale) KEEP(d_carried) KEEP(d_coefficients)
+        KEEP(d_base)
+        KEEP(d_scale)
+        KEEP(d_carried)
+        KEEP(d_coefficients)
 #undef KEEP
-            memset(next.d_fn, 0, (size_t)next.d_fn_count * sizeof(float));
+        memset(next.d_fn, 0, (size_t)next.d_fn_count * sizeof(float));
         memset(next.d_base, 0, (size_t)next.d_base_count * sizeof(float));
         memset(next.d_scale, 0, (size_t)next.d_scale_count * sizeof(float));
         for (int64_t t = 0; t < tokens && site_shifted(&next); t++)
