@@ -35,9 +35,13 @@
  * Elements of streams and rows are floats, or, with spec.type = MHC_BF16, bf16: half the bytes to keep and to move.
  * Everything else, arithmetic included, is fp32 either way; mhc/type.h says how values are rounded.
  *
+ * On a GPU the same calls take mhc_context_cuda, arrays of the device's and sizes.cuda_workspace bytes of workspace,
+ * and return before their kernels have run. Sums over channels and tokens have another fixed order there: the same bits
+ * in every run, not those of the CPU. (Tested on an emulator; no GPU has run them yet.)
+ *
  * Rules that hold everywhere. Memory is the caller's and nothing is allocated (the oracle excepted). Calls return a
  * status and leave one line in the error. There is no global state: calls on different data may run at the same time.
- * T = 0 is fine. Results are the same bits for any number of threads and on any processor.
+ * T = 0 is fine. Results are the same bits for any number of threads and on any CPU.
  *
  * Include this file for everything; read the others in this order, they are the manual:
  *   mhc/status.h    status codes and messages          mhc/site.h       pre and merge, forward and backward: the heart
