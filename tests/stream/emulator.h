@@ -16,6 +16,8 @@
 
 #define MHC__KERNEL static void
 #define MHC__DEVICE static inline __attribute__((unused))
+#define MHC__UNROLL
+#define MHC__ROLLED
 #define __device__
 #define __host__
 #define __forceinline__ inline

@@ -16,6 +16,10 @@
 
 #define MHC__KERNEL static __global__ void
 #define MHC__DEVICE static __device__ __forceinline__
+/* In front of a loop whose index selects registers: unrolled, or they become memory. */
+#define MHC__UNROLL _Pragma("unroll")
+/* In front of one whose rounds side by side would need more registers than there are. */
+#define MHC__ROLLED _Pragma("unroll 1")
 
 typedef cudaStream_t mhc__queue;
 

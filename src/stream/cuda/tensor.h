@@ -8,6 +8,11 @@
 
 #include "stream/cuda/elements.h"
 
+/* Parts that a precision asks for. */
+MHC__DEVICE int mhc__parts_of(mhc_precision precision) {
+    return 3 - (int)precision;
+}
+
 /* What is left of a value when its part is taken away. Of a part that is not finite nothing is left: the value is in
  * the products once, as infinity or NaN. */
 MHC__DEVICE float mhc__rest(float value, float part) {
@@ -30,6 +35,31 @@ MHC__DEVICE constexpr int mhc__parts_of(const float *) {
 }
 MHC__DEVICE constexpr int mhc__parts_of(const mhc__bf16 *) {
     return 1;
+}
+
+/* Eight elements as they are loaded: half the registers of eight values where they are bf16. */
+template <typename E> struct mhc__eight { uint4 raw[sizeof(E) / 2]; };
+
+template <typename E> MHC__DEVICE mhc__eight<E> mhc__load_eight(const E *from) {
+    mhc__eight<E> eight;
+    MHC__UNROLL
+    for (int k = 0; k < (int)sizeof(E) / 2; k++)
+        eight.raw[k] = mhc__load((const char *)from + 16 * k);
+    return eight;
+}
+
+template <typename E> MHC__DEVICE mhc__eight<E> mhc__zero_eight() {
+    mhc__eight<E> eight;
+    MHC__UNROLL
+    for (int k = 0; k < (int)sizeof(E) / 2; k++)
+        eight.raw[k] = make_uint4(0, 0, 0, 0);
+    return eight;
+}
+
+template <typename E> MHC__DEVICE void mhc__values(const mhc__eight<E> &eight, float v[8]) {
+    MHC__UNROLL
+    for (int k = 0; k < (int)sizeof(E) / 2; k++)
+        mhc__unpack(eight.raw[k], v + 16 / (int)sizeof(E) * k, (const E *)0);
 }
 
 /* Eight elements. */

@@ -62,7 +62,8 @@ MHC__DEVICE constexpr int share_parts_of(const mhc__bf16 *) {
 
 template <typename E> struct shared {
     enum { PARTS = sizeof(E) == 2 ? 2 : 3 };
-    int slot, kept; /* kept: the slice whose fn is here, or -1 */
+    int slot, kept;                          /* kept: the slice whose fn is here, or -1 */
+    uint32_t across[WARPS][6 * E_PARTS][32]; /* a lane reads what it wrote: room that registers have not */
     alignas(16) uint32_t fn[WARPS * N * 4 * PARTS * 3 * 32];
     union {
         float d_fn[WIDTH][N][SLICE];
@@ -176,22 +177,26 @@ MHC__DEVICE void load_e(const params &p, int64_t first, int lane, uint32_t word[
 
 /* What dx has beside fn's part, at eight channels of a token; x there. */
 template <typename E, bool LATE>
-MHC__DEVICE void around(const params &p, int64_t t, int64_t c, int j, const float dout[N][8], const float du[8],
-                        const float x[8], float out[8]) {
+MHC__DEVICE void around(const params &p, int64_t t, int c, int j, const mhc__eight<E> dout[N], const float x[8],
+                        float out[8]) {
     const float *coefficients = p.back.coefficients + t * p.shape.coefficients, *res = coefficients + 2 * N;
-    const float first[N] = {1.0f, 0.0f, 0.0f, 0.0f};
-    const float *carried = p.back.carried ? p.back.carried + t * p.shape.coefficients : first;
-    const float pre = p.shape.shifted ? carried[j] : coefficients[j];
+    float pre = coefficients[j], v[8];
+    if (p.shape.shifted)
+        pre = p.back.carried ? p.back.carried[t * p.shape.coefficients + j] : j == 0 ? 1.0f : 0.0f;
     const float s = p.rows[t * ROW + WIDTH], r = p.rows[t * ROW + WIDTH + 1];
     if (!LATE)
         mhc__load8(mhc__at<E>(p.back.dx, t, j) + c, out);
-    for (int k = 0; k < 8; k++) {
-        float sum = LATE ? res[j] * dout[0][k] : out[k];
-        for (int i = 1; i < N && LATE; i++)
-            sum = fmaf(res[i * N + j], dout[i][k], sum);
-        sum = fmaf(pre, du[k], sum);
-        out[k] = fmaf(-s, r * x[k], sum);
+    MHC__UNROLL
+    for (int i = 0; i < N && LATE; i++) {
+        mhc__values(dout[i], v);
+        MHC__UNROLL
+        for (int k = 0; k < 8; k++)
+            out[k] = i == 0 ? res[j] * v[k] : fmaf(res[i * N + j], v[k], out[k]);
     }
+    mhc__load8(mhc__at<E>(p.back.du, t) + c, v); /* once for each stream: registers are dearer */
+    MHC__UNROLL
+    for (int k = 0; k < 8; k++)
+        out[k] = fmaf(-s, r * x[k], fmaf(pre, v[k], out[k]));
 }
 
 MHC__DEVICE float *dots_of(const params &p, int group, int slice) {
@@ -200,27 +205,36 @@ MHC__DEVICE float *dots_of(const params &p, int group, int slice) {
 
 /* The gradient of the merge below at a token's eight channels, from the dx that this thread has just stored there: dz,
  * and the dots of post and res, summed over the quad. */
-template <typename E> MHC__DEVICE void merge_back8(const params &p, int64_t t, int64_t c, float dot[DOTS]) {
+template <typename E> MHC__DEVICE void merge_back8(const params &p, int64_t t, int c, float dot[DOTS]) {
     for (int k = 0; k < DOTS; k++)
         dot[k] = 0.0f;
     if (t < p.tokens && c < p.channels) {
         const float *post = p.below.coefficients + t * p.shape.coefficients + N;
-        float d[N][8], x[8], dz[8];
+        mhc__eight<E> d[N];
+        float v[8], x[8], dz[8];
+        MHC__UNROLL
         for (int i = 0; i < N; i++)
-            mhc__load8(mhc__at<E>(p.back.dx, t, i) + c, d[i]);
+            d[i] = mhc__load_eight(mhc__at<E>(p.back.dx, t, i) + c);
         mhc__load8(mhc__at<E>(p.below.z, t) + c, x);
-        for (int k = 0; k < 8; k++) {
-            dz[k] = post[0] * d[0][k];
-            for (int i = 1; i < N; i++)
-                dz[k] = fmaf(post[i], d[i][k], dz[k]);
-            for (int i = 0; i < N; i++)
-                dot[i] = fmaf(d[i][k], x[k], dot[i]);
+        MHC__UNROLL
+        for (int i = 0; i < N; i++) {
+            mhc__values(d[i], v);
+            MHC__UNROLL
+            for (int k = 0; k < 8; k++) {
+                dz[k] = i == 0 ? post[0] * v[k] : fmaf(post[i], v[k], dz[k]);
+                dot[i] = fmaf(v[k], x[k], dot[i]);
+            }
         }
+        MHC__UNROLL
         for (int j = 0; j < N; j++) {
             mhc__load8(mhc__at<E>(p.below.x, t, j) + c, x);
-            for (int i = 0; i < N; i++)
+            MHC__UNROLL
+            for (int i = 0; i < N; i++) {
+                mhc__values(d[i], v);
+                MHC__UNROLL
                 for (int k = 0; k < 8; k++)
-                    dot[N + i * N + j] = fmaf(d[i][k], x[k], dot[N + i * N + j]);
+                    dot[N + i * N + j] = fmaf(v[k], x[k], dot[N + i * N + j]);
+            }
         }
         mhc__store8(mhc__at<E>(p.below.dz, t) + c, dz);
     }
@@ -232,8 +246,9 @@ template <typename E> MHC__DEVICE void merge_back8(const params &p, int64_t t, i
 
 /* Of 16 tokens: the dots of a slice are the sums over its warps. */
 template <typename E>
-MHC__DEVICE void merge_back_tile(const params &p, mhc__item item, int tokens, int64_t c, shared<E> *sh) {
+MHC__DEVICE void merge_back_tile(const params &p, mhc__item item, int tokens, int c, shared<E> *sh) {
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32, turn = tokens / 16 % 2;
+    MHC__ROLLED
     for (int half = 0; half < 2; half++) {
         const int own = lane / 4 + 8 * half;
         float dot[DOTS];
@@ -281,8 +296,9 @@ template <typename E> MHC__DEVICE void add_d_fn(const params &p, mhc__item item,
 template <typename E, bool LATE, bool SEAM>
 MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
     constexpr int PARTS = mhc__parts_of((const E *)0), SHARES = share_parts_of((const E *)0);
+    const int parts = mhc__parts_of(p.spec.precision), shares = parts < SHARES ? parts : SHARES;
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
-    const int64_t c = (int64_t)item.slice * SLICE + warp * SPAN + lane % 4 * 8;
+    const int c = item.slice * SLICE + warp * SPAN + lane % 4 * 8;
     if (sh->kept != item.slice) {
         keep_fn<E>(p, item.slice, sh);
         mhc__sync_block();
@@ -290,91 +306,112 @@ MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
             sh->kept = item.slice;
     }
     float d_fn[N][2][TILES][4]; /* stream, 16 channels, 8 rows of fn */
+    MHC__UNROLL
     for (int j = 0; j < N; j++)
-        for (int h = 0; h < 2; h++)
-            for (int tile = 0; tile < TILES; tile++)
-                for (int e = 0; e < 4; e++)
-                    d_fn[j][h][tile][e] = 0.0f;
+        MHC__UNROLL
+    for (int h = 0; h < 2; h++)
+        MHC__UNROLL
+    for (int tile = 0; tile < TILES; tile++)
+        MHC__UNROLL
+    for (int e = 0; e < 4; e++)
+        d_fn[j][h][tile][e] = 0.0f;
     for (int tokens = 0; tokens < TOKENS; tokens += 16) {
         const int64_t first = (int64_t)item.group * TOKENS + tokens, t0 = first + lane / 4;
         if (first >= p.tokens)
             break;
         uint32_t e[6][E_PARTS];
         load_e(p, first, lane, e);
-        float dout[2][N][8], du[2][8];
+        mhc__eight<E> dout[2][N];
+        MHC__UNROLL
         for (int half = 0; half < 2; half++) {
             const int64_t t = t0 + 8 * half;
             const bool here = t < p.tokens && c < p.channels;
-            for (int k = 0; k < 8; k++)
-                du[half][k] = 0.0f;
-            if (here)
-                mhc__load8(mhc__at<E>(p.back.du, t) + c, du[half]);
-            for (int i = 0; i < N && LATE; i++) {
-                for (int k = 0; k < 8; k++)
-                    dout[half][i][k] = 0.0f;
-                if (here)
-                    mhc__load8(mhc__at<E>(p.back.dout, t, i) + c, dout[half][i]);
-            }
+            MHC__UNROLL
+            for (int i = 0; i < N && LATE; i++)
+                dout[half][i] = here ? mhc__load_eight(mhc__at<E>(p.back.dout, t, i) + c) : mhc__zero_eight<E>();
         }
+        MHC__UNROLL
+        for (int k = 0; k < 6; k++)
+            MHC__UNROLL
+        for (int part = 0; part < E_PARTS; part++)
+            sh->across[warp][k * E_PARTS + part][lane] = mhc__transposed(e[k][part]);
+        MHC__UNROLL
         for (int j = 0; j < N; j++) {
             uint32_t word[2][4][PARTS];
             float out[2][8];
+            MHC__UNROLL
             for (int half = 0; half < 2; half++) {
                 const int64_t t = t0 + 8 * half;
                 float x[8];
+                MHC__UNROLL
                 for (int k = 0; k < 8; k++)
                     x[k] = out[half][k] = 0.0f;
                 if (t < p.tokens && c < p.channels) {
                     mhc__load8(mhc__at<E>(p.back.x, t, j) + c, x);
-                    around<E, LATE>(p, t, c, j, dout[half], du[half], x, out[half]);
+                    around<E, LATE>(p, t, c, j, dout[half], x, out[half]);
                 }
+                MHC__UNROLL
                 for (int q = 0; q < 4; q++)
                     mhc__split(x[2 * q], x[2 * q + 1], PARTS, word[half][q]);
             }
+            MHC__UNROLL
             for (int q = 0; q < 4; q++) { /* dx += e fn */
                 float d[4] = {out[0][2 * q], out[0][2 * q + 1], out[1][2 * q], out[1][2 * q + 1]};
                 const uint32_t *fn = sh->fn + ((warp * N + j) * 4 + q) * SHARES * 96 + lane;
+                MHC__UNROLL
                 for (int right = 0; right < SHARES; right++) {
                     const uint32_t b0[2] = {fn[right * 96], fn[right * 96 + 32]}, b1[2] = {fn[right * 96 + 64], 0};
-                    for (int left = 0; left + right < SHARES; left++) {
+                    MHC__UNROLL
+                    for (int left = 0; left < SHARES; left++) {
+                        if (left + right >= shares)
+                            continue;
                         const uint32_t a0[4] = {e[0][left], e[1][left], e[2][left], e[3][left]};
                         const uint32_t a1[4] = {e[4][left], e[5][left], 0, 0};
                         mhc__mma(d, a0, b0);
                         mhc__mma(d, a1, b1);
                     }
                 }
+                MHC__UNROLL
                 for (int k = 0; k < 4; k++)
                     out[k / 2][2 * q + k % 2] = d[k];
             }
+            MHC__UNROLL
             for (int half = 0; half < 2; half++)
                 if (t0 + 8 * half < p.tokens && c < p.channels)
                     mhc__store8(mhc__at<E>(p.back.dx, t0 + 8 * half, j) + c, out[half]);
+            MHC__UNROLL
             for (int h = 0; h < 2; h++) /* d_fn += x e: channels by tokens, tokens by rows of fn */
-                for (int left = 0; left < PARTS; left++) {
-                    const uint32_t a[4] = {
-                        mhc__transposed(word[0][2 * h][left]), mhc__transposed(word[0][2 * h + 1][left]),
-                        mhc__transposed(word[1][2 * h][left]), mhc__transposed(word[1][2 * h + 1][left])};
-                    for (int right = 0; left + right < E_PARTS; right++)
-                        for (int tile = 0; tile < TILES; tile++) {
-                            const uint32_t b[2] = {mhc__transposed(e[2 * tile][right]),
-                                                   mhc__transposed(e[2 * tile + 1][right])};
-                            mhc__mma(d_fn[j][h][tile], a, b);
-                        }
+                MHC__UNROLL
+            for (int left = 0; left < PARTS; left++) {
+                const uint32_t a[4] = {mhc__transposed(word[0][2 * h][left]), mhc__transposed(word[0][2 * h + 1][left]),
+                                       mhc__transposed(word[1][2 * h][left]),
+                                       mhc__transposed(word[1][2 * h + 1][left])};
+                MHC__UNROLL
+                for (int right = 0; right < E_PARTS; right++)
+                    MHC__UNROLL
+                for (int tile = 0; tile < TILES && left + right < parts; tile++) {
+                    const uint32_t b[2] = {sh->across[warp][2 * tile * E_PARTS + right][lane],
+                                           sh->across[warp][(2 * tile + 1) * E_PARTS + right][lane]};
+                    mhc__mma(d_fn[j][h][tile], a, b);
                 }
+            }
         }
         if (SEAM)
             merge_back_tile<E>(p, item, tokens, c, sh);
     }
     if (SEAM)
         mhc__sync_block(); /* d_fn takes the place of the dots */
+    MHC__UNROLL
     for (int j = 0; j < N; j++)
-        for (int h = 0; h < 2; h++)
-            for (int tile = 0; tile < TILES; tile++)
-                for (int k = 0; k < 4; k++) {
-                    const int n = lane / 4, q = 2 * h + k / 2;
-                    sh->d_fn[tile * 8 + lane % 4 * 2 + k % 2][j][warp * SPAN + 8 * (n / 2) + 2 * q + n % 2] =
-                        d_fn[j][h][tile][k];
-                }
+        MHC__UNROLL
+    for (int h = 0; h < 2; h++)
+        MHC__UNROLL
+    for (int tile = 0; tile < TILES; tile++)
+        MHC__UNROLL
+    for (int k = 0; k < 4; k++) {
+        const int n = lane / 4, q = 2 * h + k / 2;
+        sh->d_fn[tile * 8 + lane % 4 * 2 + k % 2][j][warp * SPAN + 8 * (n / 2) + 2 * q + n % 2] = d_fn[j][h][tile][k];
+    }
     mhc__sync_block();
     add_d_fn<E>(p, item, sh);
 }
@@ -460,7 +497,8 @@ bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cu
                                        const mhc__cuda_merge_back *below) {
     const mhc__shape *s = call->shape;
     mhc_type type = s->type;
-    bool fits = s->n == N && s->dynamic && !s->per_stream && s->width <= WIDTH && s->channels % 8 == 0;
+    bool fits =
+        s->n == N && s->dynamic && !s->per_stream && s->width <= WIDTH && s->channels % 8 == 0 && s->channels < 1 << 30;
     bool aligned = mhc__aligned_streams(back->x, type) && mhc__aligned_rows(back->du, type) &&
                    mhc__aligned_streams(back->dout, type) && mhc__aligned_streams(back->dx, type);
     if (below)

@@ -117,6 +117,7 @@ MHC__DEVICE float *partial_of(const params &p, int group, int slice) {
 
 template <typename E, bool MERGES> MHC__DEVICE void first_stage(const params &p, mhc__item item, shared *sh) {
     constexpr int PARTS = mhc__parts_of((const E *)0);
+    const int parts = mhc__parts_of(p.spec.precision);
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
     const int own = warp * 16 + lane / 4; /* token of the group; the other is 8 further */
     if (sh->kept != item.slice) {
@@ -126,12 +127,15 @@ template <typename E, bool MERGES> MHC__DEVICE void first_stage(const params &p,
             sh->kept = item.slice;
     }
     float product[TILES][4], square[2] = {0.0f, 0.0f};
+    MHC__UNROLL
     for (int tile = 0; tile < TILES; tile++)
-        for (int e = 0; e < 4; e++)
-            product[tile][e] = 0.0f;
+        MHC__UNROLL
+    for (int e = 0; e < 4; e++)
+        product[tile][e] = 0.0f;
     for (int step = 0; step < STEPS; step++) {
         const int64_t c = (int64_t)item.slice * SLICE + step * STEP + lane % 4 * 8;
         uint32_t word[N][2][4][PARTS]; /* stream, token, pair of columns */
+        MHC__UNROLL
         for (int half = 0; half < 2; half++) {
             const int64_t t = (int64_t)item.group * TOKENS + own + 8 * half;
             float x[N][8];
@@ -142,37 +146,49 @@ template <typename E, bool MERGES> MHC__DEVICE void first_stage(const params &p,
                     collapse8<E>(p, t, c, p.weights ? p.weights + t * p.shape.coefficients : first, x);
                 }
             } else {
+                MHC__UNROLL
                 for (int j = 0; j < N; j++)
-                    for (int k = 0; k < 8; k++)
-                        x[j][k] = 0.0f;
+                    MHC__UNROLL
+                for (int k = 0; k < 8; k++)
+                    x[j][k] = 0.0f;
             }
+            MHC__UNROLL
             for (int j = 0; j < N; j++)
-                for (int k = 0; k < 4; k++) {
-                    square[half] = fmaf(x[j][2 * k], x[j][2 * k], square[half]);
-                    square[half] = fmaf(x[j][2 * k + 1], x[j][2 * k + 1], square[half]);
-                    mhc__split(x[j][2 * k], x[j][2 * k + 1], PARTS, word[j][half][k]);
-                }
+                MHC__UNROLL
+            for (int k = 0; k < 4; k++) {
+                square[half] = fmaf(x[j][2 * k], x[j][2 * k], square[half]);
+                square[half] = fmaf(x[j][2 * k + 1], x[j][2 * k + 1], square[half]);
+                mhc__split(x[j][2 * k], x[j][2 * k + 1], PARTS, word[j][half][k]);
+            }
         }
+        MHC__UNROLL
         for (int j = 0; j < N; j++)
-            for (int tile = 0; tile < TILES; tile++) {
-                const uint32_t *fn = sh->fn + ((j * STEPS + step) * TILES + tile) * FN_PARTS * 32 * 4 + lane * 4;
-                for (int right = 0; right < FN_PARTS; right++) {
-                    const uint4 raw = mhc__load(fn + right * 32 * 4);
-                    const uint32_t b[4] = {raw.x, raw.y, raw.z, raw.w};
-                    for (int left = 0; left < PARTS && left + right < FN_PARTS; left++)
-                        for (int k = 0; k < 4; k += 2) {
-                            const uint32_t a[4] = {word[j][0][k][left], word[j][1][k][left], word[j][0][k + 1][left],
-                                                   word[j][1][k + 1][left]};
-                            mhc__mma(product[tile], a, b + k);
-                        }
+            MHC__UNROLL
+        for (int tile = 0; tile < TILES; tile++) {
+            const uint32_t *fn = sh->fn + ((j * STEPS + step) * TILES + tile) * FN_PARTS * 32 * 4 + lane * 4;
+            MHC__UNROLL
+            for (int right = 0; right < FN_PARTS; right++) {
+                const uint4 raw = mhc__load(fn + right * 32 * 4);
+                const uint32_t b[4] = {raw.x, raw.y, raw.z, raw.w};
+                MHC__UNROLL
+                for (int left = 0; left < PARTS; left++)
+                    MHC__UNROLL
+                for (int k = 0; k < 4 && left + right < parts; k += 2) {
+                    const uint32_t a[4] = {word[j][0][k][left], word[j][1][k][left], word[j][0][k + 1][left],
+                                           word[j][1][k + 1][left]};
+                    mhc__mma(product[tile], a, b + k);
                 }
             }
+        }
     }
     float *partial = partial_of(p, item.group, item.slice) + own;
+    MHC__UNROLL
     for (int half = 0; half < 2; half++) {
+        MHC__UNROLL
         for (int tile = 0; tile < TILES; tile++)
-            for (int e = 0; e < 2; e++)
-                partial[(tile * 8 + lane % 4 * 2 + e) * TOKENS + 8 * half] = product[tile][2 * half + e];
+            MHC__UNROLL
+        for (int e = 0; e < 2; e++)
+            partial[(tile * 8 + lane % 4 * 2 + e) * TOKENS + 8 * half] = product[tile][2 * half + e];
         square[half] += mhc__shuffle_xor(square[half], 1);
         square[half] += mhc__shuffle_xor(square[half], 2);
         if (lane % 4 == 0)
@@ -253,7 +269,7 @@ template <typename E> MHC__DEVICE void last_stage(const params &p, mhc__item ite
 
 /* Blocks that a processor has room for: two of bf16 fill its shared memory with fn, fp32 needs more registers. */
 template <typename E, bool MERGES>
-MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 ? 3 : 2) pre_pipeline(params p) {
+MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 && !MERGES ? 3 : 2) pre_pipeline(params p) {
     shared *sh = (shared *)mhc__shared();
     mhc__item item;
     if (threadIdx.x == 0)

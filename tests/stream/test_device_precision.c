@@ -1,0 +1,64 @@
+/* The error of the mapping's products in each precision, of mix against the oracle's in double; printed, and held to
+ * what mhc/spec.h says. On a device that has no tensor cores every precision is fp32's. */
+#include "stream/fixture.h"
+
+/* rms of the differences of `count` numbers over the rms of what they should be, and the largest difference over it. */
+static void errors(const float *got, const double *want, int64_t count, double *rms, double *largest) {
+    double square = 0.0, norm = 0.0;
+    *largest = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        double difference = fabs((double)got[i] - want[i]);
+        square += difference * difference;
+        norm += want[i] * want[i];
+        *largest = fmax(*largest, difference);
+    }
+    *rms = sqrt(square / norm);
+    *largest /= sqrt(norm / (double)count);
+}
+
+static void precision_case(mhc_type type) {
+    /* up to this, and, on tensor cores, from that on: the mode is in use */
+    static const double most[] = {6e-7, 6e-6, 3e-3}, least[] = {0.0, 1e-6, 3e-4};
+    const char *const names[] = {"fp32", "bf16x2", "bf16"};
+    enum { TOKENS = 70, CHANNELS = 1024, FN = 24 };
+    for (int mode = MHC_PRECISION_FP32; mode <= MHC_PRECISION_BF16; mode++) {
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, "paper", 4, CHANNELS, error));
+        spec.precision = (mhc_precision)mode;
+        spec.type = type;
+        site s = site_open(&spec, TOKENS, 11, 1.0f);
+        double *want = some(TOKENS * FN, sizeof(double));
+        float *mix = some(TOKENS * FN, sizeof(float));
+        for (int64_t t = 0; t < TOKENS; t++) {
+            const double *x = s.x_64 + t * 4 * CHANNELS;
+            double square = 0.0;
+            for (int64_t c = 0; c < 4 * CHANNELS; c++)
+                square += x[c] * x[c];
+            for (int k = 0; k < FN; k++) {
+                for (int64_t c = 0; c < 4 * CHANNELS; c++)
+                    want[t * FN + k] += x[c] * s.fn_64[k * 4 * CHANNELS + c];
+                want[t * FN + k] /= sqrt(square / (4 * CHANNELS) + (double)spec.norm_eps);
+            }
+        }
+        site_forward(&s, 2);
+        for (int64_t t = 0; t < TOKENS; t++)
+            memcpy(mix + t * FN, s.saved + t * (s.sizes.saved / TOKENS), FN * sizeof(float));
+        double rms, largest;
+        errors(mix, want, TOKENS * FN, &rms, &largest);
+        printf("%s streams, %-6s products: rms %.1e, largest %.1e\n", type == MHC_BF16 ? "bf16" : "fp32", names[mode],
+               rms, largest);
+        assert_true(rms <= (device_is_cpu() ? most[0] : most[mode]));
+        assert_true(device_is_cpu() || rms >= least[mode]);
+        device_free(want);
+        device_free(mix);
+        site_close(&s);
+    }
+}
+
+FOR_EACH_TYPE(precision)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_precision)};
+    device_need();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
