@@ -115,6 +115,9 @@ static mhc_status on_cuda(const mhc_context *context, const mhc_spec *spec, cons
     mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, s, tokens, workspace, call, error);
     size_t needed = mhc__cuda->contract_workspace(spec, s, tokens);
     MHC__TRY(mhc__need_workspace(workspace, workspace_size, needed, call, error));
+    if ((uintptr_t)workspace % 16 != 0)
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: workspace: expected a multiple of 16, found %p", call,
+                         workspace);
     return back ? mhc__cuda->contract_back(&cuda, job) : mhc__cuda->contract(&cuda, job);
 }
 

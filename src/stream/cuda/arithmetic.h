@@ -15,7 +15,7 @@
 #define MHC__LANES              1
 #define MHC__ROW_FLOATS         MHC__MOST_STREAMS
 #define MHC__MATRIX_FLOATS      (MHC__MOST_STREAMS * MHC__MOST_STREAMS)
-#define MHC__LOGIT_FLOATS       (3 * MHC__MATRIX_FLOATS)
+#define MHC__LOGIT_FLOATS       (3 * MHC__MATRIX_FLOATS + 8) /* matrix gates and, at n = 4 and 5, n! permutations */
 #define MHC__COEFFICIENT_FLOATS (MHC__MATRIX_FLOATS + 2 * MHC__MOST_STREAMS)
 /* 1000 iterations, the most there are, can be walked back with 12 states. */
 #define MHC__SINKHORN_STATES (12 * MHC__MATRIX_FLOATS)

@@ -11,6 +11,8 @@ static inline int64_t mhc__grid(int64_t tokens) {
 
 mhc_status mhc__cuda_merge_run(const mhc__cuda_call *call, const mhc__cuda_merge *merge);
 size_t mhc__cuda_site_workspace(const mhc_spec *spec, const mhc__shape *shape, int64_t tokens);
+/* Its share for pre_back. */
+size_t mhc__cuda_pre_back_workspace(const mhc_spec *spec, const mhc__shape *shape, int64_t tokens);
 size_t mhc__cuda_contract_workspace(const mhc_spec *spec, const mhc__shape *shape, int64_t tokens);
 
 mhc_status mhc__cuda_expand_run(const mhc__cuda_call *call, mhc_rows x, mhc_streams out);

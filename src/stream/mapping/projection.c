@@ -39,8 +39,7 @@ void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__proj
         kernels->products(&job, (int)tokens, products, squares);
         for (int64_t t = 0; t < tokens; t++) {
             float *r = out.r + t * out.stride + group, *mix = out.mix + t * out.stride + group * p->width;
-            bool in_range = squares[t] > 1e-30f && squares[t] < 1e38f;
-            double sum = in_range ? (double)squares[t] : kernels->squares(&job, (int)t);
+            double sum = mhc__squares_in_range(squares[t]) ? (double)squares[t] : kernels->squares(&job, (int)t);
             mhc__norm(mhc__projection_columns(p), p->eps_place, p->eps, sum, r, out.g + t * out.stride + group);
             for (int k = 0; k < p->width; k++)
                 mix[k] = products[t * p->width + k] * *r;
@@ -58,13 +57,6 @@ void mhc__projection_pack(const mhc__stream_kernels *kernels, int threads, mhc__
     p->packed = packed;
 }
 
-static float slope_of(const mhc__projection *p, const float *d_mix, const float *mix, float g) {
-    double sum = 0.0;
-    for (int k = 0; k < p->width; k++)
-        sum += (double)d_mix[k] * (double)mix[k];
-    return (float)(sum * (double)g / (double)mhc__projection_columns(p));
-}
-
 void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
                               mhc_streams x, const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride,
                               float *shares, float *d_fn, const mhc_streams *ahead) {
@@ -75,8 +67,8 @@ void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__pro
         float *e = d_mix + group * p->width;
         for (int64_t t = 0; t < tokens && stream < p->groups; t++) {
             float *row = e + t * d_stride;
-            float slope =
-                slope_of(p, row, saved.mix + t * saved.stride + group * p->width, saved.g[t * saved.stride + group]);
+            float slope = mhc__slope(p->width, columns, row, saved.mix + t * saved.stride + group * p->width,
+                                     saved.g[t * saved.stride + group]);
             r[t] = saved.r[t * saved.stride + group];
             s[t] = slope * r[t];
             for (int k = 0; k < p->width; k++)
