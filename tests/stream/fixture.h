@@ -217,7 +217,7 @@ static inline void site_close(site *s) {
     device_free(s->name##_64);
     SITE_TENSORS(CLOSE)
 #undef CLOSE
-#define CLOSE(name) free(s->name##_16);
+#define CLOSE(name) device_free(s->name##_16);
     SITE_ELEMENTS(CLOSE)
 #undef CLOSE
 }
