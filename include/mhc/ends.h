@@ -24,7 +24,7 @@ typedef struct mhc_head_params {
 typedef struct mhc_contract_sizes {
     int64_t saved;         /* floats that contract_forward hands to contract_backward for T tokens */
     size_t workspace;      /* bytes for either call */
-    size_t cuda_workspace; /* the same on a CUDA device; 0 from a library without CUDA */
+    size_t cuda_workspace; /* the same on a CUDA device, 16-byte aligned; 0 from a library without CUDA */
 } mhc_contract_sizes;
 
 MHC_API mhc_status mhc_contract_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_contract_sizes *sizes,

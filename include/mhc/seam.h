@@ -4,7 +4,8 @@
  *
  *     pre, F, seam, F, seam, F, ... seam, F, merge
  *
- * does what pre, F, merge, pre, F, merge, ... does, with the same bits. */
+ * does what pre, F, merge, pre, F, merge, ... does, with the same bits. (On a CUDA device one tensor is summed in
+ * another order where four streams have their own kernel: the d_coefficients that mhc_seam_backward writes.) */
 #ifndef MHC_SEAM_H
 #define MHC_SEAM_H
 
