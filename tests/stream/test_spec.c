@@ -81,7 +81,8 @@ static void test_arguments(void **state) {
     mhc_spec spec;
     OK(mhc_spec_preset(&spec, "paper", 4, 8, error));
     site s = site_open(&spec, 3, 1, 1.0f);
-    mhc_context context = mhc_context_cpu(1), gpu = {MHC_DEVICE_CUDA, NULL, 1}, none = {MHC_DEVICE_CPU, NULL, 0};
+    mhc_context context = mhc_context_cpu(1), gpu = mhc_context_cuda(NULL), odd = {(mhc_device)7, NULL, 1},
+                none = {MHC_DEVICE_CPU, NULL, 0};
     mhc_site_params params = {s.fn, s.base, s.scale}, missing = {NULL, s.base, s.scale};
     mhc_error error;
     mhc_streams x = site_streams(&s, s.x), empty = {NULL, 32, 8};
@@ -90,7 +91,10 @@ static void test_arguments(void **state) {
     mhc_pre_forward(context, &spec, params, tokens, x, carried, s.coefficients, saved, u, workspace, size, &error)
     assert_int_equal(PRE(NULL, &params, 3, x, NULL, s.saved, s.workspace, s.sizes.workspace), MHC_INVALID_ARGUMENT);
     assert_int_equal(PRE(&none, &params, 3, x, NULL, s.saved, s.workspace, s.sizes.workspace), MHC_INVALID_ARGUMENT);
+    assert_int_equal(PRE(&odd, &params, 3, x, NULL, s.saved, s.workspace, s.sizes.workspace), MHC_INVALID_ARGUMENT);
+    spec.streams = 17; /* without CUDA there is none, with it no room for so many */
     assert_int_equal(PRE(&gpu, &params, 3, x, NULL, s.saved, s.workspace, s.sizes.workspace), MHC_UNSUPPORTED);
+    spec.streams = 4;
     assert_int_equal(PRE(&context, &missing, 3, x, NULL, s.saved, s.workspace, s.sizes.workspace),
                      MHC_INVALID_ARGUMENT);
     assert_int_equal(PRE(&context, &params, -1, x, NULL, s.saved, s.workspace, s.sizes.workspace),

@@ -166,10 +166,10 @@ template <typename E> MHC__DEVICE void keep_fn(const params &p, int slice, share
 
 /* e of 16 tokens: for each part six words, two rows of fn of a token: tokens row and row + 8 of the rows 2 quad.., then
  * both of those 8 further, then 16. */
-MHC__DEVICE void load_e(const params &p, int64_t first, int lane, uint32_t word[6][E_PARTS]) {
+MHC__DEVICE void load_e(const params &p, int first, int lane, uint32_t word[6][E_PARTS]) {
     for (int k = 0; k < 6; k++) {
-        const int64_t t = first + lane / 4 + 8 * (k % 2);
-        const float *e = p.rows + t * ROW + k / 2 * 8 + lane % 4 * 2;
+        const int t = first + lane / 4 + 8 * (k % 2);
+        const float *e = p.rows + (int64_t)t * ROW + k / 2 * 8 + lane % 4 * 2;
         float low = t < p.tokens ? e[0] : 0.0f, high = t < p.tokens ? e[1] : 0.0f;
         mhc__split(low, high, E_PARTS, word[k]);
     }
@@ -177,13 +177,13 @@ MHC__DEVICE void load_e(const params &p, int64_t first, int lane, uint32_t word[
 
 /* What dx has beside fn's part, at eight channels of a token; x there. */
 template <typename E, bool LATE>
-MHC__DEVICE void around(const params &p, int64_t t, int c, int j, const mhc__eight<E> dout[N], const float x[8],
+MHC__DEVICE void around(const params &p, int t, int c, int j, const mhc__eight<E> dout[N], const float x[8],
                         float out[8]) {
-    const float *coefficients = p.back.coefficients + t * p.shape.coefficients, *res = coefficients + 2 * N;
+    const float *coefficients = p.back.coefficients + (int64_t)t * p.shape.coefficients, *res = coefficients + 2 * N;
     float pre = coefficients[j], v[8];
     if (p.shape.shifted)
-        pre = p.back.carried ? p.back.carried[t * p.shape.coefficients + j] : j == 0 ? 1.0f : 0.0f;
-    const float s = p.rows[t * ROW + WIDTH], r = p.rows[t * ROW + WIDTH + 1];
+        pre = p.back.carried ? p.back.carried[(int64_t)t * p.shape.coefficients + j] : j == 0 ? 1.0f : 0.0f;
+    const float *row = p.rows + (int64_t)t * ROW, s = row[WIDTH], r = row[WIDTH + 1];
     if (!LATE)
         mhc__load8(mhc__at<E>(p.back.dx, t, j) + c, out);
     MHC__UNROLL
@@ -205,11 +205,11 @@ MHC__DEVICE float *dots_of(const params &p, int group, int slice) {
 
 /* The gradient of the merge below at a token's eight channels, from the dx that this thread has just stored there: dz,
  * and the dots of post and res, summed over the quad. */
-template <typename E> MHC__DEVICE void merge_back8(const params &p, int64_t t, int c, float dot[DOTS]) {
+template <typename E> MHC__DEVICE void merge_back8(const params &p, int t, int c, float dot[DOTS]) {
     for (int k = 0; k < DOTS; k++)
         dot[k] = 0.0f;
     if (t < p.tokens && c < p.channels) {
-        const float *post = p.below.coefficients + t * p.shape.coefficients + N;
+        const float *post = p.below.coefficients + (int64_t)t * p.shape.coefficients + N;
         mhc__eight<E> d[N];
         float v[8], x[8], dz[8];
         MHC__UNROLL
@@ -252,7 +252,7 @@ MHC__DEVICE void merge_back_tile(const params &p, mhc__item item, int tokens, in
     for (int half = 0; half < 2; half++) {
         const int own = lane / 4 + 8 * half;
         float dot[DOTS];
-        merge_back8<E>(p, (int64_t)item.group * TOKENS + tokens + own, c, dot);
+        merge_back8<E>(p, item.group * TOKENS + tokens + own, c, dot);
         for (int k = 0; k < DOTS && lane % 4 == 0; k++)
             sh->dots[turn][warp][k][own] = dot[k];
     }
@@ -316,7 +316,7 @@ MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
     for (int e = 0; e < 4; e++)
         d_fn[j][h][tile][e] = 0.0f;
     for (int tokens = 0; tokens < TOKENS; tokens += 16) {
-        const int64_t first = (int64_t)item.group * TOKENS + tokens, t0 = first + lane / 4;
+        const int first = item.group * TOKENS + tokens, t0 = first + lane / 4;
         if (first >= p.tokens)
             break;
         uint32_t e[6][E_PARTS];
@@ -324,7 +324,7 @@ MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
         mhc__eight<E> dout[2][N];
         MHC__UNROLL
         for (int half = 0; half < 2; half++) {
-            const int64_t t = t0 + 8 * half;
+            const int t = t0 + 8 * half;
             const bool here = t < p.tokens && c < p.channels;
             MHC__UNROLL
             for (int i = 0; i < N && LATE; i++)
@@ -341,7 +341,7 @@ MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
             float out[2][8];
             MHC__UNROLL
             for (int half = 0; half < 2; half++) {
-                const int64_t t = t0 + 8 * half;
+                const int t = t0 + 8 * half;
                 float x[8];
                 MHC__UNROLL
                 for (int k = 0; k < 8; k++)
@@ -497,8 +497,8 @@ bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cu
                                        const mhc__cuda_merge_back *below) {
     const mhc__shape *s = call->shape;
     mhc_type type = s->type;
-    bool fits =
-        s->n == N && s->dynamic && !s->per_stream && s->width <= WIDTH && s->channels % 8 == 0 && s->channels < 1 << 30;
+    bool fits = s->n == N && s->dynamic && !s->per_stream && s->width <= WIDTH && s->channels % 8 == 0 &&
+                s->channels < 1 << 30 && call->tokens < 1 << 30;
     bool aligned = mhc__aligned_streams(back->x, type) && mhc__aligned_rows(back->du, type) &&
                    mhc__aligned_streams(back->dout, type) && mhc__aligned_streams(back->dx, type);
     if (below)
