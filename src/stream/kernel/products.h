@@ -340,6 +340,7 @@ static void mhc__products_run(const mhc__products *p, int rows, float *out, floa
     const int64_t all = p->segments * mhc__padded(p->count);
     mhc__group g;
     g.out_row = p->out_row_stride;
+    g.beside = (mhc__ahead){0};
     for (int k = 0; k < p->width; k += MHC__GROUP_FNS) {
         g.fns = (int)mhc__min(MHC__GROUP_FNS, p->width - k);
         g.squares = k == 0;
