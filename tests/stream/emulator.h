@@ -32,12 +32,6 @@ struct uint4 {
 static inline uint4 make_uint4(uint32_t x, uint32_t y, uint32_t z, uint32_t w) {
     return uint4{x, y, z, w};
 }
-struct float4 {
-    float x, y, z, w;
-};
-static inline float4 make_float4(float x, float y, float z, float w) {
-    return float4{x, y, z, w};
-}
 
 struct mhc__place {
     unsigned x;
@@ -71,10 +65,6 @@ static inline void mhc__store(void *to, uint4 value) {
         __builtin_trap();
     memcpy(to, &value, sizeof value);
 }
-static inline void mhc__store_away(void *to, uint4 value) {
-    mhc__store(to, value);
-}
-
 /* run(kernel, params) is called once by every thread. */
 void mhc__emulate(void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void), const void *params,
                   int64_t blocks, int threads, size_t shared);
@@ -85,6 +75,10 @@ static mhc_status mhc__launch(void (*kernel)(P), int64_t blocks, int threads, si
     mhc__emulate([](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel,
                  &params, blocks, threads, shared);
     return MHC_OK;
+}
+
+static inline size_t mhc__most_shared(void) {
+    return 227 * 1024;
 }
 
 /* Few, so that work which is shared out among blocks is. */

@@ -159,12 +159,13 @@ static void backward(site *s, bool late) {
     site_widen(s);
 }
 
-static void compare_backward(site *s, const char *where) {
+/* sums: the bound of sums over all tokens, which cancel more in some constraints. */
+static void compare_backward(site *s, const char *where, double sums) {
     double bound = s->spec.type == MHC_BF16 ? BF16_BOUND : 3e-6;
     assert_close(where, "d_x", s->d_x, s->d_x_64, s->d_x_count, bound);
-    assert_close(where, "d_fn", s->d_fn, s->d_fn_64, s->d_fn_count, 6e-6);
-    assert_close(where, "d_base", s->d_base, s->d_base_64, s->d_base_count, 6e-6);
-    assert_close(where, "d_scale", s->d_scale, s->d_scale_64, s->d_scale_count, 6e-6);
+    assert_close(where, "d_fn", s->d_fn, s->d_fn_64, s->d_fn_count, sums);
+    assert_close(where, "d_base", s->d_base, s->d_base_64, s->d_base_count, sums);
+    assert_close(where, "d_scale", s->d_scale, s->d_scale_64, s->d_scale_count, sums);
     for (int64_t t = 0; t < s->tokens && site_shifted(s); t++)
         assert_close(where, "d_carried", s->d_carried + t * 24, s->d_carried_64 + t * 24, 4, 1e-5);
 }
@@ -185,7 +186,7 @@ static void backward_case(mhc_type type) {
             site_oracle(&s);
             forward(&s, site_shifted(&s));
             backward(&s, (p + k) % 2 == 0);
-            compare_backward(&s, where);
+            compare_backward(&s, where, p < NAMES_COUNT ? 3e-6 : 1e-5);
             site_close(&s);
         }
 }
@@ -200,7 +201,7 @@ static void long_backward_case(mhc_type type) {
     site_oracle(&s);
     forward(&s, false);
     backward(&s, true);
-    compare_backward(&s, "long");
+    compare_backward(&s, "long", 3e-6);
     forward(&again, false);
     mhc_context device = device_context(1);
     mhc_site_params params = {again.fn, again.base, again.scale}, gradients = {again.d_fn, again.d_base, again.d_scale};

@@ -63,9 +63,4 @@ template <int COUNT, typename E> MHC__DEVICE void mhc__copy(const E *from, E *to
         }                                                                                                              \
     } while (0)
 
-/* Whether rows of `channels` elements are whole packs. */
-static inline bool mhc__whole_packs(int64_t channels, mhc_type type) {
-    return channels * mhc_type_size(type) % 16 == 0;
-}
-
 #endif

@@ -83,11 +83,6 @@ MHC__DEVICE void mhc__acquire_wait(const int *counter, int value) {
     } while (seen < value);
 }
 
-/* The number of blocks of a kernel that the device runs at a time. */
-template <typename P>
-static mhc_status mhc__resident(void (*kernel)(P), int threads, size_t shared, const char *name, int *blocks,
-                                mhc_error *error);
-
 /* 16 bytes that are read once: they need not stay in a cache. */
 MHC__DEVICE uint4 mhc__load_once(const void *from) {
     return __ldcs((const uint4 *)from);
@@ -95,11 +90,6 @@ MHC__DEVICE uint4 mhc__load_once(const void *from) {
 
 MHC__DEVICE uint4 mhc__load(const void *from) {
     return *(const uint4 *)from;
-}
-
-/* 16 bytes that nobody reads soon. */
-MHC__DEVICE void mhc__store_away(void *to, uint4 value) {
-    __stcs((uint4 *)to, value);
 }
 
 MHC__DEVICE void mhc__store(void *to, uint4 value) {
@@ -122,6 +112,15 @@ static mhc_status mhc__allow_shared(void (*kernel)(P), size_t shared, const char
         error);
 }
 
+/* Shared memory that a block can have: kernels that need more than a small GPU has are not chosen there. */
+static inline size_t mhc__most_shared(void) {
+    int device = 0, bytes = 0;
+    bool known = cudaGetDevice(&device) == cudaSuccess &&
+                 cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) == cudaSuccess;
+    return known ? (size_t)bytes : 0;
+}
+
+/* The number of blocks of a kernel that the device runs at a time. */
 template <typename P>
 static mhc_status mhc__resident(void (*kernel)(P), int threads, size_t shared, const char *name, int *blocks,
                                 mhc_error *error) {
@@ -157,11 +156,5 @@ static inline mhc_status mhc__clear(void *memory, size_t bytes, void *queue, con
     return mhc__cuda_status(cudaMemsetAsync(memory, 0, bytes, (mhc__queue)queue), name, error);
 }
 #endif
-
-MHC__DEVICE float mhc__warp_sum(float value) {
-    for (int mask = 16; mask > 0; mask /= 2)
-        value += mhc__shuffle_xor(value, mask);
-    return value;
-}
 
 #endif

@@ -79,6 +79,11 @@ MHC__DEVICE uint4 mhc__packed(const float v[8], const mhc__bf16 *) {
     return make_uint4(word[0], word[1], word[2], word[3]);
 }
 
+/* Whether rows of `channels` elements are whole packs. */
+static inline bool mhc__whole_packs(int64_t channels, mhc_type type) {
+    return channels * mhc_type_size(type) % 16 == 0;
+}
+
 /* Whether every token and stream of a view begins at a multiple of 16 bytes; a view without data does. */
 static inline bool mhc__aligned_streams(mhc_streams v, mhc_type type) {
     int64_t size = mhc_type_size(type);

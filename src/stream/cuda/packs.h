@@ -35,11 +35,6 @@ MHC__DEVICE void mhc__pack_floats(const float *row, int64_t c, int64_t channels,
         mhc__pack_read<float, PACKED>(row, c + k, channels, v + k);
 }
 
-/* Whether rows of so many elements are whole packs. What else has to be aligned differs from kernel to kernel. */
-static inline bool mhc__rows_of_packs(int64_t channels, mhc_type type) {
-    return channels * mhc_type_size(type) % 16 == 0;
-}
-
 static inline bool mhc__aligned(const void *memory) {
     return (uintptr_t)memory % 16 == 0;
 }

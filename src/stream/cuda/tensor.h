@@ -16,8 +16,7 @@ MHC__DEVICE int mhc__parts_of(mhc_precision precision) {
 /* What is left of a value when its part is taken away. Of a part that is not finite nothing is left: the value is in
  * the products once, as infinity or NaN. */
 MHC__DEVICE float mhc__rest(float value, float part) {
-    float rest = value - part;
-    return rest == rest ? rest : 0.0f;
+    return part - part == 0.0f ? value - part : 0.0f;
 }
 
 /* `parts` words of (low, high). */

@@ -122,7 +122,7 @@ mhc_status mhc__cuda_project(const mhc__cuda_call *call, const mhc__projection *
     k.segments = p->groups == 1 ? p->n : 1;
     k.tiles = (int)mhc__blocks(p->width, FNS);
     k.items = mhc__blocks(k.tokens, TOKENS) * p->groups * k.tiles;
-    bool packed = mhc__rows_of_packs(p->channels, p->type) && mhc__aligned_streams(x, p->type) && mhc__aligned(fn);
+    bool packed = mhc__whole_packs(p->channels, p->type) && mhc__aligned_streams(x, p->type) && mhc__aligned(fn);
     size_t shared = (size_t)(mhc__block_floats(PRODUCTS, THREADS) + mhc__block_floats(TOKENS, THREADS)) * sizeof(float);
     shared += THREADS * sizeof(double);
 #define RUN(E, PACKED)                                                                                                 \

@@ -134,7 +134,7 @@ mhc_status mhc__cuda_fn_back(const mhc__cuda_call *call, const mhc__projection *
     k.stripes = mhc__blocks(p->channels, THREADS * count);
     k.items = ranges * k.segments * k.stripes * k.tiles;
     bool packed =
-        mhc__rows_of_packs(p->channels, p->type) && mhc__aligned_streams(back->x, p->type) && mhc__aligned(k.to);
+        mhc__whole_packs(p->channels, p->type) && mhc__aligned_streams(back->x, p->type) && mhc__aligned(k.to);
     size_t shared = (size_t)(MHC__CHUNK * FNS + FNS * count * THREADS) * sizeof(float);
 #define RUN(E, PACKED)                                                                                                 \
     MHC__TRY(                                                                                                          \

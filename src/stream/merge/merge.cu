@@ -69,7 +69,7 @@ mhc_status mhc__cuda_merge_run(const mhc__cuda_call *call, const mhc__cuda_merge
     params p = {*m, call->tokens, s->channels, s->dynamic ? s->coefficients : 0, s->n};
     if (s->plain)
         p.m.coefficients = NULL;
-    bool packed = s->n == 4 && s->channels * mhc_type_size(s->type) % 16 == 0 && mhc__aligned_streams(m->x, s->type) &&
+    bool packed = s->n == 4 && mhc__whole_packs(s->channels, s->type) && mhc__aligned_streams(m->x, s->type) &&
                   mhc__aligned_rows(m->z, s->type) && mhc__aligned_streams(m->out, s->type);
 #define RUN(E)                                                                                                         \
     return mhc__launch(packed ? merge_packed<E, 4> : merge_any<E>, mhc__grid(p.tokens), THREADS, 0, call->queue, p,    \

@@ -48,7 +48,7 @@ template <typename E, bool PACKED, int N> MHC__KERNEL dots(params p) {
 mhc_status mhc__cuda_collapse_dots(const mhc__cuda_call *call, const mhc__cuda_weights_back *back) {
     const mhc__shape *s = call->shape;
     params p = {*back, call->tokens, s->channels, s->n};
-    bool packed = mhc__rows_of_packs(s->channels, s->type) && mhc__aligned_streams(back->x, s->type) &&
+    bool packed = mhc__whole_packs(s->channels, s->type) && mhc__aligned_streams(back->x, s->type) &&
                   mhc__aligned_rows(back->du, s->type);
 #define RUN(E, PACKED)                                                                                                 \
     return mhc__launch(s->n <= 4 ? dots<E, PACKED, 4> : dots<E, PACKED, MHC__CUDA_STREAMS>, mhc__grid(p.tokens),       \

@@ -505,7 +505,8 @@ bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cu
         aligned = aligned && mhc__aligned_streams(below->x, type) && mhc__aligned_rows(below->z, type) &&
                   mhc__aligned_rows(below->dz, type);
     int64_t items = 2 * (mhc__blocks(call->tokens, TOKENS) + 2 * MHC__RING) * (mhc__blocks(s->channels, SLICE) + 1);
-    return fits && aligned && call->tokens > 0 && items < 0x7fffffff;
+    size_t memory = type == MHC_BF16 ? sizeof(shared<mhc__bf16>) : sizeof(shared<float>);
+    return fits && aligned && memory <= mhc__most_shared() && call->tokens > 0 && items < 0x7fffffff;
 }
 
 mhc_status mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre_back *back,

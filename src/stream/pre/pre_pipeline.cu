@@ -267,7 +267,8 @@ template <typename E> MHC__DEVICE void last_stage(const params &p, mhc__item ite
     }
 }
 
-/* Blocks that a processor has room for: two of bf16 fill its shared memory with fn, fp32 needs more registers. */
+/* Blocks to a processor: three fill its shared memory with fn; merge, and the parts of fp32, need the registers of two.
+ */
 template <typename E, bool MERGES>
 MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 && !MERGES ? 3 : 2) pre_pipeline(params p) {
     shared *sh = (shared *)mhc__shared();
@@ -319,7 +320,7 @@ bool mhc__cuda_pre_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_me
     if (merge)
         aligned = aligned && mhc__aligned_streams(merge->x, type) && mhc__aligned_rows(merge->z, type);
     int64_t items = 3 * (mhc__blocks(call->tokens, TOKENS) + MHC__RING) * (mhc__blocks(s->channels, SLICE) + 1);
-    return fits && aligned && call->tokens > 0 && items < 0x7fffffff;
+    return fits && aligned && sizeof(shared) <= mhc__most_shared() && call->tokens > 0 && items < 0x7fffffff;
 }
 
 mhc_status mhc__cuda_pre_pipeline(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre) {

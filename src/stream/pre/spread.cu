@@ -145,7 +145,7 @@ template <typename E, bool PACKED, int N> MHC__KERNEL spread(params p) {
 bool packed_of(const params &p) {
     const mhc__cuda_spread *s = &p.s;
     const mhc_type type = p.p.type;
-    return mhc__rows_of_packs(p.p.channels, type) && mhc__aligned_streams(s->dout, type) &&
+    return mhc__whole_packs(p.p.channels, type) && mhc__aligned_streams(s->dout, type) &&
            mhc__aligned_streams(s->dx, type) && mhc__aligned_rows(s->du, type) &&
            (!s->products.e || (mhc__aligned_streams(s->products.x, type) && mhc__aligned(s->products.fn)));
 }
