@@ -53,11 +53,10 @@ static inline int64_t mhc__packed_floats(int width, int segments, int64_t count)
 /* Columns that the way back works on at a time, a slab, and their floats: MHC__CHUNK rows, and a line more, so that the
  * slabs of a stretch do not lie a power of two apart. */
 #define MHC__BACK_SLAB        64
-#define MHC__BACK_SLAB_FLOATS (MHC__CHUNK * MHC__BACK_SLAB + 16)
+#define MHC__BACK_SLAB_FLOATS (MHC__CHUNK * MHC__BACK_SLAB + MHC__LINE_FLOATS)
 
-/* Floats of the slabs of one stream. */
-static inline int64_t mhc__slab_floats(int64_t channels) {
-    return mhc__blocks(channels, MHC__BACK_SLAB) * MHC__BACK_SLAB_FLOATS;
+static inline int64_t mhc__slab_count(int64_t channels) {
+    return mhc__blocks(channels, MHC__BACK_SLAB);
 }
 
 /* Column c of a row of slabs, counted from the row's first float. */
@@ -66,24 +65,44 @@ static inline int64_t mhc__slab_column(int64_t c) {
     return (int64_t)(at / MHC__BACK_SLAB * MHC__BACK_SLAB_FLOATS + at % MHC__BACK_SLAB);
 }
 
-#define MHC__BACK_AHEAD 3
+/* The streams of a chunk of tokens as fp32, and then their share of dx: row v of slab s of stream j, from
+ * (j * mhc__slab_count + s) * MHC__BACK_SLAB_FLOATS + v * MHC__BACK_SLAB on. at: NULL, or aligned to lines. */
+typedef struct mhc__slabs {
+    int n;
+    int64_t channels;
+    float *at;
+} mhc__slabs;
 
-/* The way back for one stretch of `rows` rows, at most MHC__CHUNK. e = r d_mix, row v at v * e_stride, and s [rows] = r
- * slope (r^2 could overflow). fn and d_fn: row k at k * columns.
+static inline int64_t mhc__slab_floats(int n, int64_t channels) {
+    return n * mhc__slab_count(channels) * MHC__BACK_SLAB_FLOATS;
+}
+
+/* The way back through the products, for `rows` tokens, at most MHC__CHUNK, whose streams are in the slabs. Of group g
+ * (all of a token, or one stream): e = r d_mix at e + g * width, row v at v * e_stride; r and s = r slope (r^2 could
+ * overflow) at g * MHC__CHUNK + v.
  *
  *     d_fn_kc += sum_rows e_k x_c
- *     share_c  = sum_k e_k fn_kc - s r x_c        of dx: left in the slabs, row v at v * MHC__BACK_SLAB */
+ *     share_c  = sum_k e_k fn_kc - s r x_c        of dx, in place of x
+ *
+ * fn, d_fn: row k at k * row; of the flat norm slab s of stream j begins at j * stream + s * slab, else at s * slab.
+ * whole: the last slab of a stream has all its columns too. begins: d_fn is written, not added to. */
 typedef struct mhc__products_back {
-    const void *x; /* elements */
+    mhc__slabs x;
     const float *e, *r, *s, *fn;
-    float *d_fn, *slabs; /* slabs: mhc__slab_floats(count) */
-    int64_t x_stride, e_stride, columns, count;
-    int rows, width;
-    mhc__ahead ahead[MHC__BACK_AHEAD]; /* stretches to ask for while this one is computed */
+    float *d_fn;
+    int64_t e_stride, row, stream, slab;
+    int groups, rows, width;
+    bool whole, begins;
 } mhc__products_back;
 
 /* Floats of a row of coefficients without its pre: post and res. */
 #define MHC__MERGE_SUMS(n) ((n) * ((n) + 1))
+
+/* Weights of a collapse: token t's at data + t * stride. */
+typedef struct mhc__weights {
+    const float *data;
+    int64_t stride;
+} mhc__weights;
 
 /* Merge of a block of tokens and its way back. stride: between the coefficients of two tokens, 0 when all share them.
  */
@@ -97,6 +116,22 @@ typedef struct mhc__merging {
     bool around; /* out is too large to stay in a cache: write it past them. Not where out is x */
     bool near;   /* x and z are in the second cache: ask for them a token ahead */
 } mhc__merging;
+
+/* What dx is besides the share of the products. With merging, the ways back through merge and collapse in one, where dx
+ * may be dout; else through the collapse alone:
+ *
+ *     dx_tj = sum_i res_tij dout_ti + w_tj du_t
+ *     dx_tj = w_tj du_t,   or, with add,   dx_tj += w_tj du_t */
+typedef struct mhc__spreading {
+    int n;
+    int64_t channels;
+    const mhc__merging *merging;
+    bool add;
+    mhc__weights weights;
+    mhc_streams dout;
+    mhc_rows du;
+    mhc_streams dx;
+} mhc__spreading;
 
 typedef struct mhc__logit_kernels {
     /* logits = scale * act(mix) + base; pre, post = gate(logits); res = constraint(logits): coefficients
@@ -117,8 +152,7 @@ typedef struct mhc__logit_kernels {
     void (*head_weights)(int n, float scale, const float *mix, const float *base, float eps, float *weights);
 } mhc__logit_kernels;
 
-/* Of elements that are written each is rounded once. shares: NULL, or for each stream in turn
- * mhc__slab_floats(channels) of slabs whose row t - first is added to dx before it is rounded. */
+/* Of elements that are written each is rounded once. */
 typedef struct mhc__stream_kernels {
     /* out [rows, width]: products without r; squares [rows]: sums of x^2. rows <= MHC__PRODUCT_ROWS. */
     void (*products)(const mhc__products *p, int rows, float *out, float *squares);
@@ -138,13 +172,11 @@ typedef struct mhc__stream_kernels {
     /* <du_t, x_tj> to d_weights + t * d_stride; with d_stride 0 their sums over first..end to d_weights. */
     void (*collapse_dots)(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, mhc_rows du,
                           float *d_weights, int64_t d_stride);
-    /* dx_tj = w_tj du_t + shares, or += */
-    void (*spread)(int n, int64_t channels, int64_t first, int64_t end, bool add, const float *weights, int64_t stride,
-                   mhc_rows du, const float *shares, mhc_streams dx);
-    /* dx_tj = sum_i res_tij dout_ti + pre_tj du_t + shares: the ways back through merge, collapse and mapping in one.
-     * dx may be dout. */
-    void (*unmerge)(const mhc__merging *m, int64_t first, int64_t end, const float *pre, int64_t pre_stride,
-                    mhc_streams dout, mhc_rows du, const float *shares, mhc_streams dx);
+    /* The same on the way of x to the slabs, token t to row t - first. d_weights may be NULL. */
+    void (*gather)(mhc__slabs slabs, int64_t first, int64_t end, mhc_streams x, mhc_rows du, float *d_weights,
+                   int64_t d_stride);
+    /* The shares, of token t in row t - first, are added before dx is rounded; at NULL: there are none. */
+    void (*spread)(const mhc__spreading *s, mhc__slabs shares, int64_t first, int64_t end);
     /* y_t = sum_i x_ti, in order. */
     void (*sum_streams)(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, mhc_rows y);
 } mhc__stream_kernels;

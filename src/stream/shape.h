@@ -74,6 +74,17 @@ static inline int mhc__lanes_of(int n) {
     return n <= 8 ? MHC__LANES : 1;
 }
 
+/* Floats to whole lines of the cache, and the first line of an array, which may begin anywhere: 16 floats more than
+ * are used of it are enough. */
+#define MHC__LINE_FLOATS 16
+static inline int64_t mhc__whole_lines(int64_t floats) {
+    return mhc__blocks(floats, MHC__LINE_FLOATS) * MHC__LINE_FLOATS;
+}
+static inline float *mhc__first_line(void *array) {
+    const uintptr_t line = MHC__LINE_FLOATS * sizeof(float);
+    return (float *)(void *)((char *)array + (line - (uintptr_t)array % line) % line);
+}
+
 /* Element number `index` of an array. */
 static inline void *mhc__element(void *data, mhc_type type, int64_t index) {
     return (char *)data + index * mhc_type_size(type);

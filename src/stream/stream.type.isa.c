@@ -4,9 +4,11 @@
 
 #include "stream/kernel/collapse.h"
 #include "stream/kernel/expand.h"
+#include "stream/kernel/gather.h"
 #include "stream/kernel/merge.h"
 #include "stream/kernel/products.h"
 #include "stream/kernel/products_back.h"
+#include "stream/kernel/spread.h"
 
 extern const mhc__stream_kernels MHC__KERNELS;
 
@@ -19,7 +21,7 @@ const mhc__stream_kernels MHC__KERNELS = {
     .merge_back = mhc__merge_back_run,
     .collapse = mhc__collapse_run,
     .collapse_dots = mhc__collapse_dots_run,
+    .gather = mhc__gather_run,
     .spread = mhc__spread_run,
-    .unmerge = mhc__unmerge_run,
     .sum_streams = mhc__sum_streams_run,
 };

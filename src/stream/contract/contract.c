@@ -21,17 +21,50 @@ static bool has_head(const mhc_spec *spec) {
     return spec->contraction == MHC_CONTRACT_HEAD;
 }
 
-/* Scratch of one range of the backward: sums (doubles) of base and scale, or of the carried pre; gradients of the
- * weights, then of mix [MHC__CHUNK, n]; a part of d_fn. */
-static int64_t scratch_floats(const mhc_spec *spec) {
-    int64_t n = spec->streams, floats = 2 * (n + 1);
-    return has_head(spec) ? floats + MHC__CHUNK * n + (n * n * spec->channels + 1) / 2 * 2 : floats;
-}
-
 static mhc__projection projection_of(const mhc_spec *spec) {
     mhc__projection p = {spec->streams,  1,   spec->streams, spec->channels, spec->type, spec->norm_eps_place,
                          spec->norm_eps, NULL};
     return p;
+}
+
+/* Scratch of one range of the backward. */
+typedef struct range_scratch {
+    double *sums;     /* [n + 1]: of base and scale, or of the carried pre */
+    float *d;         /* [MHC__CHUNK, n]: gradients of the weights, then of mix */
+    mhc__slabs slabs; /* of the thread that asks */
+    mhc__fn_back fn;
+} range_scratch;
+
+static int64_t fn_floats(const mhc_spec *spec) {
+    const mhc__projection p = projection_of(spec);
+    return has_head(spec) ? mhc__projection_slab_floats(&p) : 0;
+}
+static int64_t sums_floats(const mhc_spec *spec) {
+    return mhc__whole_lines(2 * (spec->streams + 1));
+}
+static int64_t d_floats(const mhc_spec *spec) {
+    return has_head(spec) ? mhc__whole_lines(MHC__CHUNK * spec->streams) : 0;
+}
+static int64_t slab_floats(const mhc_spec *spec) {
+    return has_head(spec) ? mhc__slab_floats(spec->streams, spec->channels) : 0;
+}
+static int64_t range_floats(const mhc_spec *spec) {
+    return sums_floats(spec) + d_floats(spec) + fn_floats(spec);
+}
+
+/* fn in slabs, the slabs of the threads, the ranges' own. */
+static int64_t scratch_floats(const mhc_spec *spec, int ranges) {
+    int64_t floats = fn_floats(spec) + ranges * (slab_floats(spec) + range_floats(spec));
+    return ranges ? floats + MHC__LINE_FLOATS : 0;
+}
+
+static range_scratch scratch_of(const mhc_spec *spec, float *scratch, int ranges, int range, int thread) {
+    float *fn = mhc__first_line(scratch), *slabs = fn + fn_floats(spec), *first = slabs + ranges * slab_floats(spec);
+    float *at = first + range * range_floats(spec), *d = at + sums_floats(spec);
+    return (range_scratch){(double *)(void *)at,
+                           d,
+                           {spec->streams, spec->channels, slabs + thread * slab_floats(spec)},
+                           {fn, d + d_floats(spec), true, true}};
 }
 
 mhc_status mhc_contract_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_contract_sizes *sizes, mhc_error *error) {
@@ -39,8 +72,7 @@ mhc_status mhc_contract_sizes_query(const mhc_spec *spec, int64_t tokens, mhc_co
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(&context, spec, tokens, &s, error));
     MHC__TRY(mhc__need(sizes, "mhc_contract_sizes_query", "sizes", error));
-    int64_t floats =
-        mhc__ranges(tokens) * (scratch_floats(spec) + (has_head(spec) ? mhc__share_floats(s.n, s.channels) : 0));
+    int64_t floats = scratch_floats(spec, mhc__ranges(tokens));
     sizes->saved = has_head(spec) ? tokens * saved_row(s.n) : 0;
     floats = mhc__max(floats, sizes->saved);
     sizes->workspace = (size_t)floats * sizeof(float);
@@ -69,22 +101,16 @@ mhc_status mhc_head_init(const mhc_spec *spec, uint64_t seed, const mhc_head_par
     return MHC_OK;
 }
 
-/* Weights of the collapse: token t's at data + t * stride. */
-typedef struct weights {
-    const float *data;
-    int64_t stride;
-} weights;
-
 /* `constant` backs the mean and the sum. */
-static weights weights_of(const mhc_spec *spec, const mhc__shape *s, const float *carried, const float *saved,
-                          float constant[MHC_MAX_STREAMS]) {
+static mhc__weights weights_of(const mhc_spec *spec, const mhc__shape *s, const float *carried, const float *saved,
+                               float constant[MHC_MAX_STREAMS]) {
     if (has_head(spec))
-        return (weights){saved ? saved + s->n + 2 : NULL, saved_row(s->n)};
+        return (mhc__weights){saved ? saved + s->n + 2 : NULL, saved_row(s->n)};
     if (spec->contraction == MHC_CONTRACT_CARRIED)
-        return (weights){carried, s->dynamic ? s->coefficients : 0};
+        return (mhc__weights){carried, s->dynamic ? s->coefficients : 0};
     for (int i = 0; i < s->n; i++)
         constant[i] = spec->contraction == MHC_CONTRACT_MEAN ? 1.0f / (float)s->n : 1.0f;
-    return (weights){constant, 0};
+    return (mhc__weights){constant, 0};
 }
 
 static mhc__mixes mixes_of(float *saved, int n, int64_t first) {
@@ -144,7 +170,7 @@ mhc_status mhc_contract_forward(const mhc_context *context, const mhc_spec *spec
         saved = workspace;
     }
     float constant[MHC_MAX_STREAMS];
-    weights w = weights_of(spec, &s, carried, saved, constant);
+    mhc__weights w = weights_of(spec, &s, carried, saved, constant);
     const mhc__logit_kernels *logits = mhc__logit_kernels_chosen();
     const mhc__stream_kernels *kernels = mhc__stream_kernels_chosen(s.type);
     mhc__projection p = projection_of(spec);
@@ -166,7 +192,7 @@ typedef struct job {
     const mhc_head_params *params;
     mhc_streams x, dx;
     mhc_rows dy;
-    weights w;
+    mhc__weights w;
     float *saved, *d_carried;
     int64_t d_carried_stride; /* 0: all tokens share it */
 } job;
@@ -184,23 +210,30 @@ static void head_weights_back(const job *j, int64_t first, int64_t end, float *d
         }
 }
 
-static void head_chunk_back(const job *j, int64_t first, int64_t end, double *sums, float *d, float *shares,
-                            float *d_fn) {
+static mhc__spreading spreading_of(const job *j) {
+    return (mhc__spreading){
+        .n = j->spec->streams, .channels = j->spec->channels, .weights = j->w, .du = j->dy, .dx = j->dx};
+}
+
+static void head_chunk_back(const job *j, int64_t first, int64_t end, range_scratch *own) {
     int n = j->spec->streams;
-    mhc__projection p = projection_of(j->spec);
-    mhc_streams x = mhc__streams_from(j->x, p.type, first, 0);
-    j->kernels->collapse_dots(n, p.channels, 0, end - first, x, mhc__rows_from(j->dy, p.type, first), d, n);
-    head_weights_back(j, first, end, d, sums);
-    mhc__projection_backward(j->kernels, &p, end - first, x, j->params->fn, mixes_of(j->saved, n, first), d, n, shares,
-                             d_fn, NULL);
-    j->kernels->spread(n, p.channels, first, end, false, j->w.data, j->w.stride, j->dy, shares, j->dx);
+    const mhc__projection p = projection_of(j->spec);
+    const mhc__spreading spreading = spreading_of(j);
+    j->kernels->gather(own->slabs, 0, end - first, mhc__streams_from(j->x, p.type, first, 0),
+                       mhc__rows_from(j->dy, p.type, first), own->d, n);
+    head_weights_back(j, first, end, own->d, own->sums);
+    mhc__projection_backward(j->kernels, &p, end - first, own->slabs, mixes_of(j->saved, n, first), own->d, n,
+                             &own->fn);
+    own->fn.begins = false;
+    j->kernels->spread(&spreading, own->slabs, first, end);
 }
 
 /* Mean, sum and carried pre. */
 static void plain_chunk_back(const job *j, int64_t first, int64_t end, double *total) {
     int n = j->spec->streams;
     float sums[MHC_MAX_STREAMS];
-    j->kernels->spread(n, j->spec->channels, first, end, false, j->w.data, j->w.stride, j->dy, NULL, j->dx);
+    const mhc__spreading spreading = spreading_of(j);
+    j->kernels->spread(&spreading, (mhc__slabs){0}, first, end);
     if (!j->d_carried)
         return;
     j->kernels->collapse_dots(n, j->spec->channels, first, end, j->x, j->dy, j->d_carried_stride ? j->d_carried : sums,
@@ -209,19 +242,14 @@ static void plain_chunk_back(const job *j, int64_t first, int64_t end, double *t
         total[i] += (double)sums[i];
 }
 
-/* shares: the thread's own. */
-static void range_back(const job *j, int64_t tokens, int range, float *scratch, float *shares) {
-    int n = j->spec->streams;
-    bool head = has_head(j->spec);
+static void range_back(const job *j, int64_t tokens, int range, range_scratch own) {
     int64_t end = mhc__range_first(tokens, range + 1);
-    double *sums = (double *)(void *)scratch;
-    float *d = scratch + 2 * (n + 1), *d_fn = d + MHC__CHUNK * n;
-    memset(scratch, 0, (size_t)scratch_floats(j->spec) * sizeof *scratch);
+    memset(own.sums, 0, (size_t)(j->spec->streams + 1) * sizeof *own.sums);
     for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK) {
-        if (head)
-            head_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), sums, d, shares, d_fn);
+        if (has_head(j->spec))
+            head_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), &own);
         else
-            plain_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), sums);
+            plain_chunk_back(j, first, mhc__min(end, first + MHC__CHUNK), own.sums);
     }
 }
 
@@ -266,7 +294,7 @@ mhc_status mhc_contract_backward(const mhc_context *context, const mhc_spec *spe
     MHC__TRY(mhc_contract_sizes_query(spec, tokens, &sizes, error));
     MHC__TRY(mhc__need_workspace(workspace, workspace_size, sizes.workspace, call, error));
     float constant[MHC_MAX_STREAMS], *scratch = workspace;
-    weights w = weights_of(spec, &s, carried, saved, constant);
+    mhc__weights w = weights_of(spec, &s, carried, saved, constant);
     bool carries = spec->contraction == MHC_CONTRACT_CARRIED;
     job j = {.kernels = mhc__stream_kernels_chosen(s.type),
              .spec = spec,
@@ -280,24 +308,24 @@ mhc_status mhc_contract_backward(const mhc_context *context, const mhc_spec *spe
              .d_carried_stride = w.stride};
     int ranges = mhc__ranges(tokens);
     int threads = (int)mhc__max(1, mhc__min(context->threads, ranges));
-    int64_t stride = scratch_floats(spec);
+    const mhc__projection p = projection_of(spec);
+    if (has_head(spec))
+        mhc__projection_slabs(context->threads, &p, params->fn, mhc__first_line(scratch));
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++)
-        range_back(&j, tokens, range, scratch + range * stride,
-                   scratch + ranges * stride + mhc__thread_index() * mhc__share_floats(s.n, s.channels));
+        range_back(&j, tokens, range, scratch_of(spec, scratch, ranges, range, mhc__thread_index()));
     double sums[MHC_MAX_STREAMS + 1] = {0};
     for (int range = 0; range < ranges; range++)
         for (int k = 0; k <= s.n; k++)
-            sums[k] += ((double *)(void *)(scratch + range * stride))[k];
+            sums[k] += scratch_of(spec, scratch, ranges, range, 0).sums[k];
     for (int i = 0; i < s.n && carries && !s.dynamic; i++)
         d_carried[i] = (float)sums[i];
     if (has_head(spec)) {
         for (int i = 0; i < s.n; i++)
             gradients->base[i] += (float)sums[i];
         gradients->scale[0] += (float)sums[s.n];
-        mhc__projection p = projection_of(spec);
-        mhc__projection_add_parts(context->threads, &p, ranges, scratch + 2 * (s.n + 1) + MHC__CHUNK * s.n, stride,
-                                  gradients->fn);
+        mhc__projection_add_parts(context->threads, &p, ranges, scratch_of(spec, scratch, ranges, 0, 0).fn.d_fn,
+                                  range_floats(spec), gradients->fn);
     }
     return MHC_OK;
 }

@@ -1,4 +1,4 @@
-/* u = sum_j w_j X_j and its gradient: the pre of a site, and the contraction at the end. */
+/* u = sum_j w_j X_j and the gradient of the weights: the pre of a site, and the contraction at the end. */
 #ifndef MHC_STREAM_KERNEL_COLLAPSE_H
 #define MHC_STREAM_KERNEL_COLLAPSE_H
 
@@ -37,27 +37,6 @@ static void mhc__collapse_dots_run(int n, int64_t channels, int64_t first, int64
     }
     if (d_stride == 0)
         mhc__tree_sums(n, (const float(*)[MHC__LANES])acc, d_weights);
-}
-
-static void mhc__spread_run(int n, int64_t channels, int64_t first, int64_t end, bool add, const float *weights,
-                            int64_t stride, mhc_rows du, const float *shares, mhc_streams dx) {
-    mhc__elem *to[MHC_MAX_STREAMS];
-    const float *more[MHC_MAX_STREAMS];
-    for (int64_t t = first; t < end; t++) {
-        const float *w = weights + t * stride;
-        const mhc__elem *from = mhc__row_at(du, t, 0);
-        mhc__stream_rows(dx, n, t, 0, to);
-        if (shares)
-            mhc__share_rows(shares, n, channels, t - first, more);
-        if (add && shares)
-            mhc__spread(n, true, w, from, more, to, channels);
-        else if (add)
-            mhc__spread(n, true, w, from, NULL, to, channels);
-        else if (shares)
-            mhc__spread(n, false, w, from, more, to, channels);
-        else
-            mhc__spread(n, false, w, from, NULL, to, channels);
-    }
 }
 
 #endif

@@ -177,10 +177,10 @@ static __attribute__((noinline, unused)) void mhc__combine_back(int n, bool arou
         mhc__combine_streams(n, true, MHC__WAY_THROUGH, res, pre, in, shares, out, 0, count);
 }
 
-/* out_i (+)= weights_i in: one row spread over many. shares: NULL, or rows of slabs, one for each output. add, and
- * whether there are shares, are constants where this is inlined. */
-MHC__INLINE void mhc__spread(int outs, bool add, const float *weights, const mhc__elem *in, const float *const *shares,
-                             mhc__elem *const *out, int64_t count) {
+/* out_i (+)= weights_i in + shares_i: one row spread over many. add, and whether there are shares, are constants where
+ * this is inlined. */
+MHC__INLINE void mhc__combine_spread_as(int outs, bool add, const float *weights, const mhc__elem *in,
+                                        const float *const *shares, mhc__elem *const *out, int64_t count) {
     for (int i = 0; i < outs; i++) {
         const mhc__vec w = mhc__vec_all(weights[i]);
         mhc__elem *to = out[i];
@@ -198,6 +198,19 @@ MHC__INLINE void mhc__spread(int outs, bool add, const float *weights, const mhc
         mhc__elem_store_some(to + c, shares ? mhc__vec_add(x, mhc__vec_load(shares[i] + mhc__slab_column(c))) : x,
                              some);
     }
+}
+
+static __attribute__((noinline, unused)) void mhc__combine_spread(int outs, bool add, const float *weights,
+                                                                  const mhc__elem *in, const float *const *shares,
+                                                                  mhc__elem *const *out, int64_t count) {
+    if (add && shares)
+        mhc__combine_spread_as(outs, true, weights, in, shares, out, count);
+    else if (add)
+        mhc__combine_spread_as(outs, true, weights, in, NULL, out, count);
+    else if (shares)
+        mhc__combine_spread_as(outs, false, weights, in, shares, out, count);
+    else
+        mhc__combine_spread_as(outs, false, weights, in, NULL, out, count);
 }
 
 #endif

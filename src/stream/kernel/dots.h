@@ -80,6 +80,10 @@ MHC__INLINE int mhc__dots_columns(const mhc__dots *d, int v0, int rows, int k0, 
         mhc__dots_tile(d, v0, rows, k0, MHC__TILE_WIDE, part, acc, acc_row);
         return MHC__TILE_WIDE;
     }
+    if (rows > 1 && columns == 5) { /* merge of four streams: fewer than MHC__TILE_WIDE only where registers are many */
+        mhc__dots_tile(d, v0, rows, k0, 5, part, acc, acc_row);
+        return 5;
+    }
     if (columns >= 2) {
         mhc__dots_tile(d, v0, rows, k0, 2, part, acc, acc_row);
         return 2;

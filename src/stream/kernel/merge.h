@@ -18,12 +18,6 @@ MHC__INLINE const float *mhc__coefficients_of(const mhc__merging *m, int64_t t) 
     return m->coefficients + t * m->stride;
 }
 
-/* Rows of slabs that belong to a token: number v of its chunk. */
-MHC__INLINE void mhc__share_rows(const float *shares, int n, int64_t channels, int64_t v, const float **rows) {
-    for (int i = 0; i < n; i++)
-        rows[i] = shares + i * mhc__slab_floats(channels) + v * MHC__BACK_SLAB;
-}
-
 /* The lines of a row that is read next, into the first cache. It may be past the end. */
 MHC__INLINE void mhc__ask_row(const mhc__elem *from, int64_t stride, int64_t count) {
     const uintptr_t at = (uintptr_t)from + (uintptr_t)stride * sizeof(mhc__elem),
@@ -106,25 +100,6 @@ static void mhc__merge_back_run(const mhc__merging *m, int64_t first, int64_t en
     }
     if (m->stride == 0)
         mhc__merge_sums(n, (const float(*)[MHC__LANES])acc, sums);
-}
-
-static void mhc__unmerge_run(const mhc__merging *m, int64_t first, int64_t end, const float *pre, int64_t pre_stride,
-                             mhc_streams dout, mhc_rows du, const float *shares, mhc_streams dx) {
-    const int n = m->n;
-    const float *more[MHC_MAX_STREAMS];
-    mhc__elem *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
-    for (int64_t t = first; t < end; t++) {
-        const float *res = mhc__coefficients_of(m, t) + 2 * n;
-        mhc__stream_rows(dout, n, t, 0, from);
-        from[n] = mhc__row_at(du, t, 0);
-        mhc__stream_rows(dx, n, t, 0, to);
-        if (shares)
-            mhc__share_rows(shares, n, m->channels, t - first, more);
-        mhc__combine_back(n, m->around, res, pre + t * pre_stride, (const mhc__elem *const *)from, shares ? more : NULL,
-                          to, m->channels);
-    }
-    if (m->around)
-        mhc__vec_around_end();
 }
 
 #endif

@@ -1,9 +1,9 @@
 #include "stream/mapping/projection.h"
 
+#include <string.h>
+
 #include "base/threads.h"
 #include "stream/mapping/norm.h"
-
-enum { ADD_BLOCK = 4096 };
 
 static int segments_of(const mhc__projection *p) {
     return p->groups == 1 ? p->n : 1;
@@ -57,53 +57,72 @@ void mhc__projection_pack(const mhc__stream_kernels *kernels, int threads, mhc__
     p->packed = packed;
 }
 
+void mhc__projection_slabs(int threads, const mhc__projection *p, const float *fn, float *out) {
+    const int64_t slabs = mhc__slab_count(p->channels), columns = mhc__projection_columns(p);
+    const int64_t count = segments_of(p) * slabs;
+#pragma omp parallel for num_threads(threads) schedule(static) if (count > 1)
+    for (int64_t slab = 0; slab < count; slab++) {
+        const int64_t c = slab % slabs * MHC__BACK_SLAB, here = mhc__min(MHC__BACK_SLAB, p->channels - c);
+        const float *from = fn + slab / slabs * p->channels + c;
+        float *to = out + slab * p->width * MHC__BACK_SLAB;
+        for (int k = 0; k < p->width; k++, from += columns, to += MHC__BACK_SLAB) {
+            memcpy(to, from, (size_t)here * sizeof *to);
+            memset(to + here, 0, (size_t)(MHC__BACK_SLAB - here) * sizeof *to);
+        }
+    }
+}
+
 void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
-                              mhc_streams x, const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride,
-                              float *shares, float *d_fn, const mhc_streams *ahead) {
-    float r[MHC__CHUNK], s[MHC__CHUNK];
+                              mhc__slabs x, mhc__mixes saved, float *d_mix, int64_t d_stride, const mhc__fn_back *fn) {
+    float r[MHC_MAX_STREAMS * MHC__CHUNK], s[MHC_MAX_STREAMS * MHC__CHUNK];
     int64_t columns = mhc__projection_columns(p);
-    for (int stream = 0; stream < p->n; stream++) {
-        int group = p->groups == 1 ? 0 : stream;
-        float *e = d_mix + group * p->width;
-        for (int64_t t = 0; t < tokens && stream < p->groups; t++) {
-            float *row = e + t * d_stride;
+    for (int group = 0; group < p->groups; group++)
+        for (int64_t t = 0; t < tokens; t++) {
+            float *row = d_mix + group * p->width + t * d_stride;
             float slope = mhc__slope(p->width, columns, row, saved.mix + t * saved.stride + group * p->width,
                                      saved.g[t * saved.stride + group]);
-            r[t] = saved.r[t * saved.stride + group];
-            s[t] = slope * r[t];
+            int64_t at = group * MHC__CHUNK + t;
+            r[at] = saved.r[t * saved.stride + group];
+            s[at] = slope * r[at];
             for (int k = 0; k < p->width; k++)
-                row[k] *= r[t];
+                row[k] *= r[at];
         }
-        int64_t offset = p->groups == 1 ? stream * p->channels : 0;
-        mhc__products_back job = {.x = mhc__streams_from(x, p->type, 0, stream).data,
-                                  .e = e,
-                                  .r = r,
-                                  .s = s,
-                                  .fn = fn + offset,
-                                  .d_fn = d_fn + offset,
-                                  .slabs = shares + stream * mhc__slab_floats(p->channels),
-                                  .x_stride = x.token_stride,
-                                  .e_stride = d_stride,
-                                  .columns = columns,
-                                  .count = p->channels,
-                                  .rows = (int)tokens,
-                                  .width = p->width};
-        for (int i = 0; i < MHC__BACK_AHEAD && ahead; i++)
-            if (ahead[i].data)
-                job.ahead[i] = (mhc__ahead){(uintptr_t)mhc__streams_from(ahead[i], p->type, 0, stream).data,
-                                            ahead[i].token_stride * mhc_type_size(p->type)};
-        kernels->products_back(&job);
-    }
+    const int64_t slab = fn->slabs ? p->width * MHC__BACK_SLAB : MHC__BACK_SLAB;
+    mhc__products_back job = {.x = x,
+                              .e = d_mix,
+                              .r = r,
+                              .s = s,
+                              .fn = fn->fn,
+                              .d_fn = fn->d_fn,
+                              .e_stride = d_stride,
+                              .row = fn->slabs ? MHC__BACK_SLAB : columns,
+                              .stream = fn->slabs ? mhc__slab_count(p->channels) * slab : p->channels,
+                              .slab = slab,
+                              .groups = p->groups,
+                              .rows = (int)tokens,
+                              .width = p->width,
+                              .whole = fn->slabs,
+                              .begins = fn->begins};
+    kernels->products_back(&job);
+}
+
+/* One slab of fn's gradient, from its parts. */
+static void add_slab(const mhc__projection *p, int64_t slab, int ranges, const float *parts, int64_t stride,
+                     float *d_fn) {
+    const int64_t slabs = mhc__slab_count(p->channels), columns = mhc__projection_columns(p);
+    const int64_t at = slab % slabs * MHC__BACK_SLAB, here = mhc__min(MHC__BACK_SLAB, p->channels - at);
+    float *to = d_fn + slab / slabs * p->channels + at;
+    parts += slab * p->width * MHC__BACK_SLAB;
+    for (int k = 0; k < p->width; k++, to += columns, parts += MHC__BACK_SLAB)
+        for (int range = 0; range < ranges; range++)
+            for (int64_t c = 0; c < here; c++)
+                to[c] += parts[range * stride + c];
 }
 
 void mhc__projection_add_parts(int threads, const mhc__projection *p, int ranges, const float *parts, int64_t stride,
                                float *d_fn) {
-    int64_t count = p->width * mhc__projection_columns(p), blocks = mhc__blocks(count, ADD_BLOCK);
-#pragma omp parallel for num_threads(threads) schedule(static) if (blocks > 1)
-    for (int64_t block = 0; block < blocks; block++) {
-        int64_t end = mhc__min(count, (block + 1) * ADD_BLOCK);
-        for (int range = 0; range < ranges; range++)
-            for (int64_t k = block * ADD_BLOCK; k < end; k++)
-                d_fn[k] += parts[range * stride + k];
-    }
+    const int64_t count = segments_of(p) * mhc__slab_count(p->channels);
+#pragma omp parallel for num_threads(threads) schedule(static) if (count > 1)
+    for (int64_t slab = 0; slab < count; slab++)
+        add_slab(p, slab, ranges, parts, stride, d_fn);
 }

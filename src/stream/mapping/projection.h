@@ -76,19 +76,26 @@ typedef struct mhc__block {
 void mhc__projection_forward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
                              const mhc__block *block, const float *fn, mhc__mixes out);
 
-/* The way back of at most MHC__CHUNK tokens. Adds to d_fn. d_mix: token t's at + t * d_stride; overwritten with r
- * d_mix. shares [mhc__share_floats]: written with what is to be added to dx, in slabs, for the kernel that writes dx.
- * ahead: NULL, or MHC__BACK_AHEAD views (without data: none) whose next MHC__CHUNK tokens are asked for meanwhile. */
-void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
-                              mhc_streams x, const float *fn, mhc__mixes saved, float *d_mix, int64_t d_stride,
-                              float *shares, float *d_fn, const mhc_streams *ahead);
+/* fn on the way back, and its gradient. In slabs, where many tokens pass over them: their columns follow each other in
+ * the order in which the way back needs them (mhc__products_back). Else both as the caller has them. */
+typedef struct mhc__fn_back {
+    const float *fn;
+    float *d_fn;
+    bool slabs, begins; /* begins: d_fn is written, not added to */
+} mhc__fn_back;
 
-/* Floats of the shares of a chunk. */
-static inline int64_t mhc__share_floats(int n, int64_t channels) {
-    return n * mhc__slab_floats(channels);
+/* Floats of fn in slabs; and fn, put there by all threads. */
+static inline int64_t mhc__projection_slab_floats(const mhc__projection *p) {
+    return (p->groups == 1 ? p->n : 1) * mhc__slab_count(p->channels) * p->width * MHC__BACK_SLAB;
 }
+void mhc__projection_slabs(int threads, const mhc__projection *p, const float *fn, float *out);
 
-/* d_fn += the parts of all ranges (stream/ranges.h), in order. Part r at parts + r * stride. */
+/* The way back of at most MHC__CHUNK tokens, whose streams are in the slabs, and then their shares of dx. d_mix: token
+ * t's at + t * d_stride; overwritten with r d_mix. */
+void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
+                              mhc__slabs x, mhc__mixes saved, float *d_mix, int64_t d_stride, const mhc__fn_back *fn);
+
+/* d_fn += the parts of all ranges (stream/ranges.h), in order; part r, in slabs, at parts + r * stride. */
 void mhc__projection_add_parts(int threads, const mhc__projection *p, int ranges, const float *parts, int64_t stride,
                                float *d_fn);
 

@@ -4,12 +4,6 @@
 
 #include "stream/mapping/projection.h"
 
-/* Weights of a collapse: token t's at data + t * stride. */
-typedef struct mhc__weights {
-    const float *data;
-    int64_t stride;
-} mhc__weights;
-
 /* What a site collapses with: its own pre, or, under the shifted schedule, that of the site before; both as
  * mhc_pre_forward takes them. */
 mhc__weights mhc__pre_weights(const mhc__shape *shape, const float *coefficients, const float *carried);
@@ -55,31 +49,32 @@ typedef struct mhc__pre_gradients {
     mhc_rows du;
     float *d_coefficients, *d_carried;
     const mhc__merging *merging; /* this site's; NULL: dx is added to */
-    mhc_streams dout, dx, soon;  /* soon: what the caller reads after a chunk, to be asked for; may have no data */
-    int64_t tokens;              /* of the call */
+    mhc_streams dout, dx;
     const mhc_site_params *params;
 } mhc__pre_gradients;
 
 /* Scratch of one range. */
 typedef struct mhc__pre_scratch {
-    double *merged; /* [n (n + 1)]: the seam's sums of post and res, where all tokens share them */
-    double *sums;   /* [logits + 3]: of base and scale, or of the static d_coefficients */
-    float *d_mix;   /* [MHC__CHUNK, logits] */
-    float *d_fn;    /* [width, columns] */
-    float *shares;  /* of the thread that asks, not of the range: mhc__share_floats */
+    double *merged;   /* [n (n + 1)]: the seam's sums of post and res, where all tokens share them */
+    double *sums;     /* [logits + 3]: of base and scale, or of the static d_coefficients */
+    float *d_mix;     /* [MHC__CHUNK, logits] */
+    mhc__slabs slabs; /* of the thread that asks, not of the range */
+    mhc__fn_back fn;
 } mhc__pre_scratch;
 
 /* Floats of scratch for all ranges: 0 for none. No more threads than ranges may share them. */
 int64_t mhc__pre_scratch_floats(const mhc__shape *shape, int ranges);
-/* thread: of the team that works on the ranges; its shares. 0 where nobody works any more. */
+/* thread: of the team that works on the ranges; its slabs. 0 where nobody works any more. */
 mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *shape, float *scratch, int ranges, int range, int thread);
 
+/* Before all ranges, by all threads. */
+void mhc__pre_back_begin(const mhc__pre *pre, int threads, int ranges, float *scratch);
 /* One range of tokens: prepares its scratch, then walks over its chunks. The only range adds to the gradient of fn
  * itself, not to a part of its own. */
-void mhc__pre_back_begin(const mhc__pre *pre, const mhc__pre_gradients *g, int ranges, mhc__pre_scratch *scratch);
+void mhc__pre_back_range(const mhc__pre *pre, const mhc__pre_gradients *g, int ranges, mhc__pre_scratch *scratch);
 /* At most MHC__CHUNK tokens. */
 void mhc__pre_back_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
-                         mhc__pre_scratch scratch);
+                         mhc__pre_scratch *scratch);
 /* After all ranges: the sums go to the gradients of the parameters. */
 void mhc__pre_back_end(const mhc__pre *pre, const mhc__pre_gradients *g, int threads, int ranges, float *scratch);
 

@@ -8,54 +8,71 @@ static int64_t sums_of(const mhc__shape *s) {
     return mhc__max(s->logits, s->n) + 3;
 }
 
-static int64_t range_floats(const mhc__shape *s) {
-    int64_t doubles = MHC__MERGE_SUMS(s->n) + sums_of(s), columns = (s->groups == 1 ? s->n : 1) * s->channels;
-    int64_t floats = 2 * doubles + (s->dynamic ? MHC__CHUNK * (int64_t)s->logits + s->width * columns : 0);
-    return floats + floats % 2; /* the next range begins with doubles */
+static int64_t sums_floats(const mhc__shape *s) {
+    return mhc__whole_lines(2 * (MHC__MERGE_SUMS(s->n) + sums_of(s)));
+}
+static int64_t mix_floats(const mhc__shape *s) {
+    return mhc__whole_lines(MHC__CHUNK * (int64_t)s->logits);
+}
+/* fn in slabs, where ranges have parts of its gradient. */
+static int64_t fn_floats(const mhc__shape *s, int ranges) {
+    return s->dynamic && ranges > 1
+               ? (s->groups == 1 ? s->n : 1) * mhc__slab_count(s->channels) * s->width * MHC__BACK_SLAB
+               : 0;
+}
+static int64_t range_floats(const mhc__shape *s, int ranges) {
+    return sums_floats(s) + (s->dynamic ? mix_floats(s) + fn_floats(s, ranges) : 0);
+}
+static int64_t slab_floats(const mhc__shape *s) {
+    return s->dynamic ? mhc__slab_floats(s->n, s->channels) : 0;
 }
 
 int64_t mhc__pre_scratch_floats(const mhc__shape *s, int ranges) {
-    return ranges * (range_floats(s) + (s->dynamic ? mhc__share_floats(s->n, s->channels) : 0));
+    int64_t floats = ranges * (range_floats(s, ranges) + slab_floats(s)) + fn_floats(s, ranges);
+    return floats ? floats + MHC__LINE_FLOATS : 0;
 }
 
 mhc__pre_scratch mhc__pre_scratch_of(const mhc__shape *s, float *scratch, int ranges, int range, int thread) {
-    float *at = scratch + range * range_floats(s);
-    double *merged = (double *)(void *)at, *sums = merged + MHC__MERGE_SUMS(s->n);
-    float *d_mix = at + 2 * (MHC__MERGE_SUMS(s->n) + sums_of(s));
-    float *shares = scratch + ranges * range_floats(s) + thread * mhc__share_floats(s->n, s->channels);
-    return (mhc__pre_scratch){merged, sums, d_mix, d_mix + MHC__CHUNK * (int64_t)s->logits, shares};
+    float *fn = mhc__first_line(scratch), *slabs = fn + fn_floats(s, ranges), *first = slabs + ranges * slab_floats(s);
+    float *at = first + range * range_floats(s, ranges), *d_mix = at + sums_floats(s);
+    double *merged = (double *)(void *)at;
+    return (mhc__pre_scratch){.merged = merged,
+                              .sums = merged + MHC__MERGE_SUMS(s->n),
+                              .d_mix = d_mix,
+                              .slabs = {s->n, s->channels, slabs + thread * slab_floats(s)},
+                              .fn = {fn, d_mix + mix_floats(s), true, true}};
 }
 
-void mhc__pre_back_begin(const mhc__pre *pre, const mhc__pre_gradients *g, int ranges, mhc__pre_scratch *scratch) {
+void mhc__pre_back_begin(const mhc__pre *pre, int threads, int ranges, float *scratch) {
+    if (fn_floats(pre->shape, ranges))
+        mhc__projection_slabs(threads, &pre->projection, pre->params->fn, mhc__first_line(scratch));
+}
+
+void mhc__pre_back_range(const mhc__pre *pre, const mhc__pre_gradients *g, int ranges, mhc__pre_scratch *scratch) {
     const mhc__shape *s = pre->shape;
     memset(scratch->merged, 0, (size_t)MHC__MERGE_SUMS(s->n) * sizeof *scratch->merged);
     memset(scratch->sums, 0, (size_t)sums_of(s) * sizeof *scratch->sums);
-    if (!s->dynamic)
-        return;
-    if (ranges == 1) /* few tokens: fn is what they cost, so its gradient is passed over once */
-        scratch->d_fn = g->params->fn;
-    else
-        memset(scratch->d_fn, 0,
-               (size_t)s->width * (size_t)mhc__projection_columns(&pre->projection) * sizeof *scratch->d_fn);
+    if (s->dynamic && ranges == 1)
+        scratch->fn = (mhc__fn_back){pre->params->fn, g->params->fn, false, false};
 }
 
-/* <du, X_j>: the gradient of the weights of the collapse. */
-static void weights_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
-                         mhc__pre_scratch scratch) {
+/* Static: <du, X_j>, the gradient of the weights of the collapse, and dx. */
+static void static_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
+                         const mhc__pre_scratch *scratch, const mhc__spreading *spreading) {
     const mhc__shape *s = pre->shape;
     float sums[MHC_MAX_STREAMS], *d_weights = s->shifted ? g->d_carried : g->d_coefficients;
-    if (s->plain || !d_weights)
-        return;
-    int64_t stride = s->dynamic ? s->coefficients : 0;
-    pre->streams->collapse_dots(s->n, s->channels, first, end, pre->x, g->du, stride ? d_weights : sums, stride);
-    for (int j = 0; j < s->n && stride == 0; j++)
-        scratch.sums[j] += (double)sums[j];
+    if (!s->plain && d_weights) {
+        pre->streams->collapse_dots(s->n, s->channels, first, end, pre->x, g->du, sums, 0);
+        for (int j = 0; j < s->n; j++)
+            scratch->sums[j] += (double)sums[j];
+    }
+    pre->streams->spread(spreading, (mhc__slabs){0}, first, end);
 }
 
 /* From the gradients of the coefficients to d_mix, a few tokens at a time, and through the projection to d_fn and to
  * the shares of dx. */
 static void mapping_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
-                         mhc__pre_scratch scratch) {
+                         const mhc__pre_scratch *scratch) {
     const mhc__shape *s = pre->shape;
     float *row = pre->saved + first * s->saved;
     mhc__mixes saved = {row, row + s->logits, row + s->logits + s->groups, s->saved};
@@ -63,29 +80,24 @@ static void mapping_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64
     for (int64_t t = first; t < end; t += step)
         pre->logits->coefficients_back(pre->spec, s, (int)mhc__min(step, end - t), pre->saved + t * s->saved, s->saved,
                                        pre->params->scale, pre->params->base, g->d_coefficients + t * s->coefficients,
-                                       scratch.d_mix + (t - first) * s->logits, s->logits, scratch.sums);
-    /* The products compute, what comes before and after them waits for memory: so they ask for it. */
-    mhc_streams none = {0}, ahead[MHC__BACK_AHEAD];
-    ahead[0] = mhc__streams_from(g->merging ? g->dout : g->dx, s->type, first, 0);
-    ahead[1] = end < g->tokens ? mhc__streams_from(pre->x, s->type, end, 0) : none;
-    ahead[2] = g->soon.data ? mhc__streams_from(g->soon, s->type, first, 0) : none;
-    mhc__projection_backward(pre->streams, &pre->projection, end - first, mhc__streams_from(pre->x, s->type, first, 0),
-                             pre->params->fn, saved, scratch.d_mix, s->logits, scratch.shares, scratch.d_fn, ahead);
+                                       scratch->d_mix + (t - first) * s->logits, s->logits, scratch->sums);
+    mhc__projection_backward(pre->streams, &pre->projection, end - first, scratch->slabs, saved, scratch->d_mix,
+                             s->logits, &scratch->fn);
 }
 
 void mhc__pre_back_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
-                         mhc__pre_scratch scratch) {
+                         mhc__pre_scratch *scratch) {
     const mhc__shape *s = pre->shape;
-    const float *shares = s->dynamic ? scratch.shares : NULL;
-    weights_back(pre, g, first, end, scratch);
-    if (s->dynamic)
-        mapping_back(pre, g, first, end, scratch);
-    if (g->merging)
-        pre->streams->unmerge(g->merging, first, end, pre->weights.data, pre->weights.stride, g->dout, g->du, shares,
-                              g->dx);
-    else
-        pre->streams->spread(s->n, s->channels, first, end, true, pre->weights.data, pre->weights.stride, g->du, shares,
-                             g->dx);
+    const mhc__spreading spreading = {s->n, s->channels, g->merging, true, pre->weights, g->dout, g->du, g->dx};
+    if (!s->dynamic) {
+        static_chunk(pre, g, first, end, scratch, &spreading);
+        return;
+    }
+    pre->streams->gather(scratch->slabs, first, end, pre->x, g->du, s->shifted ? g->d_carried : g->d_coefficients,
+                         s->coefficients);
+    mapping_back(pre, g, first, end, scratch);
+    scratch->fn.begins = false;
+    pre->streams->spread(&spreading, scratch->slabs, first, end);
 }
 
 /* Sum k of all ranges, in order. */
@@ -107,7 +119,7 @@ void mhc__pre_back_end(const mhc__pre *pre, const mhc__pre_gradients *g, int thr
             g->params->scale[k] += (float)total(s, scratch, ranges, s->logits + k);
         if (ranges > 1)
             mhc__projection_add_parts(threads, &pre->projection, ranges,
-                                      mhc__pre_scratch_of(s, scratch, ranges, 0, 0).d_fn, range_floats(s),
+                                      mhc__pre_scratch_of(s, scratch, ranges, 0, 0).fn.d_fn, range_floats(s, ranges),
                                       g->params->fn);
         return;
     }
@@ -167,14 +179,15 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     merging.stride = s.dynamic ? s.coefficients : 0;
     merging.around = mhc__goes_around(&s, tokens, dout, dx);
     const mhc__merging *undo = dout.data ? &merging : NULL;
-    mhc__pre_gradients g = {du, d_coefficients, d_carried, undo, dout, dx, {0}, tokens, gradients};
+    mhc__pre_gradients g = {du, d_coefficients, d_carried, undo, dout, dx, gradients};
+    mhc__pre_back_begin(&pre, context->threads, ranges, scratch);
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++) {
         mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range, mhc__thread_index());
         int64_t end = mhc__range_first(tokens, range + 1);
-        mhc__pre_back_begin(&pre, &g, ranges, &own);
+        mhc__pre_back_range(&pre, &g, ranges, &own);
         for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK)
-            mhc__pre_back_chunk(&pre, &g, first, mhc__min(end, first + MHC__CHUNK), own);
+            mhc__pre_back_chunk(&pre, &g, first, mhc__min(end, first + MHC__CHUNK), &own);
     }
     mhc__pre_back_end(&pre, &g, context->threads, ranges, scratch);
     return MHC_OK;

@@ -86,17 +86,17 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
     mhc__merging above = {.n = s.n, .channels = s.channels, .coefficients = s.plain ? ones : next->coefficients};
     above.stride = stride;
     mhc__merging here = {s.n, s.channels, x, z, coefficients, stride, false, false};
-    mhc__pre_gradients g = {
-        next->du, next->d_coefficients, s.shifted ? d_coefficients : NULL, &above, next->dout, dx_next, x,
-        tokens,   next->gradients};
+    mhc__pre_gradients g = {next->du, next->d_coefficients, s.shifted ? d_coefficients : NULL, &above, next->dout,
+                            dx_next,  next->gradients};
+    mhc__pre_back_begin(&pre, context->threads, ranges, scratch);
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++) {
         mhc__pre_scratch own = mhc__pre_scratch_of(&s, scratch, ranges, range, mhc__thread_index());
         int64_t end = mhc__range_first(tokens, range + 1);
-        mhc__pre_back_begin(&pre, &g, ranges, &own);
+        mhc__pre_back_range(&pre, &g, ranges, &own);
         for (int64_t first = mhc__range_first(tokens, range); first < end; first += MHC__CHUNK) {
             int64_t last = mhc__min(end, first + MHC__CHUNK);
-            mhc__pre_back_chunk(&pre, &g, first, last, own);
+            mhc__pre_back_chunk(&pre, &g, first, last, &own);
             merge_chunk(&pre, &here, first, last, dx_next, dz, d_coefficients, own.merged);
         }
     }
