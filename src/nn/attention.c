@@ -9,6 +9,7 @@
 #include "base/compiler.h"
 #include "base/threads.h"
 #include "nn/block_product.h"
+#include "nn/softmax.h"
 
 #define ROWS 32
 
@@ -164,7 +165,7 @@ MHC__CLONES static void backward_scores(const task *t) {
 MHC__INLINE void exponentials(int64_t used, int64_t columns, float shift, float *s) {
 #pragma omp simd
     for (int64_t c = 0; c < used; c++)
-        s[c] = mhc__expf(s[c] - shift);
+        s[c] = mhc__softmax_term(s[c] - shift);
     for (int64_t c = used; c < columns; c++)
         s[c] = 0.0f;
 }

@@ -7,6 +7,7 @@
 #include "base/compiler.h"
 #include "base/threads.h"
 #include "gemm/gemm.h"
+#include "nn/softmax.h"
 #include "simd/vector.h"
 
 #define CHUNK_FLOATS (INT64_C(1) << 21) /* logits alive at a time, as long as that gives 256 to 1024 rows */
@@ -40,7 +41,7 @@ MHC__INLINE float largest_of(int64_t count, const float *x) {
 MHC__INLINE float exponentials(int64_t count, float largest, float *x) {
 #pragma omp simd
     for (int64_t i = 0; i < count; i++)
-        x[i] = mhc__expf(x[i] - largest);
+        x[i] = mhc__softmax_term(x[i] - largest);
     mhc__v8 low = {0}, high = {0};
     float rest = 0;
     int64_t i = 0;

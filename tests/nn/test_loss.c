@@ -138,12 +138,35 @@ static void huge_logits_nan_and_bad_targets(void **state) {
     assert_non_null(strstr(error.message, "target 3"));
 }
 
+/* Logits 0, -2, .. -118: terms of a softmax down to subnormal ones, which must not reach the products. */
+static void no_subnormals(void **state) {
+    (void)state;
+    enum { VOCABULARY = 60 };
+    const int32_t target = 0;
+    float h = 1, weight[VOCABULARY], dh, dweight[VOCABULARY] = {0}, *scratch = filled(VOCABULARY, NAN);
+    for (int v = 0; v < VOCABULARY; v++)
+        weight[v] = -2.0f * (float)v;
+    double loss;
+    assert_int_equal(
+        mhc__head_loss(mhc__gemm_fp32(1), 1, 1, VOCABULARY, &h, weight, &target, 1, &loss, &dh, dweight, scratch, NULL),
+        MHC_OK);
+    double sum = 1 / (1 - exp(-2));
+    for (int v = 0; v < VOCABULARY; v++) {
+        double want = exp(-2.0 * v) / sum - (v == 0);
+        assert_true(dweight[v] == 0 || fabsf(dweight[v]) >= 0x1p-126f);
+        assert_true(fabs(dweight[v] - want) <= 1e-6 * fabs(want) + 0x1p-80);
+    }
+    assert_true(dweight[20] != 0 && dweight[VOCABULARY - 1] == 0);
+    free(scratch);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_and_gradients_match_double),
         cmocka_unit_test(chunks_and_threads),
         cmocka_unit_test(scale_of_zero),
         cmocka_unit_test(huge_logits_nan_and_bad_targets),
+        cmocka_unit_test(no_subnormals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
