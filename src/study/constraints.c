@@ -52,7 +52,7 @@ static mhc_status read_number(const char *text, const char *name, double low, do
 }
 
 static mhc_status read_rates(mhc__constraints *study, mhc_error *error) {
-    const char *list = mhc__study_setting(study->options, "rates", "1e-3,3e-3,1e-2");
+    const char *list = mhc__study_setting(study->options, "rates", "3e-3,1e-2,3e-2");
     char piece[32];
     while (mhc__study_next_piece(&list, piece, sizeof piece)) {
         if (study->rate_count == MHC__CONSTRAINTS_RATES)
@@ -76,8 +76,8 @@ static void choose_size(mhc__constraints *study) {
     config->model.sequence = 64;
     config->model.contract = MHC__CONTRACT_MEAN; /* the residual's own, for one stream */
     config->train.probe_every = 20;
-    config->train.steps = quick ? 20 : 150;
-    study->sweep_steps = quick ? 10 : 75;
+    config->train.steps = quick ? 20 : 1500;
+    study->sweep_steps = quick ? 10 : 0;
     config->data.eval_share = 0.02f;
 }
 
@@ -96,7 +96,7 @@ static mhc_status read_options(mhc__constraints *study, mhc_error *error) {
     MHC__TRY(mhc__study_choose(options, VARIANTS, CONNECTIONS, study->choices, &study->choice_count, error));
     MHC__TRY(mhc__study_seeds(options, &study->seeds, error));
     if (!options->seeds)
-        study->seeds = 3;
+        study->seeds = study->options->size == MHC__SIZE_QUICK ? 3 : 5;
     MHC__TRY(read_rates(study, error));
     MHC__TRY(read_number(mhc__study_setting(options, "off_diagonal", "0.1"), "off_diagonal", 0, 1, &mass, error));
     study->off_diagonal = (float)mass;
@@ -108,7 +108,7 @@ static mhc_status read_options(mhc__constraints *study, mhc_error *error) {
         study->sweep_steps = steps < 1 ? 1 : (int)steps;
     }
     MHC__TRY(mhc__study_configure(options, 0.05, OWN_OPTIONS, &study->config, error));
-    if (!sweep && study->sweep_steps > study->config.train.steps)
+    if (!sweep && (study->sweep_steps == 0 || study->sweep_steps > study->config.train.steps))
         study->sweep_steps = (int)study->config.train.steps;
     study->reference = reference_of(study);
     return mhc__study_needs_held_out(&study->config.data, error);
@@ -223,24 +223,24 @@ extern const mhc__study mhc__study_constraints;
 const mhc__study mhc__study_constraints = {
     "constraints",
     "all constraints of H_res on one model: the same start, a rate for each, a control with as many parameters",
-    "--quick a minute, else 5 minutes",
+    "--quick a minute, else one to two hours",
     "own: a comparison that no publication makes",
     "Trains one small transformer (4 blocks, 64 channels, 4 streams) with each constraint of H_res, and the plain\n"
     "residual, as it is and with a feed-forward widened to as many parameters. All mixing matrices start with the\n"
-    "same mass off the diagonal. The learning rate of each is the best of study.rates by held-out loss, in short\n"
-    "runs of the first seed; results are of the seeds after it, with intervals of Student's t over paired seeds\n"
-    "and Holm's correction. Compares loss per token, per second and per FLOP, gains, log-volume and streams.\n"
+    "same mass off the diagonal. The learning rate of each is the best of study.rates by held-out loss, in runs\n"
+    "of the first seed; results are of the seeds after it, with intervals of Student's t over paired seeds and\n"
+    "Holm's correction. Compares loss per token, per second and per FLOP, gains, log-volume and streams.\n"
     "\n"
     "  --data TEXT            the text (`mhc data get tinyshakespeare`); default: the built-in corpus\n"
-    "  --quick                20 steps, 10 for each rate\n"
-    "  --steps N              150\n"
-    "  --seeds N              3, after the one of the rates\n"
+    "  --quick                20 steps, 10 for each rate, 3 seeds\n"
+    "  --steps N              1500\n"
+    "  --seeds N              5, after the one of the rates\n"
     "  --seed N               42, that of the rates\n"
     "  --out DIR              runs/constraints\n"
     "  --set study.connections=A,B,…    residual, residual-wide, identity, none, exp, row-stochastic, sinkhorn,\n"
     "                         birkhoff, permutations, circulant, kronecker, spectral, rotation, orthogonal\n"
-    "  --set study.rates=A,B,…          rising: 1e-3,3e-3,1e-2\n"
-    "  --set study.sweep_steps=N        75\n"
+    "  --set study.rates=A,B,…          rising: 3e-3,1e-2,3e-2\n"
+    "  --set study.sweep_steps=N        as many as --steps\n"
     "  --set study.off_diagonal=X       0.1, the mass at the start\n"
     "  --set FIELD=VALUE      any other field of `mhc config`, e.g. model.blocks=8\n"
     "\n"
