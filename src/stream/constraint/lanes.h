@@ -70,6 +70,28 @@ MHC__INLINE mhc_axis mhc__other_axis(mhc_axis axis) {
 #define MHC__LANE_FUNCTION static __attribute__((noinline, unused)) void
 #endif
 
+/* x_l = 1 / x_l, correctly rounded. On a GPU a division has a branch for numbers at the ends of the range, behind which
+ * the next one waits; here all are inside, or all go the long way. Inside it is what the compiler makes of a division:
+ * an approximation of the hardware and one step of Newton's. */
+MHC__INLINE void mhc__reciprocals(int count, float *x) {
+#if defined(__CUDA_ARCH__)
+    float y[MHC__ROW_FLOATS];
+    bool inside = true;
+    for (int l = 0; l < count; l++) {
+        asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y[l]) : "f"(x[l]));
+        y[l] = __builtin_fmaf(y[l], -__builtin_fmaf(x[l], y[l], -1.0f), y[l]);
+        inside = inside && x[l] >= 0x1p-100f && x[l] <= 0x1p100f;
+    }
+    if (inside) {
+        for (int l = 0; l < count; l++)
+            x[l] = y[l];
+        return;
+    }
+#endif
+    for (int l = 0; l < count; l++)
+        x[l] = 1.0f / x[l];
+}
+
 MHC__INLINE void mhc__transpose(int n, int w, const float *x, float *y) {
     for (int i = 0; i < n; i++)
         for (int j = 0; j < n; j++)

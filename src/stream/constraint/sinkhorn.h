@@ -27,17 +27,27 @@ MHC__INLINE float mhc__divisor(float sum, mhc_eps_mode mode, float eps) {
     return d == 0.0f ? 1.0f : d;
 }
 
+/* Lines whose reciprocals are taken together: one, or, for one matrix in a thread of a GPU, all. */
+#if MHC__LANES == 1
+#define MHC__LINES(n)      (n)
+#define MHC__SHARES_FLOATS MHC__ROW_FLOATS
+#else
+#define MHC__LINES(n)      1
+#define MHC__SHARES_FLOATS MHC__LANES
+#endif
+
 /* x / divisor as (x scale) reciprocal: one division for a line instead of one for each entry. A divisor whose
  * reciprocal would not be finite is scaled, and x, which is no larger, with it, by a power of two. */
 typedef struct mhc__shares {
-    float scale[MHC__LANES], reciprocal[MHC__LANES];
+    float scale[MHC__SHARES_FLOATS], reciprocal[MHC__SHARES_FLOATS];
 } mhc__shares;
 
-MHC__INLINE void mhc__shares_of(int w, const float *divisor, mhc__shares *shares) {
-    for (int l = 0; l < w; l++) {
+MHC__INLINE void mhc__shares_of(int count, const float *divisor, mhc__shares *shares) {
+    for (int l = 0; l < count; l++) {
         shares->scale[l] = divisor[l] < 0x1p-100f ? 0x1p64f : 1.0f;
-        shares->reciprocal[l] = 1.0f / (divisor[l] * shares->scale[l]);
+        shares->reciprocal[l] = divisor[l] * shares->scale[l];
     }
+    mhc__reciprocals(count, shares->reciprocal);
 }
 
 MHC__INLINE float mhc__share(const mhc__shares *shares, int l, float x) {
@@ -46,19 +56,23 @@ MHC__INLINE float mhc__share(const mhc__shares *shares, int l, float x) {
 
 /* y may be x. */
 MHC__INLINE void mhc__half_step(const mhc_sinkhorn *s, mhc_axis axis, int n, int w, const float *x, float *y) {
-    for (int line = 0; line < n; line++) {
-        mhc__line at = mhc__line_of(axis, n, line);
-        float sum[MHC__LANES];
+    for (int first = 0; first < n; first += MHC__LINES(n)) {
+        float sum[MHC__SHARES_FLOATS];
         mhc__shares shares;
-        mhc__line_sums(x, at, n, w, sum);
-        for (int l = 0; l < w; l++)
-            sum[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
-        mhc__shares_of(w, sum, &shares);
-        for (int k = 0; k < n; k++)
-            for (int l = 0; l < w; l++) {
-                int e = (at.first + k * at.step) * w + l;
-                y[e] = mhc__share(&shares, l, x[e]);
-            }
+        for (int line = 0; line < MHC__LINES(n); line++) {
+            mhc__line_sums(x, mhc__line_of(axis, n, first + line), n, w, sum + line * w);
+            for (int l = line * w; l < (line + 1) * w; l++)
+                sum[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
+        }
+        mhc__shares_of(MHC__LINES(n) * w, sum, &shares);
+        for (int line = 0; line < MHC__LINES(n); line++) {
+            mhc__line at = mhc__line_of(axis, n, first + line);
+            for (int k = 0; k < n; k++)
+                for (int l = 0; l < w; l++) {
+                    int e = (at.first + k * at.step) * w + l;
+                    y[e] = mhc__share(&shares, line * w + l, x[e]);
+                }
+        }
     }
 }
 
@@ -137,11 +151,26 @@ MHC__INLINE mhc_axis mhc__sinkhorn_axis(const mhc_sinkhorn *s, int half) {
     return odd ? mhc__other_axis(s->first) : s->first;
 }
 
-MHC__INLINE void mhc__sinkhorn_forward(const mhc_sinkhorn *s, int n, int w, const float *logits, float *res) {
-    mhc__sinkhorn_start(s, n, w, logits, res);
-    int halves = mhc__sinkhorn_halves(s);
-    for (int half = 0; half < halves; half++)
-        mhc__half_step(s, mhc__sinkhorn_axis(s, half), n, w, res, res);
+/* In pairs, the first along `axis`. */
+MHC__INLINE void mhc__half_steps(const mhc_sinkhorn *s, mhc_axis axis, int n, int w, int halves, float *y) {
+    for (int half = 0; half + 1 < halves; half += 2) {
+        mhc__half_step(s, axis, n, w, y, y);
+        mhc__half_step(s, mhc__other_axis(axis), n, w, y, y);
+    }
+    if (halves % 2 != 0)
+        mhc__half_step(s, axis, n, w, y, y);
+}
+
+/* Twice, so that the compiler knows the axes: where n and w are known as well and a matrix is small, as in a thread of
+ * a GPU, the state is in registers. */
+MHC__INLINE void mhc__sinkhorn_forward(const mhc_sinkhorn *its, int n, int w, const float *logits, float *res) {
+    const mhc_sinkhorn s = *its;
+    const int halves = mhc__sinkhorn_halves(&s);
+    mhc__sinkhorn_start(&s, n, w, logits, res);
+    if (mhc__sinkhorn_axis(&s, 0) == MHC_AXIS_SRC)
+        mhc__half_steps(&s, MHC_AXIS_SRC, n, w, halves, res);
+    else
+        mhc__half_steps(&s, MHC_AXIS_DST, n, w, halves, res);
 }
 
 /* From the gradient with respect to log of the start state to that of the logits, in place. */
