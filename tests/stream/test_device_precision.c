@@ -16,6 +16,46 @@ static void errors(const float *got, const double *want, int64_t count, double *
     *largest /= sqrt(norm / (double)count);
 }
 
+/* To the 10 bits behind the point that TF32 keeps: to nearest, ties away from zero, as cvt.rna.tf32.f32. */
+static double tf32_of(double value) {
+    int exponent;
+    double fraction = frexp(value, &exponent);
+    return ldexp(round(ldexp(fraction, 11)), exponent - 11);
+}
+
+/* mix of a token; tf32: of factors that are rounded so, in sums that are not. */
+static void mix_of(const site *s, int64_t t, bool tf32, double *mix, int rows) {
+    const int64_t columns = s->spec.streams * s->spec.channels;
+    const double *x = s->x_64 + t * columns;
+    double square = 0.0;
+    for (int64_t c = 0; c < columns; c++)
+        square += x[c] * x[c];
+    for (int k = 0; k < rows; k++) {
+        const double *fn = s->fn_64 + k * columns;
+        mix[k] = 0.0;
+        for (int64_t c = 0; c < columns; c++)
+            mix[k] += tf32 ? tf32_of(x[c]) * tf32_of(fn[c]) : x[c] * fn[c];
+        mix[k] /= sqrt(square / (double)columns + (double)s->spec.norm_eps);
+    }
+}
+
+/* What TF32 would give, which is no precision of ours: worse than two parts of bf16. */
+static void compare_tf32(const site *s, const double *want, double bf16x2) {
+    enum { FN = 24 };
+    float *mix = some(s->tokens * FN, sizeof(float));
+    double row[FN], rms, largest;
+    for (int64_t t = 0; t < s->tokens; t++) {
+        mix_of(s, t, true, row, FN);
+        for (int k = 0; k < FN; k++)
+            mix[t * FN + k] = (float)row[k];
+    }
+    errors(mix, want, s->tokens * FN, &rms, &largest);
+    printf("%s streams, tf32   products: rms %.1e, largest %.1e (computed here)\n",
+           s->spec.type == MHC_BF16 ? "bf16" : "fp32", rms, largest);
+    assert_true(rms > 10.0 * bf16x2 && rms < 1e-3);
+    device_free(mix);
+}
+
 static void precision_case(mhc_type type) {
     /* up to this, and, on tensor cores, from that on: the mode is in use */
     static const double most[] = {6e-7, 6e-6, 3e-3}, least[] = {0.0, 1e-6, 3e-4};
@@ -29,17 +69,10 @@ static void precision_case(mhc_type type) {
         site s = site_open(&spec, TOKENS, 11, 1.0f);
         double *want = some(TOKENS * FN, sizeof(double));
         float *mix = some(TOKENS * FN, sizeof(float));
-        for (int64_t t = 0; t < TOKENS; t++) {
-            const double *x = s.x_64 + t * 4 * CHANNELS;
-            double square = 0.0;
-            for (int64_t c = 0; c < 4 * CHANNELS; c++)
-                square += x[c] * x[c];
-            for (int k = 0; k < FN; k++) {
-                for (int64_t c = 0; c < 4 * CHANNELS; c++)
-                    want[t * FN + k] += x[c] * s.fn_64[k * 4 * CHANNELS + c];
-                want[t * FN + k] /= sqrt(square / (4 * CHANNELS) + (double)spec.norm_eps);
-            }
-        }
+        for (int64_t t = 0; t < TOKENS; t++)
+            mix_of(&s, t, false, want + t * FN, FN);
+        if (mode == MHC_PRECISION_BF16X2)
+            compare_tf32(&s, want, most[mode]);
         site_forward(&s, 2);
         for (int64_t t = 0; t < TOKENS; t++)
             memcpy(mix + t * FN, s.saved + t * (s.sizes.saved / TOKENS), FN * sizeof(float));
