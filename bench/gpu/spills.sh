@@ -16,6 +16,7 @@ src/stream/merge/merge.cu            merge_packed
 src/stream/merge/merge_back.cu       merge_back
 src/stream/pre/collapse.cu           collapse copy_first
 src/stream/pre/pre_pipeline.cu       pre_pipeline
+src/stream/pre/pre_few.cu            pre_few
 src/stream/pre/pre_back_pipeline.cu  pre_back_pipeline:I9mhc__bf16
 TABLE
 }

@@ -12,9 +12,15 @@
 namespace {
 
 constexpr size_t STACK = 256 * 1024;
-constexpr int WARP = 32, AT_A_TIME = 3;
+constexpr int WARP = 32, AT_A_TIME = 3, CLUSTERS_AT_A_TIME = 2;
 
 struct block;
+
+/* shown: the shared memory of its blocks, when they last met. */
+struct cluster {
+    int arrived, generation;
+    std::vector<std::vector<char>> shown;
+};
 
 /* What the lanes of a warp show each other, twice over: who reads is never more than one exchange behind who writes. */
 struct warp {
@@ -34,6 +40,7 @@ struct thread {
 
 struct block {
     int64_t number;
+    size_t slot; /* among those under way */
     int threads, running, arrived, generation;
     std::vector<thread> thread_of;
     std::vector<warp> warp_of;
@@ -46,6 +53,9 @@ void (*run_of)(void (*)(void), const void *);
 void (*kernel_of)(void);
 const void *params_of;
 std::vector<char *> stacks;
+std::vector<block> active; /* cluster by cluster */
+std::vector<cluster> clusters;
+int cluster_blocks;
 long turns_without_progress;
 
 [[noreturn]] void give_up(const char *why) {
@@ -98,9 +108,10 @@ void meet(int *arrived, int *generation, int expected) {
         yield();
 }
 
-block open_block(int64_t number, int threads, size_t shared, int slot) {
+block open_block(int64_t number, int threads, size_t shared, size_t slot) {
     block b;
     b.number = number;
+    b.slot = slot;
     b.threads = b.running = threads;
     b.arrived = b.generation = 0;
     b.thread_of.resize((size_t)threads);
@@ -111,14 +122,19 @@ block open_block(int64_t number, int threads, size_t shared, int slot) {
         b.warp_of[w].lanes = rest < WARP ? rest : WARP;
     }
     b.shared_memory.assign(shared + 128, (char)0xa5); /* nobody may count on zeros */
-    while (stacks.size() < (size_t)(slot + 1) * (size_t)threads)
+    while (stacks.size() < (slot + 1) * (size_t)threads)
         stacks.push_back((char *)malloc(STACK));
     for (int t = 0; t < threads; t++) {
         b.thread_of[(size_t)t] = thread();
         b.thread_of[(size_t)t].number = t;
-        b.thread_of[(size_t)t].stack = stacks[(size_t)(slot * threads + t)];
+        b.thread_of[(size_t)t].stack = stacks[slot * (size_t)threads + (size_t)t];
     }
     return b;
+}
+
+char *shared_of(block &b) {
+    uintptr_t at = (uintptr_t)b.shared_memory.data();
+    return (char *)((at + 127) / 128 * 128);
 }
 
 warp &own_warp() {
@@ -138,43 +154,83 @@ mhc__place threadIdx, blockIdx, blockDim, gridDim;
 
 /* The places of the running thread are set when it is resumed; a thread that has yielded finds them set again. */
 void mhc__emulate(void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void), const void *params,
-                  int64_t blocks, int threads, size_t shared) {
+                  int64_t blocks, int cluster, int threads, size_t shared) {
+    const int64_t groups = blocks / cluster, most = cluster > 1 ? CLUSTERS_AT_A_TIME : AT_A_TIME;
     run_of = run;
     kernel_of = kernel;
     params_of = params;
-    std::vector<block> active((size_t)(blocks < AT_A_TIME ? blocks : AT_A_TIME));
+    cluster_blocks = cluster;
+    clusters.assign((size_t)(groups < most ? groups : most), ::cluster());
+    active.assign(clusters.size() * (size_t)cluster, block());
     int64_t next = 0;
-    for (size_t slot = 0; slot < active.size(); slot++)
-        active[slot] = open_block(next++, threads, shared, (int)slot);
-    for (bool upwards = true; !active.empty(); upwards = !upwards) {
-        bool any = false;
+    auto open = [&](size_t group) {
+        clusters[group] = ::cluster();
+        for (size_t slot = group * (size_t)cluster; slot < (group + 1) * (size_t)cluster; slot++)
+            active[slot] = open_block(next++, threads, shared, slot);
+    };
+    for (size_t group = 0; group < clusters.size(); group++)
+        open(group);
+    for (bool upwards = true, any = blocks > 0; any; upwards = !upwards) {
+        any = false;
         if (++turns_without_progress > 100000)
             give_up("no thread gets on: a barrier that not all reach, or a wait for what nobody does");
-        for (size_t slot = 0; slot < active.size(); slot++) {
-            block &b = active[slot];
+        for (block &b : active)
             for (int k = 0; k < threads; k++) {
                 thread &t = b.thread_of[(size_t)(upwards ? k : threads - 1 - k)];
                 t.of = &b;
                 if (!t.done)
                     resume(&t, (unsigned)blocks);
             }
-            if (b.running == 0 && next < blocks)
-                b = open_block(next++, threads, shared, (int)slot);
-            any = any || b.running > 0;
+        for (size_t group = 0; group < clusters.size(); group++) {
+            int running = 0;
+            for (size_t slot = group * (size_t)cluster; slot < (group + 1) * (size_t)cluster; slot++)
+                running += active[slot].running;
+            if (running == 0 && next < blocks) {
+                open(group);
+                running = threads;
+            }
+            any = any || running > 0;
         }
-        if (!any)
-            break;
     }
 }
 
 char *mhc__shared(void) {
-    uintptr_t at = (uintptr_t)now->of->shared_memory.data();
-    return (char *)((at + 127) / 128 * 128);
+    return shared_of(*now->of);
 }
 
 void mhc__sync_block(void) {
     block *b = now->of;
     meet(&b->arrived, &b->generation, b->threads);
+}
+
+/* Who comes last keeps what all of them show. */
+void mhc__sync_cluster(void) {
+    const size_t first = now->of->slot / (size_t)cluster_blocks * (size_t)cluster_blocks;
+    cluster &c = clusters[first / (size_t)cluster_blocks];
+    if (c.arrived + 1 == cluster_blocks * now->of->threads) {
+        c.shown.clear();
+        for (size_t k = 0; k < (size_t)cluster_blocks; k++) {
+            block &b = active[first + k];
+            c.shown.emplace_back(shared_of(b), b.shared_memory.data() + b.shared_memory.size());
+        }
+    }
+    meet(&c.arrived, &c.generation, cluster_blocks * now->of->threads);
+}
+
+float mhc__of_block(const float *own, int number) {
+    const size_t first = now->of->slot / (size_t)cluster_blocks * (size_t)cluster_blocks;
+    const cluster &c = clusters[first / (size_t)cluster_blocks];
+    block &b = active[first + (size_t)number];
+    const size_t at = (size_t)((const char *)own - mhc__shared());
+    float value;
+    if (number < 0 || number >= cluster_blocks || c.shown.empty() || at + sizeof value > c.shown[(size_t)number].size())
+        give_up("a read of another block's memory before the cluster has met, or outside it");
+    if (b.running < b.threads)
+        give_up("a read of the memory of a block that leaves the cluster");
+    memcpy(&value, c.shown[(size_t)number].data() + at, sizeof value);
+    if (memcmp(&value, shared_of(b) + at, sizeof value) != 0)
+        give_up("a read of another block's memory that has changed since the cluster met");
+    return value;
 }
 
 void mhc__sync_warp(void) {

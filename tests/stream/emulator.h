@@ -49,6 +49,8 @@ uint32_t mhc__bf16_pair(float low, float high);
 int mhc__atomic_add(int *counter, int value);
 void mhc__release_add(int *counter, int value);
 void mhc__acquire_wait(const int *counter, int value);
+void mhc__sync_cluster(void);
+float mhc__of_block(const float *own, int block);
 
 static inline uint4 mhc__load(const void *from) {
     uint4 value;
@@ -65,15 +67,30 @@ static inline void mhc__store(void *to, uint4 value) {
         __builtin_trap();
     memcpy(to, &value, sizeof value);
 }
-/* run(kernel, params) is called once by every thread. */
+/* run(kernel, params) is called once by every thread; `cluster` blocks that follow each other are a cluster. */
 void mhc__emulate(void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void), const void *params,
-                  int64_t blocks, int threads, size_t shared);
+                  int64_t blocks, int cluster, int threads, size_t shared);
 
 template <typename P>
 static mhc_status mhc__launch(void (*kernel)(P), int64_t blocks, int threads, size_t shared, void *, const P &params,
                               const char *, mhc_error *) {
     mhc__emulate([](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel,
-                 &params, blocks, threads, shared);
+                 &params, blocks, 1, threads, shared);
+    return MHC_OK;
+}
+
+/* One size, which divides little. */
+enum { MHC__CLUSTER_MOST = 3, MHC__CLUSTER_LEAST = 3 };
+
+template <typename P> static bool mhc__has_cluster(void (*)(P), int, int, size_t shared) {
+    return shared <= 227 * 1024;
+}
+
+template <typename P>
+static mhc_status mhc__launch_clusters(void (*kernel)(P), int64_t clusters, int blocks, int threads, size_t shared,
+                                       void *, const P &params, const char *, mhc_error *) {
+    mhc__emulate([](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel,
+                 &params, clusters * blocks, blocks, threads, shared);
     return MHC_OK;
 }
 

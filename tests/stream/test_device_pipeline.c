@@ -2,8 +2,8 @@
  * the oracle, and what its order promises: a seam has the bits of merge and pre, more tokens than groups in flight. */
 #include "stream/fixture.h"
 
-enum { SHAPES = 7 };
-static const int64_t SHAPE[SHAPES][2] = {{8, 1}, {8, 17}, {40, 64}, {72, 65}, {128, 5}, {136, 150}, {264, 3}};
+enum { SHAPES = 8 };
+static const int64_t SHAPE[SHAPES][2] = {{8, 1}, {8, 17}, {40, 64}, {72, 65}, {128, 5}, {136, 150}, {264, 3}, {8, 129}};
 static const char *const NAMES[] = {"paper", "deepseek-v4", "deepseek-v4.1", "megatron", "liger"};
 enum { NAMES_COUNT = sizeof NAMES / sizeof NAMES[0] };
 
@@ -92,6 +92,70 @@ static void seam_case(mhc_type type) {
     }
 }
 
+/* Rows begin..end of a site's pre or, with `after`, of the seam from it to that one, whose streams are then written. */
+static void forward_rows(site *s, site *after, int64_t begin, int64_t end) {
+    const int64_t n = s->spec.streams, channels = s->spec.channels, size = mhc_type_size(s->spec.type);
+    const int64_t saved = s->sizes.saved / s->tokens, row = begin * n * (n + 2);
+    site *to = after ? after : s;
+    mhc_context context = device_context(2);
+    mhc_site_params params = {to->fn, to->base, to->scale};
+    mhc_streams x = site_streams(s, s->x), out = site_streams(to, to->x);
+    mhc_rows z = site_rows(s, s->z), u = site_rows(to, to->u);
+    x.data = (char *)x.data + begin * n * channels * size;
+    out.data = (char *)out.data + begin * n * channels * size;
+    z.data = (char *)z.data + begin * channels * size;
+    u.data = (char *)u.data + begin * channels * size;
+    memset(to->workspace, 0xff, to->sizes.workspace);
+    if (after)
+        OK(mhc_seam_forward(&context, &s->spec, end - begin, x, z, s->coefficients + row, out, &params,
+                            to->coefficients + row, to->saved + begin * saved, u, to->workspace, to->sizes.workspace,
+                            error));
+    else
+        OK(mhc_pre_forward(&context, &s->spec, &params, end - begin, x, site_shifted(s) ? s->carried + row : NULL,
+                           s->coefficients + row, s->saved + begin * saved, u, s->workspace, s->sizes.workspace,
+                           error));
+}
+
+/* A token does not depend on how many there are: all of them at once, which on a GPU is a pipeline, and a few at a
+ * time, which are clusters there. */
+static void rows_case(mhc_type type) {
+    enum { TOKENS = 150, PARTS = 4 };
+    static const int64_t CUTS[2][PARTS + 1] = {{0, TOKENS, TOKENS, TOKENS, TOKENS}, {0, 1, 6, 22, TOKENS}};
+    for (int p = 0; p < NAMES_COUNT; p++) {
+        const int64_t channels[] = {520, 264, 40};
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, NAMES[p], 4, channels[p % 3], error));
+        spec.type = type;
+        site here[2], next[2];
+        for (int way = 0; way < 2; way++) {
+            here[way] = site_open(&spec, TOKENS, 3, 1.0f);
+            next[way] = site_open(&spec, TOKENS, 4, 1.0f);
+            poison(next[way].x, next[way].x_count);
+            site_narrow(&here[way]);
+            site_narrow(&next[way]);
+            for (int seam = 0; seam < 2; seam++)
+                for (int part = 0; part < PARTS; part++)
+                    forward_rows(&here[way], seam ? &next[way] : NULL, CUTS[way][part], CUTS[way][part + 1]);
+            site_widen(&here[way]);
+            site_widen(&next[way]);
+        }
+#define EQUAL(site, tensor, count) assert_memory_equal(site[0].tensor, site[1].tensor, (size_t)(count) * sizeof(float))
+        EQUAL(here, u, here[0].u_count);
+        EQUAL(here, coefficients, here[0].coefficients_count);
+        EQUAL(here, saved, here[0].sizes.saved);
+        EQUAL(next, x, next[0].x_count);
+        EQUAL(next, u, next[0].u_count);
+        EQUAL(next, coefficients, next[0].coefficients_count);
+        EQUAL(next, saved, next[0].sizes.saved);
+#undef EQUAL
+        assert_true(all_finite(next[1].u, next[1].u_count) && all_finite(next[1].x, next[1].x_count));
+        for (int way = 0; way < 2; way++) {
+            site_close(&here[way]);
+            site_close(&next[way]);
+        }
+    }
+}
+
 /* More groups than have a place for their sums at a time; nothing saved, no u. */
 static void long_case(mhc_type type) {
     mhc_spec spec;
@@ -112,28 +176,31 @@ static void long_case(mhc_type type) {
     site_close(&again);
 }
 
-/* Squares beyond the range of fp32, zeros, and a token that is no number, which spoils itself alone. */
+/* Squares beyond the range of fp32, zeros, and a token that is no number, which spoils itself alone. Few tokens and
+ * more than a cluster takes. */
 static void hostile_case(mhc_type type) {
-    mhc_spec spec;
-    OK(mhc_spec_preset(&spec, "paper", 4, 40, error));
-    spec.type = type;
-    site s = site_open(&spec, 9, 2, 1.0f);
     const float level[4] = {1e25f, 1e-25f, 0.0f, NAN};
-    for (int k = 0; k < 4; k++)
-        for (int64_t i = 0; i < 160; i++)
-            s.x[(2 * k) * 160 + i] *= level[k];
-    site_settle(&s);
-    site_oracle(&s);
-    forward(&s, false);
-    for (int64_t t = 0; t < 9; t++) {
-        if (t == 6) {
-            assert_true(isnan(s.u[t * 40]));
-            continue;
+    for (int64_t tokens = 9; tokens <= 139; tokens += 130) {
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, "paper", 4, 40, error));
+        spec.type = type;
+        site s = site_open(&spec, tokens, 2, 1.0f);
+        for (int k = 0; k < 4; k++)
+            for (int64_t i = 0; i < 160; i++)
+                s.x[(2 * k) * 160 + i] *= level[k];
+        site_settle(&s);
+        site_oracle(&s);
+        forward(&s, false);
+        for (int64_t t = 0; t < tokens; t++) {
+            if (t == 6) {
+                assert_true(isnan(s.u[t * 40]));
+                continue;
+            }
+            assert_close("hostile", "coefficients", s.coefficients + t * 24, s.coefficients_64 + t * 24, 24, 3e-6);
+            assert_close("hostile", "u", s.u + t * 40, s.u_64 + t * 40, 40, type == MHC_BF16 ? BF16_BOUND : 3e-6);
         }
-        assert_close("hostile", "coefficients", s.coefficients + t * 24, s.coefficients_64 + t * 24, 24, 3e-6);
-        assert_close("hostile", "u", s.u + t * 40, s.u_64 + t * 40, 40, type == MHC_BF16 ? BF16_BOUND : 3e-6);
+        site_close(&s);
     }
-    site_close(&s);
 }
 
 /* merge_backward is computed on the CPU, for its own sake tested elsewhere. */
@@ -309,13 +376,14 @@ FOR_EACH_TYPE(long_backward)
 FOR_EACH_TYPE(first)
 FOR_EACH_TYPE(seam)
 FOR_EACH_TYPE(long)
+FOR_EACH_TYPE(rows)
 FOR_EACH_TYPE(hostile)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_backward), cmocka_unit_test(test_long_backward), cmocka_unit_test(test_seam_backward),
         cmocka_unit_test(test_oracle),   cmocka_unit_test(test_first),         cmocka_unit_test(test_seam),
-        cmocka_unit_test(test_long),     cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_rows),     cmocka_unit_test(test_long),          cmocka_unit_test(test_hostile),
     };
     device_need();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,28 @@ MHC__DEVICE void mhc__acquire_wait(const int *counter, int value) {
     } while (seen < value);
 }
 
+/* Blocks of a cluster run at the same time and see each other's shared memory. All their threads meet here; what they
+ * wrote before, to any memory, all of them see afterwards. */
+MHC__DEVICE void mhc__sync_cluster(void) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("barrier.cluster.arrive.release;\n\tbarrier.cluster.wait.acquire;" ::: "memory");
+#else
+    __trap(); /* no host launches it there */
+#endif
+}
+
+/* What another block of the cluster, number `block` in it, has in the place of *own. It may neither write there nor
+ * leave before the cluster meets again. */
+MHC__DEVICE float mhc__of_block(const float *own, int block) {
+    float value = 0.0f;
+#if __CUDA_ARCH__ >= 900
+    asm volatile("{\n\t.reg .u32 at;\n\tmapa.shared::cluster.u32 at, %1, %2;\n\tld.shared::cluster.f32 %0, [at];\n\t}"
+                 : "=f"(value)
+                 : "r"((uint32_t)__cvta_generic_to_shared(own)), "r"(block));
+#endif
+    return value;
+}
+
 /* 16 bytes that are read once: they need not stay in a cache. */
 MHC__DEVICE uint4 mhc__load_once(const void *from) {
     return __ldcs((const uint4 *)from);
@@ -149,6 +171,52 @@ static mhc_status mhc__launch(void (*kernel)(P), int64_t blocks, int threads, si
     return mhc__cuda_status(cudaLaunchKernel((const void *)kernel, dim3((unsigned)blocks), dim3((unsigned)threads),
                                              arguments, shared, (mhc__queue)queue),
                             name, error);
+}
+
+/* Sizes of clusters to try, one half of the other. Every device with clusters has 8; 16 is asked for by name. */
+enum { MHC__CLUSTER_MOST = 16, MHC__CLUSTER_LEAST = 8 };
+
+static inline cudaLaunchConfig_t mhc__cluster_config(int64_t clusters, int blocks, int threads, size_t shared,
+                                                     void *queue, cudaLaunchAttribute *attribute) {
+    cudaLaunchConfig_t config = {};
+    attribute->id = cudaLaunchAttributeClusterDimension;
+    attribute->val.clusterDim.x = (unsigned)blocks;
+    attribute->val.clusterDim.y = attribute->val.clusterDim.z = 1;
+    config.gridDim = dim3((unsigned)(clusters * blocks));
+    config.blockDim = dim3((unsigned)threads);
+    config.dynamicSmemBytes = shared;
+    config.stream = (mhc__queue)queue;
+    config.attrs = attribute;
+    config.numAttrs = 1;
+    return config;
+}
+
+/* Whether the device runs clusters of so many blocks of this kernel. */
+template <typename P> static bool mhc__has_cluster(void (*kernel)(P), int blocks, int threads, size_t shared) {
+    int device = 0, has = 0, count = 0;
+    if (cudaGetDevice(&device) != cudaSuccess || shared > mhc__most_shared() ||
+        cudaDeviceGetAttribute(&has, cudaDevAttrClusterLaunch, device) != cudaSuccess || !has)
+        return false;
+    cudaLaunchAttribute attribute;
+    const cudaLaunchConfig_t config = mhc__cluster_config(1, blocks, threads, shared, NULL, &attribute);
+    const void *its = (const void *)kernel;
+    bool fits =
+        cudaFuncSetAttribute(its, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared) == cudaSuccess &&
+        (blocks <= 8 || cudaFuncSetAttribute(its, cudaFuncAttributeNonPortableClusterSizeAllowed, 1) == cudaSuccess) &&
+        cudaOccupancyMaxActiveClusters(&count, its, &config) == cudaSuccess && count > 0;
+    if (!fits)
+        cudaGetLastError(); /* it was a question */
+    return fits;
+}
+
+/* As mhc__launch, in clusters of blocks for which mhc__has_cluster. */
+template <typename P>
+static mhc_status mhc__launch_clusters(void (*kernel)(P), int64_t clusters, int blocks, int threads, size_t shared,
+                                       void *queue, const P &params, const char *name, mhc_error *error) {
+    cudaLaunchAttribute attribute;
+    const cudaLaunchConfig_t config = mhc__cluster_config(clusters, blocks, threads, shared, queue, &attribute);
+    void *arguments[] = {(void *)&params};
+    return mhc__cuda_status(cudaLaunchKernelExC(&config, (const void *)kernel, arguments), name, error);
 }
 
 /* Zeros `bytes` in the order of the queue. */

@@ -37,6 +37,10 @@ mhc_status mhc__cuda_constraint_back_run(const mhc__cuda_call *call, const float
 size_t mhc__cuda_pre_pipeline_workspace(const mhc__shape *shape, int64_t tokens);
 bool mhc__cuda_pre_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre);
 mhc_status mhc__cuda_pre_pipeline(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre);
+/* For what the pipeline takes, few tokens in one launch; false where it does nothing, else with a status. */
+size_t mhc__cuda_pre_few_workspace(int64_t tokens);
+bool mhc__cuda_pre_few(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre,
+                       mhc_status *status);
 
 /* The same for pre_back, or, with the merge below, whose dout is back->dx, for seam_back. */
 size_t mhc__cuda_pre_back_pipeline_workspace(const mhc__shape *shape, int64_t tokens);

@@ -19,12 +19,13 @@ MHC__DEVICE float mhc__rest(float value, float part) {
     return part - part == 0.0f ? value - part : 0.0f;
 }
 
-/* `parts` words of (low, high). */
-MHC__DEVICE void mhc__split(float low, float high, int parts, uint32_t *word) {
+/* `parts` words of (low, high). TAME: both are at most 2^126, and no rest needs to be looked at. */
+template <bool TAME = false> MHC__DEVICE void mhc__split(float low, float high, int parts, uint32_t *word) {
     for (int k = 0; k < parts; k++) {
         word[k] = mhc__bf16_pair(low, high);
-        low = mhc__rest(low, mhc__bits_value(word[k] << 16));
-        high = mhc__rest(high, mhc__bits_value(word[k] & 0xffff0000u));
+        const float part[2] = {mhc__bits_value(word[k] << 16), mhc__bits_value(word[k] & 0xffff0000u)};
+        low = TAME ? low - part[0] : mhc__rest(low, part[0]);
+        high = TAME ? high - part[1] : mhc__rest(high, part[1]);
     }
 }
 

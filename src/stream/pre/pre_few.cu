@@ -1,0 +1,241 @@
+/* Mapping and collapse, and the seam, of a few tokens, as in decoding: one launch, which needs nothing to be zero. For
+ * shapes that pre_pipeline.cu takes, with its bits; on devices that have clusters of blocks.
+ *
+ * A cluster takes 16 tokens, each of its blocks some slices of their channels: fn, 2.75 MB at 7,168 channels, comes in
+ * through as many processors. The blocks read each other's sums where they lie, in shared memory:
+ *
+ *     1   [X' = merge, written;] the sums of the block's slices                         all blocks
+ *     2   a token's sums over the slices, in order; r, mix, the weights of u            block t % blocks
+ *     3   u = sum_j pre_j X_j of the block's slices; beside it, res and all the rest    all; block t % blocks
+ *
+ * The times of its parts are estimated in docs/decisions/0040. */
+#define MHC__MOST_STREAMS 4
+#include "stream/cuda/arithmetic.h"
+
+#include "stream/pre/pre_stages.h"
+
+namespace {
+
+enum { WARPS = 8, THREADS = 32 * WARPS, MOST_TOKENS = 128 };
+
+struct params {
+    site_call of;
+    int blocks, own;  /* of a cluster; tokens of a cluster for which a block does the second step */
+    int slices, each; /* of a token; of a block */
+    bool has_last;    /* else there is no u, or it has been written in the first step */
+    float *weights;   /* of u: [tokens, N] */
+};
+
+/* Of a block. */
+struct memory {
+    float *step;           /* [each * STEPS, SUMS, ROWS]; then, in the place of its first step, those of a slice */
+    float *slice;          /* [own, slices, SUMS] */
+    float *sum;            /* [own, SUMS] */
+    double *square, *part; /* [own], [SQUARERS] */
+};
+
+MHC__SHARED_CODE inline int64_t step_floats(const params &p) {
+    return (int64_t)p.each * STEPS * SUMS * ROWS;
+}
+
+size_t shared_bytes(const params &p) {
+    return (size_t)(p.own + SQUARERS) * sizeof(double) +
+           (size_t)(step_floats(p) + (int64_t)p.own * (p.slices + 1) * SUMS) * sizeof(float);
+}
+
+MHC__DEVICE memory memory_of(const params &p) {
+    memory m;
+    m.square = (double *)mhc__shared();
+    m.part = m.square + p.own;
+    m.step = (float *)(m.part + SQUARERS);
+    m.slice = m.step + step_floats(p);
+    m.sum = m.slice + p.own * p.slices * SUMS;
+    return m;
+}
+
+/* fn of a step, this lane's. Of bf16 streams, which leave the registers for it, it is on its way before it is needed.
+ */
+struct fn_ahead {
+    mhc__eight<float> eight[N][TILES];
+};
+struct fn_later {
+    const site_call *of;
+    int64_t c;
+};
+template <typename E> struct fn_of { typedef fn_later type; };
+template <> struct fn_of<mhc__bf16> { typedef fn_ahead type; };
+
+MHC__DEVICE int fn_row(int tile) {
+    return tile * 8 + (int)threadIdx.x % 32 / 4;
+}
+
+MHC__DEVICE void begin_fn(const site_call &p, int64_t c, fn_ahead *fn) {
+    MHC__UNROLL
+    for (int j = 0; j < N; j++)
+        MHC__UNROLL
+    for (int tile = 0; tile < TILES; tile++)
+        fn->eight[j][tile] = fn_at(p, fn_row(tile), j, c);
+}
+MHC__DEVICE void begin_fn(const site_call &p, int64_t c, fn_later *fn) {
+    *fn = {&p, c};
+}
+
+MHC__DEVICE void fn_words(const fn_ahead &fn, int stream, int tile, uint32_t word[FN_PARTS][4]) {
+    fn_parts(fn.eight[stream][tile], word);
+}
+MHC__DEVICE void fn_words(const fn_later &fn, int stream, int tile, uint32_t word[FN_PARTS][4]) {
+    fn_parts(fn_at(*fn.of, fn_row(tile), stream, fn.c), word);
+}
+
+/* Eight columns of a token: those that a block has are numbered from 0 on, tokens of the cluster times eighths of its
+ * columns, which may end beyond the channels. */
+struct piece {
+    int64_t t, c;
+};
+
+MHC__DEVICE int pieces_of(const params &p, int64_t begin) {
+    return (int)mhc__min(ROWS, p.of.tokens - begin) * p.each * (SLICE / 8);
+}
+
+MHC__DEVICE piece piece_of(const params &p, int64_t begin, int rank, int at) {
+    const int across = p.each * (SLICE / 8);
+    return {begin + at / across, ((int64_t)rank * across + at % across) * 8};
+}
+
+template <typename E> MHC__DEVICE void merge_pieces(const params &p, int64_t begin, int rank) {
+    for (int at = (int)threadIdx.x; at < pieces_of(p, begin); at += THREADS) {
+        const piece own = piece_of(p, begin, rank, at);
+        float x[N][8];
+        if (own.c < p.of.channels)
+            streams_of<E, true>(p.of, own.t, own.c, x);
+    }
+}
+
+/* By all warps but the first. */
+template <typename E> MHC__DEVICE void collapse_pieces(const params &p, int64_t begin, int rank) {
+    for (int at = (int)threadIdx.x - 32; at < pieces_of(p, begin); at += THREADS - 32) {
+        const piece own = piece_of(p, begin, rank, at);
+        if (own.c < p.of.channels)
+            collapse_again<E>(p.of, own.t, own.c, p.weights + own.t * N);
+    }
+}
+
+/* A warp takes a step, and the sums of the four steps of a slice are added when all are there. */
+template <typename E, bool MERGES>
+MHC__DEVICE void sums_of_slices(const params &p, int64_t begin, int rank, const memory &m) {
+    const int lane = (int)threadIdx.x % 32, steps = p.each * STEPS;
+    const int64_t column = (int64_t)rank * steps * STEP + lane % 4 * 8;
+    int step = (int)threadIdx.x / 32;
+    typename fn_of<E>::type fn;
+    begin_fn(p.of, column + step * STEP, &fn);
+    if (MERGES) {
+        merge_pieces<E>(p, begin, rank);
+        mhc__sync_block();
+    }
+    MHC__ROLLED
+    for (; step < steps; step += WARPS) {
+        sums s;
+        clear(&s);
+        add_step<E, false>(p.of, begin + lane / 4, column + step * STEP, fn, &s);
+        begin_fn(p.of, step + WARPS < steps ? column + (step + WARPS) * STEP : p.of.channels, &fn);
+        leave(s, m.step + step * SUMS * ROWS, ROWS);
+    }
+    mhc__sync_block();
+    for (int at = (int)threadIdx.x; at < p.each * SUMS * ROWS; at += THREADS) {
+        float *of = m.step + at / (SUMS * ROWS) * STEPS * SUMS * ROWS + at % (SUMS * ROWS), sum = 0.0f;
+        for (int k = 0; k < STEPS; k++)
+            sum += of[k * SUMS * ROWS];
+        *of = sum;
+    }
+}
+
+/* From all blocks of the cluster: the sums of this block's tokens, token number own * rank + k of the cluster. */
+MHC__DEVICE void sums_of_tokens(const params &p, int64_t begin, int rank, const memory &m) {
+    for (int at = (int)threadIdx.x; at < p.own * p.slices * SUMS; at += THREADS) {
+        const int k = at % SUMS, slice = at / SUMS % p.slices, row = rank * p.own + at / SUMS / p.slices;
+        if (row < ROWS && begin + row < p.of.tokens)
+            m.slice[at] = mhc__of_block(m.step + (slice % p.each * STEPS * SUMS + k) * ROWS + row, slice / p.each);
+    }
+    mhc__sync_block();
+    for (int at = (int)threadIdx.x; at < p.own * SUMS; at += THREADS) {
+        const float *of = m.slice + at / SUMS * p.slices * SUMS + at % SUMS;
+        float sum = 0.0f;
+        for (int slice = 0; slice < p.slices; slice++)
+            sum += of[slice * SUMS];
+        m.sum[at] = sum;
+    }
+    mhc__sync_block();
+}
+
+/* pre, as it is among the coefficients. */
+MHC__DEVICE void weights_of(const site_call &p, const float mix[WIDTH], float weights[N]) {
+    float logits[MHC__LOGIT_FLOATS];
+    mhc__logits_lanes(&p.spec, &p.shape, 1, 1, mix, WIDTH, p.pre.params.scale, p.pre.params.base, logits, NULL);
+    mhc__gate_forward(&p.spec.pre, N, 1, logits, weights);
+}
+
+template <typename E, bool MERGES> MHC__KERNEL __launch_bounds__(THREADS, 1) pre_few(params p) {
+    const int rank = (int)blockIdx.x % p.blocks;
+    const int64_t begin = (int64_t)(blockIdx.x / p.blocks) * ROWS;
+    const memory m = memory_of(p);
+    sums_of_slices<E, MERGES>(p, begin, rank, m);
+    mhc__sync_cluster();
+    sums_of_tokens(p, begin, rank, m);
+    const int64_t first = begin + rank * p.own, end = mhc__min(p.of.tokens, mhc__min(first + p.own, begin + ROWS));
+    for (int64_t t = first; t < end; t++) {
+        double square = squares_of<E>(p.of, t, m.sum[(t - first) * SUMS + WIDTH], m.part);
+        if (threadIdx.x == 0)
+            m.square[t - first] = square;
+    }
+    mhc__sync_block();
+    const int64_t t = first + threadIdx.x;
+    float mix[WIDTH];
+    if (t < end) {
+        mix_of(p.of, t, m.sum + threadIdx.x * SUMS, 1, m.square[threadIdx.x], mix);
+        if (p.has_last)
+            weights_of(p.of, mix, p.weights + t * N);
+    }
+    mhc__sync_cluster();
+    if (t < end)
+        coefficients_of(p.of, t, mix);
+    else if (p.has_last && threadIdx.x >= 32)
+        collapse_pieces<E>(p, begin, rank);
+}
+
+params params_of(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre, int blocks) {
+    params p = {call_of(call, merge, pre), blocks, 0, 0, 0, false, (float *)call->workspace};
+    p.own = (int)mhc__blocks(mhc__min(ROWS, call->tokens), blocks);
+    p.slices = (int)mhc__blocks(p.of.channels, SLICE);
+    p.each = (int)mhc__blocks(p.slices, blocks);
+    p.has_last = pre->u.data && !p.of.early;
+    return p;
+}
+
+template <typename E, bool MERGES>
+bool run(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre, mhc_status *status) {
+    for (int blocks = MHC__CLUSTER_MOST; blocks >= MHC__CLUSTER_LEAST; blocks /= 2) {
+        const params p = params_of(call, merge, pre, blocks);
+        const size_t shared = shared_bytes(p);
+        if (!mhc__has_cluster(pre_few<E, MERGES>, blocks, THREADS, shared))
+            continue;
+        *status = mhc__launch_clusters(pre_few<E, MERGES>, mhc__blocks(call->tokens, ROWS), blocks, THREADS, shared,
+                                       call->queue, p, call->name, call->error);
+        return true;
+    }
+    return false;
+}
+
+} // namespace
+
+size_t mhc__cuda_pre_few_workspace(int64_t tokens) {
+    return tokens <= MOST_TOKENS ? (size_t)tokens * N * sizeof(float) : 0;
+}
+
+bool mhc__cuda_pre_few(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre,
+                       mhc_status *status) {
+    if (call->tokens > MOST_TOKENS)
+        return false;
+#define RUN(E) return merge ? run<E, true>(call, merge, pre, status) : run<E, false>(call, merge, pre, status)
+    MHC__BY_TYPE(call->shape->type, RUN);
+#undef RUN
+}
