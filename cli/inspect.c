@@ -13,14 +13,6 @@
 #include "report/table.h"
 #include "run_folder.h"
 
-static double from_half(uint16_t bits) {
-    int exponent = bits >> 10 & 31, fraction = bits & 1023;
-    double size = exponent == 31  ? (fraction ? NAN : INFINITY)
-                  : exponent == 0 ? ldexp(fraction, -24)
-                                  : ldexp(fraction + 1024, exponent - 25);
-    return bits & 0x8000 ? -size : size;
-}
-
 /* Copied out first: data of a foreign file need not be aligned. */
 #define ELEMENT(type)                                                                                                  \
     do {                                                                                                               \
@@ -39,7 +31,7 @@ static double element(const mhc__tensor *tensor, int64_t index) {
     case MHC__BF16:
     case MHC__F16:
         memcpy(&bits, (const char *)tensor->data + (size_t)index * sizeof bits, sizeof bits);
-        return tensor->dtype == MHC__F16 ? from_half(bits) : (double)mhc_bf16_value(bits);
+        return (double)(tensor->dtype == MHC__F16 ? mhc_fp16_value(bits) : mhc_bf16_value(bits));
     case MHC__I64:
         ELEMENT(int64_t);
     case MHC__I32:

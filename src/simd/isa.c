@@ -4,11 +4,22 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(MHC__HAVE_AVX2)
+#include <cpuid.h>
+#endif
 
 const char *mhc__isa_name(mhc__isa isa) {
     static const char *const NAMES[MHC__ISA_COUNT] = {"scalar", "neon", "avx2", "avx512"};
     return (unsigned)isa < MHC__ISA_COUNT ? NAMES[isa] : "unknown";
 }
+
+#if defined(MHC__HAVE_AVX2)
+/* By name clang 14 does not know it. */
+static int has_f16c(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) != 0;
+}
+#endif
 
 int mhc__isa_available(mhc__isa isa) {
     switch (isa) {
@@ -17,7 +28,7 @@ int mhc__isa_available(mhc__isa isa) {
 #if defined(MHC__HAVE_AVX2)
     case MHC__ISA_AVX2:
         __builtin_cpu_init();
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 #endif
 #if defined(MHC__HAVE_AVX512)
     case MHC__ISA_AVX512:

@@ -33,7 +33,10 @@
  *     mhc__vec_around_end()           after such stores: what was stored is there for other threads
  *     mhc__vec_load_some(p, count)    lanes from count on are 0, and nothing past them is read
  *     mhc__vec_store_some(p, v, count)
- *     ..._bf16                        those four for bf16: widened, which is exact, and rounded as mhc_bf16_of does
+ *     mhc__vec16_load(p), _store(p, h), _load_some(p, count), _store_some(p, h, count)
+ *                                     the same for an mhc__vec16, as many elements of 16 bits, p a uint16_t pointer
+ *     mhc__vec_from_bf16(h), mhc__vec_from_fp16(h)    widened, which is exact
+ *     mhc__vec_to_bf16(v), mhc__vec_to_fp16(v)        an mhc__vec16, rounded as mhc_bf16_of and mhc_fp16_of do
  *     mhc__vec_mul(a, b), mhc__vec_add(a, b), mhc__vec_fma(a, b, c)    a b + c, rounded once
  *     mhc__tree_sums(count, lanes, sums)
  *                                     sums[k] = tree over lanes[k][0..15]: halves are added until one is left; for any

@@ -8,6 +8,7 @@
 #define MHC__VEC 4
 
 typedef float32x4_t mhc__vec;
+typedef uint16x4_t mhc__vec16;
 
 MHC__INLINE mhc__vec mhc__vec_all(float x) {
     return vdupq_n_f32(x);
@@ -33,23 +34,38 @@ MHC__INLINE void mhc__vec_store_some(float *p, mhc__vec v, int count) {
     memcpy(p, lanes, (size_t)count * sizeof *lanes);
 }
 
-MHC__INLINE mhc__vec mhc__vec_load_bf16(const uint16_t *p) {
-    return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vld1_u16(p)), 16));
+MHC__INLINE mhc__vec16 mhc__vec16_load(const uint16_t *p) {
+    return vld1_u16(p);
 }
-MHC__INLINE void mhc__vec_store_bf16(uint16_t *p, mhc__vec v) {
-    uint32x4_t bits = vreinterpretq_u32_f32(v), even = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
-    bits = vshrq_n_u32(vaddq_u32(bits, vaddq_u32(vdupq_n_u32(0x7fff), even)), 16);
-    vst1_u16(p, vmovn_u32(vbslq_u32(vceqq_f32(v, v), bits, vdupq_n_u32(0x7fc0))));
+MHC__INLINE void mhc__vec16_store(uint16_t *p, mhc__vec16 h) {
+    vst1_u16(p, h);
 }
-MHC__INLINE mhc__vec mhc__vec_load_some_bf16(const uint16_t *p, int count) {
+MHC__INLINE mhc__vec16 mhc__vec16_load_some(const uint16_t *p, int count) {
     uint16_t lanes[MHC__VEC] = {0};
     memcpy(lanes, p, (size_t)count * sizeof *lanes);
-    return mhc__vec_load_bf16(lanes);
+    return vld1_u16(lanes);
 }
-MHC__INLINE void mhc__vec_store_some_bf16(uint16_t *p, mhc__vec v, int count) {
+MHC__INLINE void mhc__vec16_store_some(uint16_t *p, mhc__vec16 h, int count) {
     uint16_t lanes[MHC__VEC];
-    mhc__vec_store_bf16(lanes, v);
+    vst1_u16(lanes, h);
     memcpy(p, lanes, (size_t)count * sizeof *lanes);
+}
+
+MHC__INLINE mhc__vec mhc__vec_from_bf16(mhc__vec16 bf16) {
+    return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(bf16), 16));
+}
+MHC__INLINE mhc__vec16 mhc__vec_to_bf16(mhc__vec v) {
+    uint32x4_t bits = vreinterpretq_u32_f32(v), even = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
+    bits = vshrq_n_u32(vaddq_u32(bits, vaddq_u32(vdupq_n_u32(0x7fff), even)), 16);
+    return vmovn_u32(vbslq_u32(vceqq_f32(v, v), bits, vdupq_n_u32(0x7fc0)));
+}
+MHC__INLINE mhc__vec mhc__vec_from_fp16(mhc__vec16 fp16) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(fp16));
+}
+/* A NaN would keep its payload: it becomes the one that is converted to 0x7e00. */
+MHC__INLINE mhc__vec16 mhc__vec_to_fp16(mhc__vec v) {
+    v = vbslq_f32(vceqq_f32(v, v), v, vdupq_n_f32(__builtin_nanf("")));
+    return vreinterpret_u16_f16(vcvt_f16_f32(v));
 }
 
 MHC__INLINE mhc__vec mhc__vec_mul(mhc__vec a, mhc__vec b) {

@@ -5,6 +5,7 @@
 #define MHC__VEC 1
 
 typedef float mhc__vec;
+typedef uint16_t mhc__vec16;
 
 MHC__INLINE mhc__vec mhc__vec_all(float x) {
     return x;
@@ -27,18 +28,32 @@ MHC__INLINE void mhc__vec_store_some(float *p, mhc__vec v, int count) {
         *p = v;
 }
 
-MHC__INLINE mhc__vec mhc__vec_load_bf16(const uint16_t *p) {
-    return mhc_bf16_value(*p);
+MHC__INLINE mhc__vec16 mhc__vec16_load(const uint16_t *p) {
+    return *p;
 }
-MHC__INLINE void mhc__vec_store_bf16(uint16_t *p, mhc__vec v) {
-    *p = mhc_bf16_of(v);
+MHC__INLINE void mhc__vec16_store(uint16_t *p, mhc__vec16 h) {
+    *p = h;
 }
-MHC__INLINE mhc__vec mhc__vec_load_some_bf16(const uint16_t *p, int count) {
-    return count > 0 ? mhc_bf16_value(*p) : 0.0f;
+MHC__INLINE mhc__vec16 mhc__vec16_load_some(const uint16_t *p, int count) {
+    return count > 0 ? *p : 0;
 }
-MHC__INLINE void mhc__vec_store_some_bf16(uint16_t *p, mhc__vec v, int count) {
+MHC__INLINE void mhc__vec16_store_some(uint16_t *p, mhc__vec16 h, int count) {
     if (count > 0)
-        *p = mhc_bf16_of(v);
+        *p = h;
+}
+
+MHC__INLINE mhc__vec mhc__vec_from_bf16(mhc__vec16 bf16) {
+    return mhc_bf16_value(bf16);
+}
+MHC__INLINE mhc__vec16 mhc__vec_to_bf16(mhc__vec v) {
+    return mhc_bf16_of(v);
+}
+/* Out of line: inlined wherever an element is, they make the table of kernels almost twice as long. */
+static __attribute__((noinline, unused)) mhc__vec mhc__vec_from_fp16(mhc__vec16 fp16) {
+    return mhc_fp16_value(fp16);
+}
+static __attribute__((noinline, unused)) mhc__vec16 mhc__vec_to_fp16(mhc__vec v) {
+    return mhc_fp16_of(v);
 }
 
 MHC__INLINE mhc__vec mhc__vec_mul(mhc__vec a, mhc__vec b) {

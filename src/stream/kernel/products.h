@@ -87,7 +87,7 @@ MHC__INLINE void mhc__group_copy(const mhc__elem *x, mhc__piece piece, float *to
 MHC__INLINE mhc__group_x mhc__group_x_of(mhc__group *g, const mhc__products *p, int64_t from) {
     const mhc__elem *x = (const mhc__elem *)p->x + g->first * p->row_stride;
     mhc__piece piece = mhc__piece_at(p->step, p->count, from, g->count);
-#if !defined(MHC__TYPE_IS_BF16)
+#if defined(MHC__ELEM_IS_FLOAT)
     if (p->count % MHC__LANES == 0 && (piece.whole == g->count || p->step == p->count))
         return (mhc__group_x){x + piece.offset, p->row_stride};
 #endif
