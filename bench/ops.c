@@ -53,7 +53,7 @@ static int usage(FILE *file, const char *complaint, const char *found) {
         fprintf(file, "bench_ops: %s, found '%s'\n", complaint, found);
     fprintf(file,
             "bench_ops [--ops NAME,...] [--channels C,...] [--streams n,...] [--tokens T,...] [--threads N,...]\n"
-            "          [--types fp32,bf16] [--preset NAME] [--constraint NAME] [--rounds 7] [--milliseconds 5]\n"
+            "          [--types fp32,bf16,fp16] [--preset NAME] [--constraint NAME] [--rounds 7] [--milliseconds 5]\n"
             "          [--csv] [--all]\n"
             "  --types          of the elements of streams and rows; fp32 where it is not given\n"
             "  --milliseconds   the least that one sample lasts; a row is the median of --rounds samples\n"
@@ -94,10 +94,10 @@ static bool read_types(const char *text, list *out) {
     for (const char *at = text;;) {
         size_t length = strcspn(at, ",");
         int type = MHC_FP32;
-        while (type <= MHC_BF16 && (strlen(mhc__type_name((mhc_type)type)) != length ||
+        while (type <= MHC_FP16 && (strlen(mhc__type_name((mhc_type)type)) != length ||
                                     memcmp(mhc__type_name((mhc_type)type), at, length) != 0))
             type++;
-        if (type > MHC_BF16 || read.count == MOST)
+        if (type > MHC_FP16 || read.count == MOST)
             return false;
         read.values[read.count++] = type;
         at += length;

@@ -7,7 +7,8 @@
 #include "base/threads.h"
 
 const char *mhc__type_name(mhc_type type) {
-    return type == MHC_BF16 ? "bf16" : "fp32";
+    static const char *const NAMES[] = {"fp32", "bf16", "fp16"};
+    return NAMES[type];
 }
 
 static void copy_bytes(void *to, const void *from, size_t bytes) {
@@ -28,8 +29,10 @@ static mhc_status normal(const mhc__subject_memory *memory, mhc_type type, void 
     if (status != MHC_OK)
         return status;
     mhc__normal_fill(key, 0, deviation, drawn, first);
-    for (int64_t i = 0; i < first && type == MHC_BF16; i++) /* in place: the numbers before are used up */
-        memcpy((char *)drawn + 2 * i, &(uint16_t){mhc_bf16_of(drawn[i])}, 2);
+    for (int64_t i = 0; i < first && type != MHC_FP32; i++) { /* in place: the numbers before are used up */
+        uint16_t bits = type == MHC_FP16 ? mhc_fp16_of(drawn[i]) : mhc_bf16_of(drawn[i]);
+        memcpy((char *)drawn + 2 * i, &bits, 2);
+    }
     for (int64_t at = 0; at < count; at += first)
         memory->copy((char *)*out + at * size, drawn, (size_t)(mhc__min(first, count - at) * size));
     mhc__release(drawn);

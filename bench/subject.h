@@ -40,7 +40,7 @@ mhc_status mhc__subject_open(mhc__subject *subject, const mhc__subject_memory *m
                              mhc_error *error);
 void mhc__subject_close(mhc__subject *subject);
 
-/* "fp32", "bf16". */
+/* "fp32", "bf16", "fp16". */
 const char *mhc__type_name(mhc_type type);
 
 /* Logits of res for one token. */

@@ -48,7 +48,7 @@ endif()
 # Kernels are compiled for each of these instruction sets, from files named *.isa.c, and, from those named *.type.isa.c, for each
 # type of elements as well. flags_NAME are the compiler's.
 include(CheckCCompilerFlag)
-set(MHC_TYPES fp32 bf16)
+set(MHC_TYPES fp32 bf16 fp16)
 set(MHC_ISAS scalar)
 set(flags_scalar "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")

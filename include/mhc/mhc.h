@@ -32,8 +32,9 @@
  * one serves all sites. Between two sites, mhc_seam_forward and mhc_seam_backward do merge and pre in one pass. Where
  * X of every site is too much to keep, mhc_recompute makes it again from the z.
  *
- * Elements of streams and rows are floats, or, with spec.type = MHC_BF16, bf16: half the bytes to keep and to move.
- * Everything else, arithmetic included, is fp32 either way; mhc/type.h says how values are rounded.
+ * Elements of streams and rows are floats, or, with spec.type = MHC_BF16 or MHC_FP16, bf16 or fp16: half the bytes to
+ * keep and to move. Everything else, arithmetic included, is fp32 whatever they are; mhc/type.h says how values are
+ * rounded, and what becomes infinity in fp16.
  *
  * On a GPU the same calls take mhc_context_cuda, arrays of the device's and sizes.cuda_workspace bytes of workspace,
  * and return before their kernels have run. Sums over channels and tokens have another fixed order there: the same bits
@@ -47,7 +48,7 @@
  *   mhc/status.h    status codes and messages          mhc/site.h       pre and merge, forward and backward: the heart
  *   mhc/context.h   device and threads                 mhc/seam.h       merge and the next pre in one pass
  *   mhc/spec.h      conventions, presets               mhc/ends.h       expand and contract
- *   mhc/type.h      bf16, and how it is rounded        mhc/recompute.h  streams again in backward, to save memory
+ *   mhc/type.h      bf16, fp16, how values are rounded mhc/recompute.h  streams again in backward, to save memory
  *   mhc/constraint.h  the ladder of constraints on res, by itself
  *   mhc/oracle.h    all of it in fp64, as definition and test */
 #ifndef MHC_MHC_H

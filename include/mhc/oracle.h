@@ -3,8 +3,8 @@
  *
  * Arrays, all contiguous doubles owned by the caller: x, merged, d_merged, d_x [T, n, C]; z, u, d_u, d_z [T, C];
  * coefficients [T or 1, n (n + 2)] as in mhc/site.h; fn, base, scale as in mhc_site_params; carried, d_carried like
- * coefficients. spec->type is of no consequence here: widen what is bf16. Errors: as mhc_spec_check; MHC_OUT_OF_MEMORY
- * (the oracle allocates its scratch, and frees it). */
+ * coefficients. spec->type is of no consequence here: widen what has 16 bits. Errors: as mhc_spec_check;
+ * MHC_OUT_OF_MEMORY (the oracle allocates its scratch, and frees it). */
 #ifndef MHC_ORACLE_H
 #define MHC_ORACLE_H
 

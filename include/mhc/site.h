@@ -28,7 +28,7 @@ extern "C" {
 /* Streams of T tokens, of elements of spec->type: element (t, i, c) is number t * token_stride + i * stream_stride + c.
  * Strides count elements, not bytes. */
 typedef struct mhc_streams {
-    void *data; /* float *, or for bf16 an array of 16-bit patterns; aligned like those */
+    void *data; /* float *, or for bf16 and fp16 an array of 16-bit patterns; aligned like those */
     int64_t token_stride, stream_stride;
 } mhc_streams;
 
@@ -116,8 +116,9 @@ MHC_API mhc_status mhc_merge_backward(const mhc_context *context, const mhc_spec
  *   dout {NULL} dx holds what merge_backward wrote; pre_tj du_t and the mapping's share are added to it
  *   dout        what merge_backward was given, which left dx alone: dx is written whole here; dx may be dout
  *
- * In bf16 dx is rounded once where dout is given; without it twice, by merge_backward and here, where merge's share is
- * then rounded before the others are added: at most 2^-8 |merge's share| + 2^-8 |dx| off, element by element. */
+ * In bf16 and fp16 dx is rounded once where dout is given; without it twice, by merge_backward and here, where merge's
+ * share is then rounded before the others are added: at most e |merge's share| + e |dx| off, element by element, e being
+ * 2^-8 in bf16 and 2^-11 in fp16. */
 /* clang-format on */
 MHC_API mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
                                     int64_t tokens, mhc_streams x, const float *carried, const float *coefficients,

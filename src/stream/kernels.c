@@ -3,16 +3,18 @@
 /* The tables of one instruction set: over logits, and over streams of each type. */
 typedef struct tables {
     const mhc__logit_kernels *logits;
-    const mhc__stream_kernels *streams[MHC_BF16 + 1];
+    const mhc__stream_kernels *streams[MHC_FP16 + 1];
 } tables;
 
 #define DECLARE(isa)                                                                                                   \
     extern const mhc__logit_kernels mhc__logit_kernels_##isa;                                                          \
-    extern const mhc__stream_kernels mhc__stream_kernels_##isa##_fp32, mhc__stream_kernels_##isa##_bf16;
+    extern const mhc__stream_kernels mhc__stream_kernels_##isa##_fp32, mhc__stream_kernels_##isa##_bf16,               \
+        mhc__stream_kernels_##isa##_fp16;
 #define TABLES(isa)                                                                                                    \
     {                                                                                                                  \
         &mhc__logit_kernels_##isa, {                                                                                   \
-            [MHC_FP32] = &mhc__stream_kernels_##isa##_fp32, [MHC_BF16] = &mhc__stream_kernels_##isa##_bf16             \
+            [MHC_FP32] = &mhc__stream_kernels_##isa##_fp32, [MHC_BF16] = &mhc__stream_kernels_##isa##_bf16,            \
+            [MHC_FP16] = &mhc__stream_kernels_##isa##_fp16                                                             \
         }                                                                                                              \
     }
 

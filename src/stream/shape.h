@@ -102,7 +102,7 @@ static inline mhc_rows mhc__rows_from(mhc_rows view, mhc_type type, int64_t toke
 }
 
 /* An fp32 result of this many bytes will have left the caches when the next operation comes to its beginning. Written
- * around them, it needs not be read first. (Stores of half a register, as of bf16, have no way around.) */
+ * around them, it needs not be read first. (Stores of half a register, as of 16-bit types, have no way around.) */
 #define MHC__LARGE_BYTES ((int64_t)16 << 20)
 static inline bool mhc__is_large(const mhc__shape *s, int64_t tokens) {
     return s->type == MHC_FP32 && tokens >= MHC__LARGE_BYTES / (int64_t)sizeof(float) / s->n / s->channels;

@@ -229,7 +229,7 @@ static mhc_status check_ranges(const mhc_spec *spec, mhc_error *error) {
     MHC__TRY(in_range("contraction", (int)spec->contraction, 0, MHC_CONTRACT_CARRIED, error));
     MHC__TRY(in_range("start", (int)spec->start, 0, MHC_INIT_XAVIER, error));
     MHC__TRY(in_range("precision", (int)spec->precision, 0, MHC_PRECISION_BF16, error));
-    MHC__TRY(in_range("type", (int)spec->type, 0, MHC_BF16, error));
+    MHC__TRY(in_range("type", (int)spec->type, 0, MHC_FP16, error));
     MHC__TRY(finite_from("norm_eps", spec->norm_eps, 0.0f, error));
     MHC__TRY(finite_from("head_eps", spec->head_eps, 0.0f, error));
     MHC__TRY(finite_from("pre.multiplier", spec->pre.multiplier, any, error));

@@ -52,9 +52,9 @@ static inline void site_run(site *s, bool late) {
     take_half(s->d_scale, s->d_scale_count);
 }
 
-/* bound: in fp32, and of what bf16 does not round. */
+/* bound: in fp32, and of what a narrower type does not round. */
 static inline void site_compare(const site *s, const char *where, double bound) {
-    const double rounded = s->spec.type == MHC_BF16 ? BF16_BOUND : bound;
+    const double rounded = rounded_bound(s->spec.type, bound);
 #define CHECK(name, bound) assert_close(where, #name, s->name, s->name##_64, s->name##_count, bound);
     CHECK(coefficients, bound)
     CHECK(u, rounded)
@@ -72,7 +72,7 @@ static inline void site_compare(const site *s, const char *where, double bound) 
 static inline const char *site_name(const site *s, const char *name) {
     static char where[128];
     snprintf(where, sizeof where, "%s n=%d C=%lld T=%lld %s", name, s->spec.streams, (long long)s->spec.channels,
-             (long long)s->tokens, s->spec.type == MHC_BF16 ? "bf16" : "fp32");
+             (long long)s->tokens, type_name(s->spec.type));
     return where;
 }
 

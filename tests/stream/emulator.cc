@@ -285,6 +285,16 @@ uint32_t mhc__bf16_pair(float low, float high) {
     return b << 16 | a;
 }
 
+uint32_t mhc__fp16_pair(float low, float high) {
+    uint32_t a = low == low ? mhc_fp16_of(low) : 0x7fff, b = high == high ? mhc_fp16_of(high) : 0x7fff;
+    return b << 16 | a;
+}
+
+void mhc__fp16_values(uint32_t word, float *low, float *high) {
+    *low = mhc_fp16_value((uint16_t)word);
+    *high = mhc_fp16_value((uint16_t)(word >> 16));
+}
+
 int mhc__atomic_add(int *counter, int value) {
     int before = *counter;
     *counter += value;

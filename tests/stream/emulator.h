@@ -46,6 +46,8 @@ float mhc__shuffle_xor(float value, int mask);
 void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]);
 uint32_t mhc__transposed(uint32_t word);
 uint32_t mhc__bf16_pair(float low, float high);
+uint32_t mhc__fp16_pair(float low, float high);
+void mhc__fp16_values(uint32_t word, float *low, float *high);
 int mhc__atomic_add(int *counter, int value);
 void mhc__release_add(int *counter, int value);
 void mhc__acquire_wait(const int *counter, int value);

@@ -42,7 +42,7 @@ static void *drawn_as(mhc_type type, uint32_t index, int64_t count, float bound)
         return values;
     uint16_t *elements = reserve((size_t)count * sizeof *elements);
     for (int64_t i = 0; i < count; i++)
-        elements[i] = mhc_bf16_of(values[i]);
+        elements[i] = type == MHC_FP16 ? mhc_fp16_of(values[i]) : mhc_bf16_of(values[i]);
     free(values);
     return elements;
 }
@@ -154,18 +154,20 @@ static const struct {
                     {4, 131, 33}, {5, 7, 20},  {8, 24, 9},  {9, 5, 4}};
 
 static void presets(const mhc_context *context) {
+    enum { TYPES = MHC_FP16 + 1 };
+    static const char *const names[TYPES] = {"fp32", "bf16", "fp16"};
     const char *name;
     for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++)
-        for (int k = 0; k < 2 * SHAPES; k++) {
+        for (int k = 0; k < TYPES * SHAPES; k++) {
             mhc_spec spec;
             mhc_error error;
-            int64_t tokens = shapes[k / 2].tokens;
-            if (mhc_spec_preset(&spec, name, shapes[k / 2].streams, shapes[k / 2].channels, &error) != MHC_OK)
+            int64_t tokens = shapes[k / TYPES].tokens;
+            if (mhc_spec_preset(&spec, name, shapes[k / TYPES].streams, shapes[k / TYPES].channels, &error) != MHC_OK)
                 continue; /* a preset of fewer streams */
-            spec.type = k % 2 ? MHC_BF16 : MHC_FP32;
-            printf("%-16s %s n=%d C=%lld T=%lld  site %016llx  ends %016llx\n", name, k % 2 ? "bf16" : "fp32",
-                   spec.streams, (long long)spec.channels, (long long)tokens,
-                   (unsigned long long)site(context, &spec, tokens), (unsigned long long)ends(context, &spec, tokens));
+            spec.type = (mhc_type)(k % TYPES);
+            printf("%-16s %s n=%d C=%lld T=%lld  site %016llx  ends %016llx\n", name, names[spec.type], spec.streams,
+                   (long long)spec.channels, (long long)tokens, (unsigned long long)site(context, &spec, tokens),
+                   (unsigned long long)ends(context, &spec, tokens));
         }
 }
 

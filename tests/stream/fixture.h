@@ -1,7 +1,7 @@
 /* One site with random inputs and, from the same numbers, the fp64 oracle.
  *
- * Tensors are floats here for every type of elements. Where spec.type is MHC_BF16 those of streams and rows hold bf16
- * values, and the library is given the array name_16 beside them: site_narrow fills those arrays from the floats,
+ * Tensors are floats here for every type of elements. Where spec.type has 16 bits those of streams and rows hold values
+ * of that type, and the library is given the array name_16 beside them: site_narrow fills those arrays from the floats,
  * site_widen the floats from them. */
 #ifndef MHC_TESTS_STREAM_FIXTURE_H
 #define MHC_TESTS_STREAM_FIXTURE_H
@@ -39,6 +39,7 @@
         (void)state;                                                                                                   \
         name##_case(MHC_FP32);                                                                                         \
         name##_case(MHC_BF16);                                                                                         \
+        name##_case(MHC_FP16);                                                                                         \
     }
 
 /* Specs that no preset is: number `bits` of them. */
@@ -122,16 +123,36 @@ static inline void widen(const float *from, double *to, int64_t count) {
         to[i] = (double)from[i];
 }
 
+static inline const char *type_name(mhc_type type) {
+    return type == MHC_FP16 ? "fp16" : type == MHC_BF16 ? "bf16" : "fp32";
+}
+
 /* Element i of an array of that type. */
 static inline float element(mhc_type type, const void *array, int64_t i) {
-    return type == MHC_BF16 ? mhc_bf16_value(((const uint16_t *)array)[i]) : ((const float *)array)[i];
+    if (type == MHC_FP32)
+        return ((const float *)array)[i];
+    uint16_t bits = ((const uint16_t *)array)[i];
+    return type == MHC_FP16 ? mhc_fp16_value(bits) : mhc_bf16_value(bits);
 }
 
 static inline void set_element(mhc_type type, void *array, int64_t i, float value) {
-    if (type == MHC_BF16)
-        ((uint16_t *)array)[i] = mhc_bf16_of(value);
-    else
+    if (type == MHC_FP32)
         ((float *)array)[i] = value;
+    else
+        ((uint16_t *)array)[i] = type == MHC_FP16 ? mhc_fp16_of(value) : mhc_bf16_of(value);
+}
+
+/* What an element of that type holds when the value is stored there. */
+static inline float rounded_to(mhc_type type, float value) {
+    float place;
+    set_element(type, &place, 0, value);
+    return element(type, &place, 0);
+}
+
+/* The factor, or the nearest that leaves numbers of unit size within the type: fp16 ends at 65504, and has fewer digits
+ * below 2^-14. */
+static inline float factor_of(mhc_type type, float factor) {
+    return type == MHC_FP16 && factor > 0.0f ? fminf(fmaxf(factor, 1e-4f), 1e3f) : factor;
 }
 
 /* In fp32 there is nothing to do: the arrays are the floats themselves. */
@@ -140,7 +161,7 @@ static inline void site_narrow(site *s) {
         return;
 #define NARROW(name)                                                                                                   \
     for (int64_t i = 0; i < s->name##_count; i++)                                                                      \
-        s->name##_16[i] = mhc_bf16_of(s->name[i]);
+        set_element(s->spec.type, s->name##_16, i, s->name[i]);
     SITE_ELEMENTS(NARROW)
 #undef NARROW
 }
@@ -150,7 +171,7 @@ static inline void site_widen(site *s) {
         return;
 #define WIDEN(name)                                                                                                    \
     for (int64_t i = 0; i < s->name##_count; i++)                                                                      \
-        s->name[i] = mhc_bf16_value(s->name##_16[i]);
+        s->name[i] = element(s->spec.type, s->name##_16, i);
     SITE_ELEMENTS(WIDEN)
 #undef WIDEN
 }
@@ -305,8 +326,11 @@ static inline void site_oracle(site *s) {
                                 site_shifted(s) ? s->d_carried_64 : NULL, &gradients, error));
 }
 
-/* What rounding alone does to a tensor of bf16 is at most 2^-8 of it. */
-#define BF16_BOUND 4e-3
+/* Of the distance below, for tensors of streams and rows: in fp32 the caller's; else what rounding alone does, at most
+ * 2^-8 of a tensor of bf16, 2^-11 of one of fp16. */
+static inline double rounded_bound(mhc_type type, double fp32) {
+    return type == MHC_FP16 ? 5e-4 : type == MHC_BF16 ? 4e-3 : fp32;
+}
 
 /* |got - want| / |want|, L2; the absolute error where want is zero. */
 static inline double distance(const float *got, const double *want, int64_t count) {
@@ -328,6 +352,14 @@ static inline void assert_close(const char *where, const char *name, const float
 static inline bool all_finite(const float *values, int64_t count) {
     for (int64_t i = 0; i < count; i++)
         if (!isfinite(values[i]))
+            return false;
+    return true;
+}
+
+/* Gradients of finite streams. Those of fp16 may be infinite: through a norm they are as large as X is small. */
+static inline bool good_gradients(mhc_type type, const float *values, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        if (isnan(values[i]) || (isinf(values[i]) && type != MHC_FP16))
             return false;
     return true;
 }

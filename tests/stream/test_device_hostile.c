@@ -7,8 +7,9 @@ static bool outputs_finite(const site *s) {
 }
 
 static bool gradients_finite(const site *s) {
-    return all_finite(s->d_x, s->d_x_count) && all_finite(s->d_z, s->d_z_count) && all_finite(s->d_fn, s->d_fn_count) &&
-           all_finite(s->d_base, s->d_base_count) && all_finite(s->d_scale, s->d_scale_count);
+    return good_gradients(s->spec.type, s->d_x, s->d_x_count) && good_gradients(s->spec.type, s->d_z, s->d_z_count) &&
+           all_finite(s->d_fn, s->d_fn_count) && all_finite(s->d_base, s->d_base_count) &&
+           all_finite(s->d_scale, s->d_scale_count);
 }
 
 typedef enum kind { LOGITS_1E4, ZERO_STREAMS, ONE_ZERO_STREAM, TINY, DENORMAL, LARGE, KINDS } kind;
@@ -17,11 +18,11 @@ static const char *const kind_names[KINDS] = {"logits of 1e4",    "zero streams"
 
 static void apply(site *s, kind what) {
     const int64_t n = s->spec.streams, c = s->spec.channels;
-    const float factors[KINDS] = {1.0f, 0.0f, 1.0f, 1e-22f, 1e-41f, 1e15f};
+    const float large = factor_of(s->spec.type, 1e4f), factors[KINDS] = {1.0f, 0.0f, 1.0f, 1e-22f, 1e-41f, 1e15f};
     for (int64_t i = 0; i < s->base_count && what == LOGITS_1E4; i++)
-        s->base[i] = (i * 7) % 3 == 0 ? 1e4f : (i * 7) % 3 == 1 ? -1e4f : 0.0f;
+        s->base[i] = (i * 7) % 3 == 0 ? large : (i * 7) % 3 == 1 ? -large : 0.0f;
     for (int64_t i = 0; i < s->x_count; i++)
-        s->x[i] *= what == ONE_ZERO_STREAM && i % (n * c) < c ? 0.0f : factors[what];
+        s->x[i] *= what == ONE_ZERO_STREAM && i % (n * c) < c ? 0.0f : factor_of(s->spec.type, factors[what]);
 }
 
 static void finite_case(mhc_type type) {
@@ -54,7 +55,7 @@ static void norm_range_case(mhc_type type) {
         spec.type = type;
         site s = site_open(&spec, 5, 3, 1.0f);
         for (int64_t i = 0; i < s.x_count; i++)
-            s.x[i] *= i / (19 * spec.streams) == 2 ? 1.0f : sizes[k]; /* one row is an ordinary one */
+            s.x[i] *= i / (19 * spec.streams) == 2 ? 1.0f : factor_of(type, sizes[k]); /* one row is an ordinary one */
         site_settle(&s);
         site_oracle(&s);
         site_forward(&s, 1);

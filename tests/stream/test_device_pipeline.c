@@ -38,7 +38,7 @@ static void oracle_case(mhc_type type) {
             snprintf(where, sizeof where, "%s C = %lld T = %lld", NAMES[p], (long long)SHAPE[k][0],
                      (long long)SHAPE[k][1]);
             assert_close(where, "coefficients", s.coefficients, s.coefficients_64, s.coefficients_count, 3e-6);
-            assert_close(where, "u", s.u, s.u_64, s.u_count, type == MHC_BF16 ? BF16_BOUND : 3e-6);
+            assert_close(where, "u", s.u, s.u_64, s.u_count, rounded_bound(type, 3e-6));
             assert_true(all_finite(s.saved, s.sizes.saved));
             site_close(&s);
         }
@@ -170,7 +170,7 @@ static void long_case(mhc_type type) {
     OK(mhc_pre_forward(&context, &spec, &params, tokens, site_streams(&again, again.x), NULL, again.coefficients, NULL,
                        (mhc_rows){0}, again.workspace, again.sizes.workspace, error));
     assert_close("long", "coefficients", s.coefficients, s.coefficients_64, s.coefficients_count, 3e-6);
-    assert_close("long", "u", s.u, s.u_64, s.u_count, type == MHC_BF16 ? BF16_BOUND : 3e-6);
+    assert_close("long", "u", s.u, s.u_64, s.u_count, rounded_bound(type, 3e-6));
     assert_memory_equal(s.coefficients, again.coefficients, (size_t)s.coefficients_count * sizeof(float));
     site_close(&s);
     site_close(&again);
@@ -187,7 +187,7 @@ static void hostile_case(mhc_type type) {
         site s = site_open(&spec, tokens, 2, 1.0f);
         for (int k = 0; k < 4; k++)
             for (int64_t i = 0; i < 160; i++)
-                s.x[(2 * k) * 160 + i] *= level[k];
+                s.x[(2 * k) * 160 + i] *= factor_of(type, level[k]);
         site_settle(&s);
         site_oracle(&s);
         forward(&s, false);
@@ -197,7 +197,7 @@ static void hostile_case(mhc_type type) {
                 continue;
             }
             assert_close("hostile", "coefficients", s.coefficients + t * 24, s.coefficients_64 + t * 24, 24, 3e-6);
-            assert_close("hostile", "u", s.u + t * 40, s.u_64 + t * 40, 40, type == MHC_BF16 ? BF16_BOUND : 3e-6);
+            assert_close("hostile", "u", s.u + t * 40, s.u_64 + t * 40, 40, rounded_bound(type, 3e-6));
         }
         site_close(&s);
     }
@@ -228,7 +228,7 @@ static void backward(site *s, bool late) {
 
 /* sums: the bound of sums over all tokens, which cancel more in some constraints. */
 static void compare_backward(site *s, const char *where, double sums) {
-    double bound = s->spec.type == MHC_BF16 ? BF16_BOUND : 3e-6;
+    double bound = rounded_bound(s->spec.type, 3e-6);
     assert_close(where, "d_x", s->d_x, s->d_x_64, s->d_x_count, bound);
     assert_close(where, "d_fn", s->d_fn, s->d_fn_64, s->d_fn_count, sums);
     assert_close(where, "d_base", s->d_base, s->d_base_64, s->d_base_count, sums);

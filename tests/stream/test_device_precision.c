@@ -50,8 +50,8 @@ static void compare_tf32(const site *s, const double *want, double bf16x2) {
             mix[t * FN + k] = (float)row[k];
     }
     errors(mix, want, s->tokens * FN, &rms, &largest);
-    printf("%s streams, tf32   products: rms %.1e, largest %.1e (computed here)\n",
-           s->spec.type == MHC_BF16 ? "bf16" : "fp32", rms, largest);
+    printf("%s streams, tf32   products: rms %.1e, largest %.1e (computed here)\n", type_name(s->spec.type), rms,
+           largest);
     assert_true(rms > 10.0 * bf16x2 && rms < 1e-3);
     device_free(mix);
 }
@@ -78,8 +78,7 @@ static void precision_case(mhc_type type) {
             memcpy(mix + t * FN, s.saved + t * (s.sizes.saved / TOKENS), FN * sizeof(float));
         double rms, largest;
         errors(mix, want, TOKENS * FN, &rms, &largest);
-        printf("%s streams, %-6s products: rms %.1e, largest %.1e\n", type == MHC_BF16 ? "bf16" : "fp32", names[mode],
-               rms, largest);
+        printf("%s streams, %-6s products: rms %.1e, largest %.1e\n", type_name(type), names[mode], rms, largest);
         assert_true(rms <= (device_is_cpu() ? most[0] : most[mode]));
         assert_true(device_is_cpu() || rms >= least[mode]);
         device_free(want);

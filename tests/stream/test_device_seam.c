@@ -222,7 +222,7 @@ static void contraction(const mhc_spec *spec, int64_t tokens, const char *where)
     float *saved = some(sizes.saved, sizeof(float)), *kept = some(s.u_count, sizeof(float));
     void *workspace = some((int64_t)bytes, 1);
     mhc_head_params params = {h.fn, h.base, h.scale}, gradients = {h.d_fn, h.d_base, h.d_scale};
-    const double rounded = spec->type == MHC_BF16 ? BF16_BOUND : 3e-6;
+    const double rounded = rounded_bound(spec->type, 3e-6);
     poison_outputs(&s);
     memset(workspace, 0xff, bytes);
     for (int64_t row = 0; row < s.d_carried_count; row += spec->streams * (spec->streams + 2))

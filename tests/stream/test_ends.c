@@ -21,7 +21,7 @@ static void expand_case(mhc_type type) {
     for (int i = 0; i < T * C; i++) {
         int at = i / C * N * C + i % C;
         float want = element(type, out, at) + element(type, out, at + C) + element(type, out, at + 2 * C);
-        assert_true(element(type, dx, i) == (type == MHC_BF16 ? mhc_bf16_value(mhc_bf16_of(want)) : want));
+        assert_true(element(type, dx, i) == rounded_to(type, want));
     }
     OK(mhc_expand_forward(&context, &spec, 0, (mhc_rows){NULL, 0}, (mhc_streams){NULL, 0, 0}, error));
     free(x), free(out), free(dx);
@@ -65,8 +65,8 @@ static void contraction(mhc_type type, mhc_contraction kind, int n, int64_t chan
     OK(mhc_oracle_contract_forward(&spec, &params, tokens, s.x_64, s.carried_64, s.u_64, error));
     OK(mhc_oracle_contract_backward(&spec, &params, tokens, s.x_64, s.carried_64, s.d_u_64, s.d_x_64, s.d_carried_64,
                                     &gradients, error));
-    assert_close(preset, "y", s.u, s.u_64, s.u_count, type == MHC_BF16 ? BF16_BOUND : 1e-6);
-    assert_close(preset, "dx", dx[1], s.d_x_64, s.x_count, type == MHC_BF16 ? BF16_BOUND : 3e-6);
+    assert_close(preset, "y", s.u, s.u_64, s.u_count, rounded_bound(type, 1e-6));
+    assert_close(preset, "dx", dx[1], s.d_x_64, s.x_count, rounded_bound(type, 3e-6));
     if (kind == MHC_CONTRACT_HEAD && tokens > 0) {
         assert_close(preset, "d_fn", d_fn[1], d_fn_64, head, 3e-6);
         assert_close(preset, "d_base", d_base[1], d_base_64, n, 3e-6);

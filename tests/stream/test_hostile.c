@@ -7,8 +7,9 @@ static bool outputs_finite(const site *s) {
 }
 
 static void expect_finite_gradients(const site *s, const char *name, const char *what) {
-    if (!all_finite(s->d_x, s->d_x_count) || !all_finite(s->d_z, s->d_z_count) || !all_finite(s->d_fn, s->d_fn_count) ||
-        !all_finite(s->d_base, s->d_base_count) || !all_finite(s->d_scale, s->d_scale_count))
+    if (!good_gradients(s->spec.type, s->d_x, s->d_x_count) || !good_gradients(s->spec.type, s->d_z, s->d_z_count) ||
+        !all_finite(s->d_fn, s->d_fn_count) || !all_finite(s->d_base, s->d_base_count) ||
+        !all_finite(s->d_scale, s->d_scale_count))
         fail_msg("%s, %s: forward is finite, backward is not", name, what);
 }
 
@@ -30,14 +31,15 @@ static const char *const kind_names[KINDS] = {
 
 static void apply(site *s, kind what) {
     int64_t n = s->spec.streams, c = s->spec.channels;
+    const float large = factor_of(s->spec.type, 1e4f);
     switch (what) {
     case LOGITS_1E4:
         for (int64_t i = 0; i < s->base_count; i++)
-            s->base[i] = (i * 7) % 3 == 0 ? 1e4f : (i * 7) % 3 == 1 ? -1e4f : 0.0f;
+            s->base[i] = (i * 7) % 3 == 0 ? large : (i * 7) % 3 == 1 ? -large : 0.0f;
         break;
     case ONE_ROW_LOW:
         for (int64_t i = s->base_count > n ? s->base_count - n : 0; i < s->base_count; i++)
-            s->base[i] = -1e4f;
+            s->base[i] = -large;
         break;
     case ZERO_STREAMS:
         memset(s->x, 0, (size_t)s->x_count * sizeof(float));
@@ -50,7 +52,7 @@ static void apply(site *s, kind what) {
     case DENORMAL:
     case LARGE:
         for (int64_t i = 0; i < s->x_count; i++)
-            s->x[i] *= what == TINY ? 1e-22f : what == DENORMAL ? 1e-41f : 1e15f;
+            s->x[i] *= factor_of(s->spec.type, what == TINY ? 1e-22f : what == DENORMAL ? 1e-41f : 1e15f);
         break;
     case EQUAL_STREAMS:
         for (int64_t i = 0; i < s->x_count; i++)
@@ -141,7 +143,7 @@ static void norm_range_case(mhc_type type) {
         spec.type = type;
         site s = site_open(&spec, 5, 3, 1.0f);
         for (int64_t i = 0; i < s.x_count; i++)
-            s.x[i] *= sizes[k];
+            s.x[i] *= factor_of(type, sizes[k]);
         site_settle(&s);
         site_oracle(&s);
         site_forward(&s, 1);

@@ -17,8 +17,10 @@ static void test_names(void **state) {
         OK(mhc_spec_preset(&spec, name, strcmp(name, "residual") == 0 ? 1 : 4, 8, error));
         OK(mhc_spec_check(&spec, error));
         assert_int_equal(spec.type, MHC_FP32);
-        spec.type = MHC_BF16;
-        OK(mhc_spec_check(&spec, error));
+        for (int type = MHC_FP32; type <= MHC_FP16; type++) {
+            spec.type = (mhc_type)type;
+            OK(mhc_spec_check(&spec, error));
+        }
     }
     assert_int_equal(count, 14);
     assert_null(mhc_spec_preset_name(-1));
@@ -52,7 +54,7 @@ static void test_checks(void **state) {
     BAD(spec.sinkhorn.eps = INFINITY, "spec.sinkhorn.eps")
     BAD(spec.constraint = (mhc_constraint_kind)-1, "spec.constraint: -1")
     BAD(spec.start = MHC_INIT_2I_J, "spec.start")
-    BAD(spec.type = (mhc_type)2, "spec.type: 2 is not in 0..1")
+    BAD(spec.type = (mhc_type)3, "spec.type: 3 is not in 0..2")
     BAD(spec.finish = (mhc_finish)3, "spec.finish: 3 is not in 0..2")
     BAD(spec.leak = 1.5f, "spec.leak: expected a share of at most 1")
     BAD(spec.leak = NAN, "spec.leak: expected a finite number")

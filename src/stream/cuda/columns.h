@@ -56,6 +56,10 @@ template <int COUNT, typename E> MHC__DEVICE void mhc__copy(const E *from, E *to
             RUN(mhc__bf16, mhc__pack<mhc__bf16>::COUNT);                                                               \
         } else if ((type) == MHC_BF16) {                                                                               \
             RUN(mhc__bf16, 1);                                                                                         \
+        } else if ((type) == MHC_FP16 && (packed)) {                                                                   \
+            RUN(mhc__fp16, mhc__pack<mhc__fp16>::COUNT);                                                               \
+        } else if ((type) == MHC_FP16) {                                                                               \
+            RUN(mhc__fp16, 1);                                                                                         \
         } else if (packed) {                                                                                           \
             RUN(float, mhc__pack<float>::COUNT);                                                                       \
         } else {                                                                                                       \

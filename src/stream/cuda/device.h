@@ -64,6 +64,18 @@ MHC__DEVICE uint32_t mhc__bf16_pair(float low, float high) {
     return word;
 }
 
+/* The same of fp16, and back. */
+MHC__DEVICE uint32_t mhc__fp16_pair(float low, float high) {
+    uint32_t word;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+    return word;
+}
+MHC__DEVICE void mhc__fp16_values(uint32_t word, float *low, float *high) {
+    asm("{.reg .b16 a, b; mov.b32 {a, b}, %2; cvt.f32.f16 %0, a; cvt.f32.f16 %1, b;}"
+        : "=f"(*low), "=f"(*high)
+        : "r"(word));
+}
+
 /* Device-wide: the value before. */
 MHC__DEVICE int mhc__atomic_add(int *counter, int value) {
     return atomicAdd(counter, value);

@@ -11,6 +11,10 @@ struct mhc__bf16 {
     uint16_t bits;
 };
 
+struct mhc__fp16 {
+    uint16_t bits;
+};
+
 MHC__DEVICE float mhc__bits_value(uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);
@@ -23,26 +27,55 @@ MHC__DEVICE uint32_t mhc__value_bits(float value) {
     return bits;
 }
 
+/* Types of 16 bits: two elements in a word, the first in the lower half. */
+MHC__DEVICE void mhc__word_values(uint32_t word, float *low, float *high, const mhc__bf16 *) {
+    *low = mhc__bits_value(word << 16);
+    *high = mhc__bits_value(word & 0xffff0000u);
+}
+
+MHC__DEVICE void mhc__word_values(uint32_t word, float *low, float *high, const mhc__fp16 *) {
+    mhc__fp16_values(word, low, high);
+}
+
+MHC__DEVICE uint32_t mhc__pair(float low, float high, const mhc__bf16 *) {
+    return mhc__bf16_pair(low, high);
+}
+
+MHC__DEVICE uint32_t mhc__pair(float low, float high, const mhc__fp16 *) {
+    return mhc__fp16_pair(low, high);
+}
+
+MHC__DEVICE constexpr uint32_t mhc__nan_bits(const mhc__bf16 *) {
+    return 0x7fc0;
+}
+
+MHC__DEVICE constexpr uint32_t mhc__nan_bits(const mhc__fp16 *) {
+    return 0x7e00;
+}
+
+/* As mhc_bf16_of and mhc_fp16_of, NaN included. */
+template <typename E> MHC__DEVICE uint32_t mhc__word(float low, float high, const E *type) {
+    const uint32_t word = mhc__pair(low, high, type), nan = mhc__nan_bits(type);
+    const uint32_t half = low == low ? word : (word & 0xffff0000u) | nan;
+    return high == high ? half : (half & 0xffffu) | nan << 16;
+}
+
 MHC__DEVICE float mhc__value(float e) {
     return e;
 }
 
-MHC__DEVICE float mhc__value(mhc__bf16 e) {
-    return mhc__bits_value((uint32_t)e.bits << 16);
-}
-
-/* As mhc_bf16_of, NaN included. */
-MHC__DEVICE uint32_t mhc__bf16_bits(float value) {
-    uint32_t bits = mhc__value_bits(value);
-    return (bits & 0x7fffffffu) > 0x7f800000u ? 0x7fc0u : (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+template <typename E> MHC__DEVICE float mhc__value(E e) {
+    float value, none;
+    mhc__word_values(e.bits, &value, &none, (const E *)0);
+    return value;
 }
 
 MHC__DEVICE void mhc__round(float value, float *e) {
     *e = value;
 }
 
-MHC__DEVICE void mhc__round(float value, mhc__bf16 *e) {
-    e->bits = (uint16_t)mhc__bf16_bits(value);
+template <typename E> MHC__DEVICE void mhc__round(float value, E *e) {
+    e->bits = (uint16_t)mhc__word(value, 0.0f, e);
 }
 
 /* Elements in 16 bytes. */
@@ -57,25 +90,20 @@ MHC__DEVICE void mhc__unpack(uint4 raw, float v[4], const float *) {
     v[3] = mhc__bits_value(raw.w);
 }
 
-MHC__DEVICE void mhc__unpack(uint4 raw, float v[8], const mhc__bf16 *) {
+template <typename E> MHC__DEVICE void mhc__unpack(uint4 raw, float v[8], const E *type) {
     const uint32_t word[4] = {raw.x, raw.y, raw.z, raw.w};
-    for (int k = 0; k < 4; k++) {
-        v[2 * k] = mhc__bits_value(word[k] << 16);
-        v[2 * k + 1] = mhc__bits_value(word[k] & 0xffff0000u);
-    }
+    for (int k = 0; k < 4; k++)
+        mhc__word_values(word[k], v + 2 * k, v + 2 * k + 1, type);
 }
 
 MHC__DEVICE uint4 mhc__packed(const float v[4], const float *) {
     return make_uint4(mhc__value_bits(v[0]), mhc__value_bits(v[1]), mhc__value_bits(v[2]), mhc__value_bits(v[3]));
 }
 
-MHC__DEVICE uint4 mhc__packed(const float v[8], const mhc__bf16 *) {
+template <typename E> MHC__DEVICE uint4 mhc__packed(const float v[8], const E *type) {
     uint32_t word[4];
-    for (int k = 0; k < 4; k++) {
-        word[k] = mhc__bf16_pair(v[2 * k], v[2 * k + 1]);
-        word[k] = v[2 * k] == v[2 * k] ? word[k] : (word[k] & 0xffff0000u) | 0x7fc0u;
-        word[k] = v[2 * k + 1] == v[2 * k + 1] ? word[k] : (word[k] & 0xffffu) | 0x7fc00000u;
-    }
+    for (int k = 0; k < 4; k++)
+        word[k] = mhc__word(v[2 * k], v[2 * k + 1], type);
     return make_uint4(word[0], word[1], word[2], word[3]);
 }
 
@@ -108,6 +136,8 @@ template <typename E> MHC__DEVICE E *mhc__at(mhc_rows v, int64_t token) {
     do {                                                                                                               \
         if ((type) == MHC_BF16)                                                                                        \
             CALL(mhc__bf16);                                                                                           \
+        else if ((type) == MHC_FP16)                                                                                   \
+            CALL(mhc__fp16);                                                                                           \
         else                                                                                                           \
             CALL(float);                                                                                               \
     } while (0)

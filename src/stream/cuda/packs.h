@@ -46,6 +46,10 @@ static inline bool mhc__aligned(const void *memory) {
             RUN(mhc__bf16, true);                                                                                      \
         else if ((type) == MHC_BF16)                                                                                   \
             RUN(mhc__bf16, false);                                                                                     \
+        else if ((type) == MHC_FP16 && (packed))                                                                       \
+            RUN(mhc__fp16, true);                                                                                      \
+        else if ((type) == MHC_FP16)                                                                                   \
+            RUN(mhc__fp16, false);                                                                                     \
         else if (packed)                                                                                               \
             RUN(float, true);                                                                                          \
         else                                                                                                           \

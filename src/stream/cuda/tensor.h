@@ -1,6 +1,7 @@
 /* fp32 numbers as sums of bf16 numbers, for products on tensor cores that are as exact as fp32's own: a number is the
- * sum of three parts of 8 bits each up to 2^-24 of it, a bf16 number is one part. Of the products of parts those count
- * whose numbers add up to less than PARTS: what is left out is below 2^-23 with 3, 2^-16 with 2, 2^-8 with 1.
+ * sum of three parts of 8 bits each up to 2^-24 of it, a bf16 number is one part, an fp16 number, whose 11 bits are
+ * within bf16's range, is two. Of the products of parts those count whose numbers add up to less than PARTS: what is
+ * left out is below 2^-23 with 3, 2^-16 with 2, 2^-8 with 1.
  *
  * Parts come in words of two, the first number in the lower half, as mma takes them. */
 #ifndef MHC_STREAM_CUDA_TENSOR_H
@@ -36,8 +37,36 @@ MHC__DEVICE constexpr int mhc__parts_of(const float *) {
 MHC__DEVICE constexpr int mhc__parts_of(const mhc__bf16 *) {
     return 1;
 }
+MHC__DEVICE constexpr int mhc__parts_of(const mhc__fp16 *) {
+    return 2;
+}
 
-/* Eight elements as they are loaded: half the registers of eight values where they are bf16. */
+/* Two elements that wait for their product, in few registers: of fp32 their parts, of 16 bits the word they make. */
+template <typename E> struct mhc__held { uint32_t word[sizeof(E) == 2 ? 1 : 3]; };
+
+MHC__DEVICE void mhc__hold(float low, float high, mhc__held<float> *pair) {
+    mhc__split(low, high, 3, pair->word);
+}
+template <typename E> MHC__DEVICE void mhc__hold(float low, float high, mhc__held<E> *pair) {
+    pair->word[0] = mhc__pair(low, high, (const E *)0);
+}
+
+/* Their parts: mhc__parts_of(E) words. */
+MHC__DEVICE void mhc__held_parts(const mhc__held<float> &pair, uint32_t *word) {
+    MHC__UNROLL
+    for (int k = 0; k < 3; k++)
+        word[k] = pair.word[k];
+}
+MHC__DEVICE void mhc__held_parts(const mhc__held<mhc__bf16> &pair, uint32_t *word) {
+    word[0] = pair.word[0];
+}
+MHC__DEVICE void mhc__held_parts(const mhc__held<mhc__fp16> &pair, uint32_t *word) {
+    float low, high;
+    mhc__fp16_values(pair.word[0], &low, &high);
+    mhc__split(low, high, 2, word);
+}
+
+/* Eight elements as they are loaded: half the registers of eight values where they have 16 bits. */
 template <typename E> struct mhc__eight { uint4 raw[sizeof(E) / 2]; };
 
 template <typename E> MHC__DEVICE mhc__eight<E> mhc__load_eight(const E *from) {
@@ -67,21 +96,20 @@ MHC__DEVICE void mhc__load8(const float *from, float v[8]) {
     mhc__unpack(mhc__load(from), v, (const float *)0);
     mhc__unpack(mhc__load(from + 4), v + 4, (const float *)0);
 }
-MHC__DEVICE void mhc__load8(const mhc__bf16 *from, float v[8]) {
-    mhc__unpack(mhc__load(from), v, (const mhc__bf16 *)0);
+template <typename E> MHC__DEVICE void mhc__load8(const E *from, float v[8]) {
+    mhc__unpack(mhc__load(from), v, from);
 }
 MHC__DEVICE void mhc__store8(float *to, const float v[8]) {
     mhc__store(to, mhc__packed(v, (const float *)0));
     mhc__store(to + 4, mhc__packed(v + 4, (const float *)0));
 }
-MHC__DEVICE void mhc__store8(mhc__bf16 *to, const float v[8]) {
-    mhc__store(to, mhc__packed(v, (const mhc__bf16 *)0));
+template <typename E> MHC__DEVICE void mhc__store8(E *to, const float v[8]) {
+    mhc__store(to, mhc__packed(v, (const E *)0));
 }
-MHC__DEVICE float mhc__rounded(float value, const float *) {
-    return value;
-}
-MHC__DEVICE float mhc__rounded(float value, const mhc__bf16 *) {
-    return mhc__bits_value(mhc__bf16_bits(value) << 16);
+template <typename E> MHC__DEVICE float mhc__rounded(float value, const E *) {
+    E e;
+    mhc__round(value, &e);
+    return mhc__value(e);
 }
 
 #endif

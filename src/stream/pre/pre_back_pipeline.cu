@@ -52,16 +52,14 @@ struct params {
     float *dots;    /* of the seam: [MHC__RING, slices, DOTS, TOKENS] */
 };
 
-/* Parts of fn and e in the product for dx, which is rounded to the type of the elements. */
-MHC__DEVICE constexpr int share_parts_of(const float *) {
-    return 3;
-}
-MHC__DEVICE constexpr int share_parts_of(const mhc__bf16 *) {
-    return 2;
+/* Parts of fn and e in the product for dx, which is rounded to the type of the elements: two leave out 2^-16 of it,
+ * where fp16 rounds at 2^-11. */
+template <typename E> MHC__DEVICE constexpr int share_parts_of(const E *) {
+    return sizeof(E) == 2 ? 2 : 3;
 }
 
 template <typename E> struct shared {
-    enum { PARTS = sizeof(E) == 2 ? 2 : 3 };
+    enum { PARTS = sizeof(E) == 2 ? 2 : 3 }; /* as share_parts_of */
     int slot, kept;                          /* kept: the slice whose fn is here, or -1 */
     uint32_t across[WARPS][6 * E_PARTS][32]; /* a lane reads what it wrote: room that registers have not */
     alignas(16) uint32_t fn[WARPS * N * 4 * PARTS * 3 * 32];
@@ -337,7 +335,7 @@ MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
             sh->across[warp][k * E_PARTS + part][lane] = mhc__transposed(e[k][part]);
         MHC__UNROLL
         for (int j = 0; j < N; j++) {
-            uint32_t word[2][4][PARTS];
+            mhc__held<E> held[2][4];
             float out[2][8];
             MHC__UNROLL
             for (int half = 0; half < 2; half++) {
@@ -352,7 +350,7 @@ MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
                 }
                 MHC__UNROLL
                 for (int q = 0; q < 4; q++)
-                    mhc__split(x[2 * q], x[2 * q + 1], PARTS, word[half][q]);
+                    mhc__hold(x[2 * q], x[2 * q + 1], &held[half][q]);
             }
             MHC__UNROLL
             for (int q = 0; q < 4; q++) { /* dx += e fn */
@@ -380,19 +378,23 @@ MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
                 if (t0 + 8 * half < p.tokens && c < p.channels)
                     mhc__store8(mhc__at<E>(p.back.dx, t0 + 8 * half, j) + c, out[half]);
             MHC__UNROLL
-            for (int h = 0; h < 2; h++) /* d_fn += x e: channels by tokens, tokens by rows of fn */
+            for (int h = 0; h < 2; h++) { /* d_fn += x e: channels by tokens, tokens by rows of fn */
+                uint32_t word[4][PARTS];
                 MHC__UNROLL
-            for (int left = 0; left < PARTS; left++) {
-                const uint32_t a[4] = {mhc__transposed(word[0][2 * h][left]), mhc__transposed(word[0][2 * h + 1][left]),
-                                       mhc__transposed(word[1][2 * h][left]),
-                                       mhc__transposed(word[1][2 * h + 1][left])};
+                for (int k = 0; k < 4; k++)
+                    mhc__held_parts(held[k / 2][2 * h + k % 2], word[k]);
                 MHC__UNROLL
-                for (int right = 0; right < E_PARTS; right++)
+                for (int left = 0; left < PARTS; left++) {
+                    const uint32_t a[4] = {mhc__transposed(word[0][left]), mhc__transposed(word[1][left]),
+                                           mhc__transposed(word[2][left]), mhc__transposed(word[3][left])};
                     MHC__UNROLL
-                for (int tile = 0; tile < TILES && left + right < parts; tile++) {
-                    const uint32_t b[2] = {sh->across[warp][2 * tile * E_PARTS + right][lane],
-                                           sh->across[warp][(2 * tile + 1) * E_PARTS + right][lane]};
-                    mhc__mma(d_fn[j][h][tile], a, b);
+                    for (int right = 0; right < E_PARTS; right++)
+                        MHC__UNROLL
+                    for (int tile = 0; tile < TILES && left + right < parts; tile++) {
+                        const uint32_t b[2] = {sh->across[warp][2 * tile * E_PARTS + right][lane],
+                                               sh->across[warp][(2 * tile + 1) * E_PARTS + right][lane]};
+                        mhc__mma(d_fn[j][h][tile], a, b);
+                    }
                 }
             }
         }
@@ -505,7 +507,7 @@ bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cu
         aligned = aligned && mhc__aligned_streams(below->x, type) && mhc__aligned_rows(below->z, type) &&
                   mhc__aligned_rows(below->dz, type);
     int64_t items = 2 * (mhc__blocks(call->tokens, TOKENS) + 2 * MHC__RING) * (mhc__blocks(s->channels, SLICE) + 1);
-    size_t memory = type == MHC_BF16 ? sizeof(shared<mhc__bf16>) : sizeof(shared<float>);
+    size_t memory = type == MHC_FP32 ? sizeof(shared<float>) : sizeof(shared<mhc__bf16>); /* and of fp16 */
     return fits && aligned && memory <= mhc__most_shared() && call->tokens > 0 && items < 0x7fffffff;
 }
 

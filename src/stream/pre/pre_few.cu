@@ -53,7 +53,7 @@ MHC__DEVICE memory memory_of(const params &p) {
     return m;
 }
 
-/* fn of a step, this lane's. Of bf16 streams, which leave the registers for it, it is on its way before it is needed.
+/* fn of a step, this lane's. Of 16-bit streams, which leave the registers for it, it is on its way before it is needed.
  */
 struct fn_ahead {
     mhc__eight<float> eight[N][TILES];
@@ -64,6 +64,7 @@ struct fn_later {
 };
 template <typename E> struct fn_of { typedef fn_later type; };
 template <> struct fn_of<mhc__bf16> { typedef fn_ahead type; };
+template <> struct fn_of<mhc__fp16> { typedef fn_ahead type; };
 
 MHC__DEVICE int fn_row(int tile) {
     return tile * 8 + (int)threadIdx.x % 32 / 4;

@@ -145,7 +145,7 @@ template <typename E, bool MERGES, typename FN>
 MHC__DEVICE void add_step(const site_call &p, int64_t t, int64_t c, const FN &fn, sums *total) {
     constexpr int PARTS = mhc__parts_of((const E *)0);
     const int parts = mhc__parts_of(p.spec.precision);
-    uint32_t word[N][2][4][PARTS]; /* stream, token, pair of columns */
+    mhc__held<E> held[N][2][4]; /* stream, token, pair of columns */
     sums s;
     clear(&s);
     MHC__UNROLL
@@ -171,24 +171,30 @@ MHC__DEVICE void add_step(const site_call &p, int64_t t, int64_t c, const FN &fn
         for (int k = 0; k < 4; k++) {
             s.square[half] = fmaf(x[j][2 * k], x[j][2 * k], s.square[half]);
             s.square[half] = fmaf(x[j][2 * k + 1], x[j][2 * k + 1], s.square[half]);
-            mhc__split(x[j][2 * k], x[j][2 * k + 1], PARTS, word[j][half][k]);
+            mhc__hold(x[j][2 * k], x[j][2 * k + 1], &held[j][half][k]);
         }
     }
     MHC__UNROLL
-    for (int j = 0; j < N; j++)
+    for (int j = 0; j < N; j++) {
+        uint32_t word[2][4][PARTS];
         MHC__UNROLL
-    for (int tile = 0; tile < TILES; tile++) {
-        uint32_t b[FN_PARTS][4];
-        fn_words(fn, j, tile, b);
+        for (int half = 0; half < 2; half++)
+            MHC__UNROLL
+        for (int k = 0; k < 4; k++)
+            mhc__held_parts(held[j][half][k], word[half][k]);
         MHC__UNROLL
-        for (int right = 0; right < FN_PARTS; right++)
+        for (int tile = 0; tile < TILES; tile++) {
+            uint32_t b[FN_PARTS][4];
+            fn_words(fn, j, tile, b);
             MHC__UNROLL
-        for (int left = 0; left < PARTS; left++)
-            MHC__UNROLL
-        for (int k = 0; k < 4 && left + right < parts; k += 2) {
-            const uint32_t a[4] = {word[j][0][k][left], word[j][1][k][left], word[j][0][k + 1][left],
-                                   word[j][1][k + 1][left]};
-            mhc__mma(s.product[tile], a, b[right] + k);
+            for (int right = 0; right < FN_PARTS; right++)
+                MHC__UNROLL
+            for (int left = 0; left < PARTS; left++)
+                MHC__UNROLL
+            for (int k = 0; k < 4 && left + right < parts; k += 2) {
+                const uint32_t a[4] = {word[0][k][left], word[1][k][left], word[0][k + 1][left], word[1][k + 1][left]};
+                mhc__mma(s.product[tile], a, b[right] + k);
+            }
         }
     }
     MHC__UNROLL
