@@ -77,6 +77,11 @@ static inline int64_t mhc__slab_floats(int n, int64_t channels) {
     return n * mhc__slab_count(channels) * MHC__BACK_SLAB_FLOATS;
 }
 
+/* Floats of fn in slabs: `width` rows of `segments` stretches of `count` columns. */
+static inline int64_t mhc__fn_slab_floats(int width, int segments, int64_t count) {
+    return segments * mhc__slab_count(count) * width * MHC__BACK_SLAB;
+}
+
 /* The way back through the products, for `rows` tokens, at most MHC__CHUNK, whose streams are in the slabs. Of group g
  * (all of a token, or one stream): e = r d_mix at e + g * width, row v at v * e_stride; r and s = r slope (r^2 could
  * overflow) at g * MHC__CHUNK + v.

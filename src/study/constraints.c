@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/threads.h"
 #include "study/text_model.h"
 
 static const char *const OWN_FIELDS[] = {"connections", "rates", "sweep_steps", "off_diagonal", NULL};
@@ -76,8 +77,7 @@ static void choose_size(mhc__constraints *study) {
     config->model.sequence = 64;
     config->model.contract = MHC__CONTRACT_MEAN; /* the residual's own, for one stream */
     config->train.probe_every = 20;
-    config->train.steps = quick ? 20 : 1500;
-    study->sweep_steps = quick ? 10 : 0;
+    config->train.steps = quick ? 20 : MHC__CONSTRAINTS_STEPS;
     config->data.eval_share = 0.02f;
 }
 
@@ -108,8 +108,9 @@ static mhc_status read_options(mhc__constraints *study, mhc_error *error) {
         study->sweep_steps = steps < 1 ? 1 : (int)steps;
     }
     MHC__TRY(mhc__study_configure(options, 0.05, OWN_OPTIONS, &study->config, error));
-    if (!sweep && (study->sweep_steps == 0 || study->sweep_steps > study->config.train.steps))
-        study->sweep_steps = (int)study->config.train.steps;
+    const int64_t all = study->config.train.steps;
+    if (!sweep)
+        study->sweep_steps = (int)(options->size == MHC__SIZE_QUICK ? mhc__min(10, all) : all);
     study->reference = reference_of(study);
     return mhc__study_needs_held_out(&study->config.data, error);
 }

@@ -9,7 +9,8 @@
 #include "study/start.h"
 #include "study/variant.h"
 
-enum { MHC__CONSTRAINTS_RATES = 8 };
+/* Most rates; steps of the default size. */
+enum { MHC__CONSTRAINTS_RATES = 8, MHC__CONSTRAINTS_STEPS = 1500 };
 
 /* What a model costs, from its shapes. */
 typedef struct mhc__constraints_cost {

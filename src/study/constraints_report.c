@@ -144,8 +144,9 @@ static void how_it_was_run(const mhc__constraints *study, mhc__html *html) {
         html, "FLOP are counted from shapes, three times forward: 2 for each weight that multiplies a token, causal "
               "attention, and the sums over streams of H_pre, H_post and H_res. Norms and what turns logits into "
               "H_res are not counted; they are in the seconds.");
-    if (study->config.train.steps < 1500)
-        mhc__html_note(html, "The default has 1500 steps; this run has %lld.", (long long)study->config.train.steps);
+    if (study->config.train.steps < MHC__CONSTRAINTS_STEPS)
+        mhc__html_note(html, "The default has %d steps; this run has %lld.", MHC__CONSTRAINTS_STEPS,
+                       (long long)study->config.train.steps);
 }
 
 static mhc_status build_page(mhc__constraints *study, const mhc__table *table, const mhc__table *rates, mhc__html *html,

@@ -12,6 +12,7 @@
 
 #include "narrow.h"
 #include "simd/isa.h"
+#include "simd/math.h"
 
 enum { BLOCK = 4096 };
 
@@ -67,18 +68,6 @@ static int fill_magnitudes(void **state) {
     return 0;
 }
 
-static float float_of(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 /* The bits of the largest magnitude that is not above; infinity's for what is further. */
 static uint32_t below(const format *f, double exact) {
     uint32_t low = 0, high = f->infinity + 1;
@@ -108,7 +97,7 @@ static uint32_t nearest(const format *f, float value) {
 static uint32_t widened(const format *f, uint32_t bits) {
     uint32_t sign = (bits & 0x8000) << 16, rest = bits & 0x7fff;
     if (rest < f->infinity)
-        return sign | bits_of((float)f->magnitude[rest]);
+        return sign | mhc__float_bits((float)f->magnitude[rest]);
     return sign | 0x7f800000 | (rest - f->infinity) << (23 - f->fraction) | (rest > f->infinity ? f->quiet : 0);
 }
 
@@ -118,7 +107,7 @@ static void widening_of(const format *f) {
     for (int i = 0; i < 65536; i++) {
         from[i] = (uint16_t)i;
         float value = f->value(from[i]);
-        assert_int_equal(bits_of(value), widened(f, (uint32_t)i));
+        assert_int_equal(mhc__float_bits(value), widened(f, (uint32_t)i));
         assert_int_equal(f->of(value), isnan(value) ? f->nan : (uint32_t)i);
     }
     for (int isa = 0; isa < MHC__ISA_COUNT; isa++) {
@@ -130,8 +119,9 @@ static void widening_of(const format *f) {
             to[count] = 7.0f;
             KERNELS[isa]->widen(f->type, from, count, to);
             for (int i = 0; i < count; i++)
-                if (bits_of(to[i]) != widened(f, (uint32_t)i))
-                    fail_msg("%s, %s: %#x became %#x", f->name, mhc__isa_name((mhc__isa)isa), i, bits_of(to[i]));
+                if (mhc__float_bits(to[i]) != widened(f, (uint32_t)i))
+                    fail_msg("%s, %s: %#x became %#x", f->name, mhc__isa_name((mhc__isa)isa), i,
+                             mhc__float_bits(to[i]));
             assert_true(to[count] == 7.0f);
         }
     }
@@ -142,7 +132,8 @@ static void expect_rounded(const format *f, const float *from, int count) {
     for (int i = 0; i < count; i++) {
         want[i] = f->of(from[i]);
         if (want[i] != nearest(f, from[i]))
-            fail_msg("%s: %#x rounded to %#x, expected %#x", f->name, bits_of(from[i]), want[i], nearest(f, from[i]));
+            fail_msg("%s: %#x rounded to %#x, expected %#x", f->name, mhc__float_bits(from[i]), want[i],
+                     nearest(f, from[i]));
     }
     for (int isa = 0; isa < MHC__ISA_COUNT; isa++) {
         if (!mhc__isa_available((mhc__isa)isa))
@@ -152,7 +143,7 @@ static void expect_rounded(const format *f, const float *from, int count) {
         for (int i = 0; i < count; i++)
             if (got[i] != want[i])
                 fail_msg("%s, %s: %#x became %#x, expected %#x", f->name, mhc__isa_name((mhc__isa)isa),
-                         bits_of(from[i]), got[i], want[i]);
+                         mhc__float_bits(from[i]), got[i], want[i]);
         assert_int_equal(got[count], 0x1234);
     }
 }
@@ -176,7 +167,7 @@ static void rounding_of(const format *f) {
     uint64_t stride = exhaustive && *exhaustive == '1' ? 1 : 2503;
     for (uint64_t start = 0; start < (UINT64_C(1) << 32); start += stride * BLOCK) {
         for (int i = 0; i < BLOCK; i++)
-            from[i] = float_of((uint32_t)(start + (uint64_t)i * stride));
+            from[i] = mhc__bits_float((uint32_t)(start + (uint64_t)i * stride));
         expect_rounded(f, from, BLOCK);
     }
 }
@@ -244,7 +235,7 @@ static void by_hand(void **state) {
     const uint32_t bits[] = {0x7fc00000, 0xffc00000, 0x7f800001, 0xff80ffff, 0x7fffffff, 0xffffffff};
     for (int f = 0; f < FORMATS; f++) {
         for (int i = 0; i < 6; i++) {
-            nans[i] = float_of(bits[i]);
+            nans[i] = mhc__bits_float(bits[i]);
             assert_int_equal(formats[f].of(nans[i]), formats[f].nan);
         }
         expect_rounded(&formats[f], nans, 6);

@@ -87,18 +87,21 @@ static void expect_rounded(mhc_type type, const mhc_spec *preset, int64_t tokens
 static const int STREAMS[] = {1, 2, 3, 4, 5, 8, 11};
 static const int64_t CHANNELS[] = {1, 5, 16, 40, 131, 64, 200}, TOKENS[] = {0, 1, 17, 70, 150};
 
+/* Preset number p at size number k; false where it has no such size. */
+static bool preset_at(int p, int k, mhc_spec *spec) {
+    return mhc_spec_preset(spec, mhc_spec_preset_name(p), STREAMS[k], CHANNELS[(p + k) % 7], NULL) == MHC_OK;
+}
+
 static void rounded_once(mhc_type type) {
-    const char *name;
-    for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++)
+    mhc_spec spec;
+    for (int p = 0; mhc_spec_preset_name(p); p++)
         for (int k = 0; k < 7; k++) {
-            mhc_spec spec;
-            if (mhc_spec_preset(&spec, name, STREAMS[k], CHANNELS[(p + k) % 7], NULL) != MHC_OK)
+            if (!preset_at(p, k, &spec))
                 continue;
             for (int t = 0; t < 5; t++)
                 expect_rounded(type, &spec, TOKENS[t], (uint64_t)(100 * p + 10 * k + t), (p + k + t) % 3 == 0,
                                (p + k + t) % 2 == 0);
         }
-    mhc_spec spec;
     OK(mhc_spec_preset(&spec, "deepseek-v4", 32, 70, error));
     expect_rounded(type, &spec, 3, 1, false, true);
     expect_rounded(type, &spec, 3, 2, false, false);
@@ -179,7 +182,7 @@ static void against_oracle(mhc_type type) {
     for (int p = 0; (name = mhc_spec_preset_name(p)) != NULL; p++)
         for (int k = 0; k < 7; k++) {
             mhc_spec spec;
-            if (mhc_spec_preset(&spec, name, STREAMS[k], CHANNELS[(p + k) % 7], NULL) != MHC_OK)
+            if (!preset_at(p, k, &spec))
                 continue;
             spec.type = type;
             for (int t = 0; t < 4; t++) {

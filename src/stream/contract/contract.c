@@ -36,8 +36,7 @@ typedef struct range_scratch {
 } range_scratch;
 
 static int64_t fn_floats(const mhc_spec *spec) {
-    const mhc__projection p = projection_of(spec);
-    return has_head(spec) ? mhc__projection_slab_floats(&p) : 0;
+    return has_head(spec) ? mhc__fn_slab_floats(spec->streams, spec->streams, spec->channels) : 0;
 }
 static int64_t sums_floats(const mhc_spec *spec) {
     return mhc__whole_lines(2 * (spec->streams + 1));

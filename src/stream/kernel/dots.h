@@ -68,26 +68,18 @@ MHC__INLINE void mhc__dots_tile(const mhc__dots *d, int v0, int rows, int k0, in
 /* The widest tile that is left of `columns`; returns its width. */
 MHC__INLINE int mhc__dots_columns(const mhc__dots *d, int v0, int rows, int k0, int columns, int part,
                                   float (*acc)[MHC__LANES], int acc_row) {
-    if (rows == 1 && columns >= 8) {
-        mhc__dots_tile(d, v0, 1, k0, 8, part, acc, acc_row);
-        return 8;
+#define TILE(wide)                                                                                                     \
+    if (((wide) <= MHC__TILE_WIDE || rows == 1) && columns >= (wide)) {                                                \
+        mhc__dots_tile(d, v0, rows, k0, wide, part, acc, acc_row);                                                     \
+        return wide;                                                                                                   \
     }
-    if (rows == 1 && columns >= 4) {
-        mhc__dots_tile(d, v0, 1, k0, 4, part, acc, acc_row);
-        return 4;
-    }
-    if (rows > 1 && columns >= MHC__TILE_WIDE) {
-        mhc__dots_tile(d, v0, rows, k0, MHC__TILE_WIDE, part, acc, acc_row);
-        return MHC__TILE_WIDE;
-    }
-    if (rows > 1 && columns == 5) { /* merge of four streams: fewer than MHC__TILE_WIDE only where registers are many */
-        mhc__dots_tile(d, v0, rows, k0, 5, part, acc, acc_row);
-        return 5;
-    }
-    if (columns >= 2) {
-        mhc__dots_tile(d, v0, rows, k0, 2, part, acc, acc_row);
-        return 2;
-    }
+    TILE(8)
+    TILE(6)
+    TILE(5)
+    TILE(4)
+    TILE(3)
+    TILE(2)
+#undef TILE
     mhc__dots_tile(d, v0, rows, k0, 1, part, acc, acc_row);
     return 1;
 }

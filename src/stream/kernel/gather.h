@@ -4,7 +4,8 @@
 #ifndef MHC_STREAM_KERNEL_GATHER_H
 #define MHC_STREAM_KERNEL_GATHER_H
 
-#include "stream/kernel/dots.h"
+#include <string.h>
+
 #include "stream/kernel/rows.h"
 #include "stream/kernels.h"
 

@@ -15,13 +15,13 @@ static void mhc__spread_run(const mhc__spreading *s, mhc__slabs shares, int64_t 
     mhc__elem *from[MHC__COMBINE_MAX], *to[MHC_MAX_STREAMS];
     for (int64_t t = first; t < end; t++) {
         const float *w = s->weights.data + t * s->weights.stride;
-        const mhc__elem *du = mhc__row_at(s->du, t, 0);
+        mhc__elem *du = mhc__row_at(s->du, t, 0);
         mhc__stream_rows(s->dx, n, t, 0, to);
         for (int j = 0; j < n && more; j++)
             rows[j] = shares.at + j * stream + (t - first) * MHC__BACK_SLAB;
         if (m) {
             mhc__stream_rows(s->dout, n, t, 0, from);
-            from[n] = mhc__row_at(s->du, t, 0);
+            from[n] = du;
             mhc__combine_back(n, m->around, m->coefficients + t * m->stride + 2 * n, w, (const mhc__elem *const *)from,
                               more, to, s->channels);
         } else {

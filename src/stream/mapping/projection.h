@@ -84,10 +84,7 @@ typedef struct mhc__fn_back {
     bool slabs, begins; /* begins: d_fn is written, not added to */
 } mhc__fn_back;
 
-/* Floats of fn in slabs; and fn, put there by all threads. */
-static inline int64_t mhc__projection_slab_floats(const mhc__projection *p) {
-    return (p->groups == 1 ? p->n : 1) * mhc__slab_count(p->channels) * p->width * MHC__BACK_SLAB;
-}
+/* fn to slabs (mhc__fn_slab_floats), by all threads. */
 void mhc__projection_slabs(int threads, const mhc__projection *p, const float *fn, float *out);
 
 /* The way back of at most MHC__CHUNK tokens, whose streams are in the slabs, and then their shares of dx. d_mix: token

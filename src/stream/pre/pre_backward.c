@@ -16,9 +16,7 @@ static int64_t mix_floats(const mhc__shape *s) {
 }
 /* fn in slabs, where ranges have parts of its gradient. */
 static int64_t fn_floats(const mhc__shape *s, int ranges) {
-    return s->dynamic && ranges > 1
-               ? (s->groups == 1 ? s->n : 1) * mhc__slab_count(s->channels) * s->width * MHC__BACK_SLAB
-               : 0;
+    return s->dynamic && ranges > 1 ? mhc__fn_slab_floats(s->width, s->groups == 1 ? s->n : 1, s->channels) : 0;
 }
 static int64_t range_floats(const mhc__shape *s, int ranges) {
     return sums_floats(s) + (s->dynamic ? mix_floats(s) + fn_floats(s, ranges) : 0);

@@ -15,16 +15,15 @@ static bool has_panels(const mhc__shape *s, int64_t tokens) {
 }
 
 int64_t mhc__seam_panels_floats(const mhc__shape *s, int64_t tokens) {
-    return has_panels(s, tokens) ? mhc__ranges(tokens) * panel_floats(s) + MHC__LANES : 0;
+    return has_panels(s, tokens) ? mhc__ranges(tokens) * panel_floats(s) + MHC__LINE_FLOATS : 0;
 }
 
 /* The first panel, or NULL where X' goes through the caches. */
 static float *panels_of(const mhc__shape *s, int64_t tokens, mhc_streams x, mhc_streams out, float *scratch) {
-    const uintptr_t line = MHC__LANES * sizeof(float);
-    const bool lines = (uintptr_t)out.data % line == 0 && out.token_stride % MHC__LANES == 0;
+    const bool lines = (float *)out.data == mhc__first_line(out.data) && out.token_stride % MHC__LINE_FLOATS == 0;
     if (!has_panels(s, tokens) || out.data == x.data || out.stream_stride != s->channels || !lines)
         return NULL;
-    return scratch + (line - (uintptr_t)scratch % line) % line / sizeof(float);
+    return mhc__first_line(scratch);
 }
 
 /* A call, as its blocks need it. */
