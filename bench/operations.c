@@ -55,6 +55,13 @@ static mhc_status seam(const mhc_context *context, const mhc__subject *s, mhc_er
                             s->workspace, s->workspace_size, error);
 }
 
+static mhc_status seam_norm(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
+    const mhc_rmsnorm norm = {s->norm_weight, 1e-6f};
+    return mhc_seam_rmsnorm_forward(context, &s->spec, s->tokens, streams(s, s->x), rows(s, s->z), s->coefficients,
+                                    streams(s, s->merged), &s->params, s->next_coefficients, s->next_saved, &norm,
+                                    rows(s, s->u), s->workspace, s->workspace_size, error);
+}
+
 static mhc_status seam_back(const mhc_context *context, const mhc__subject *s, mhc_error *error) {
     mhc_seam_next next = {.params = &s->params,
                           .x = streams(s, s->merged),
@@ -214,6 +221,13 @@ static mhc__cost seam_cost(const mhc__subject *s) {
     return handed_on(s, merge_cost(s), pre_cost(s));
 }
 
+static mhc__cost seam_norm_cost(const mhc__subject *s) {
+    double weight = 4 * (double)s->spec.channels;
+    mhc__cost cost = seam_cost(s);
+    cost.read += weight, cost.shared += weight, cost.flops += 4 * elements_of(s);
+    return cost;
+}
+
 static mhc__cost seam_back_cost(const mhc__subject *s) {
     return handed_on(s, pre_back_cost(s), merge_back_cost(s));
 }
@@ -282,6 +296,7 @@ const mhc__operation MHC__OPERATIONS[] = {
     {"pre-back", "dX', du, d_coefficients -> dX, d_fn, d_base, d_scale", 1, pre_back, pre_back_cost},
     {"site-back", "merge-back, then pre-back", 1, site_back, site_back_cost},
     {"seam", "merge and the next pre in one: X, z -> X', u", 1, seam, seam_cost},
+    {"seam-norm", "seam with the RMSNorm of u", 1, seam_norm, seam_norm_cost},
     {"seam-back", "the next pre-back and merge-back in one", 1, seam_back, seam_back_cost},
     {"constraint", "logits -> res", 0, constraint, constraint_cost},
     {"constraint-back", "d_res -> d_logits", 0, constraint_back, constraint_back_cost},

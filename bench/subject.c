@@ -86,6 +86,7 @@ static mhc_status open_tensors(mhc__subject *s, mhc_error *error) {
         {&s->res, t * n * n, 0},
         {&s->d_res, t * n * n, 1},
         {&s->d_logits, t * mhc__subject_logits(s), 0},
+        {&s->norm_weight, c, 1},
     };
     mhc_status status = MHC_OK;
     for (size_t i = 0; status == MHC_OK && i < sizeof elements / sizeof elements[0]; i++)
@@ -154,6 +155,7 @@ void mhc__subject_close(mhc__subject *s) {
                    s->res,
                    s->d_res,
                    s->d_logits,
+                   s->norm_weight,
                    s->d_coefficients,
                    s->workspace,
                    s->next_coefficients,

@@ -29,6 +29,7 @@ typedef struct mhc__subject {
     mhc_site_params params, gradients;
     mhc_head_params head, d_head;
     float *head_saved;
+    float *norm_weight;                     /* of the layer behind the seam: [C] */
     float *logits, *res, *d_res, *d_logits; /* of the constraint alone: [T, mhc_constraint_logits] and [T, n, n] */
     void *workspace;
     size_t workspace_size;

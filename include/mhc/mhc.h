@@ -47,8 +47,9 @@
  * Include this file for everything; read the others in this order, they are the manual:
  *   mhc/status.h    status codes and messages          mhc/site.h       pre and merge, forward and backward: the heart
  *   mhc/context.h   device and threads                 mhc/seam.h       merge and the next pre in one pass
- *   mhc/spec.h      conventions, presets               mhc/ends.h       expand and contract
- *   mhc/type.h      bf16, fp16, how values are rounded mhc/recompute.h  streams again in backward, to save memory
+ *   mhc/spec.h      conventions, presets               mhc/rmsnorm.h    pre and the seam with the next layer's norm
+ *   mhc/type.h      bf16, fp16, how values are rounded mhc/ends.h       expand and contract
+ *   mhc/recompute.h   streams again in backward, to save memory
  *   mhc/constraint.h  the ladder of constraints on res, by itself
  *   mhc/oracle.h    all of it in fp64, as definition and test */
 #ifndef MHC_MHC_H
@@ -59,6 +60,7 @@
 #include "mhc/ends.h"
 #include "mhc/oracle.h"
 #include "mhc/recompute.h"
+#include "mhc/rmsnorm.h"
 #include "mhc/seam.h"
 #include "mhc/site.h"
 #include "mhc/spec.h"

@@ -6,7 +6,7 @@
 
 #include "mhc/ends.h"
 #include "mhc/recompute.h"
-#include "mhc/seam.h"
+#include "mhc/rmsnorm.h"
 #include "stream/shape.h"
 
 /* Streams that the kernels have room for. */
@@ -30,6 +30,7 @@ typedef struct mhc__cuda_pre {
     const float *carried;
     float *coefficients, *saved; /* saved may be NULL */
     mhc_rows u;                  /* may have no data */
+    mhc_rmsnorm norm;            /* of u; without a weight: none */
 } mhc__cuda_pre;
 
 /* Of mhc_merge_forward. */
@@ -130,6 +131,11 @@ static inline mhc_status mhc__cuda_need_workspace(const mhc__cuda_call *call, si
 static inline mhc_site_params mhc__cuda_params(const mhc_site_params *params) {
     mhc_site_params none = {NULL, NULL, NULL};
     return params ? *params : none;
+}
+
+static inline mhc_rmsnorm mhc__cuda_rmsnorm(const mhc_rmsnorm *norm) {
+    mhc_rmsnorm none = {NULL, 0.0f};
+    return norm ? *norm : none;
 }
 
 #endif

@@ -6,7 +6,7 @@
 #ifndef MHC_STREAM_KERNELS_H
 #define MHC_STREAM_KERNELS_H
 
-#include "mhc/site.h"
+#include "mhc/rmsnorm.h"
 #include "mhc/spec.h"
 #include "simd/isa.h"
 #include "stream/ranges.h"
@@ -174,6 +174,9 @@ typedef struct mhc__stream_kernels {
     /* u_t = sum_j w_tj x_tj; weights of token t at weights + t * stride. around: u is written past the caches. */
     void (*collapse)(int n, int64_t channels, bool around, int64_t first, int64_t end, mhc_streams x,
                      const float *weights, int64_t stride, mhc_rows u);
+    /* The same, and y_t = the RMSNorm of u_t in its place. */
+    void (*collapse_rmsnorm)(int n, int64_t channels, bool around, int64_t first, int64_t end, mhc_streams x,
+                             const float *weights, int64_t stride, const mhc_rmsnorm *norm, mhc_rows y);
     /* <du_t, x_tj> to d_weights + t * d_stride; with d_stride 0 their sums over first..end to d_weights. */
     void (*collapse_dots)(int n, int64_t channels, int64_t first, int64_t end, mhc_streams x, mhc_rows du,
                           float *d_weights, int64_t d_stride);

@@ -8,6 +8,7 @@
 #include "stream/kernel/merge.h"
 #include "stream/kernel/products.h"
 #include "stream/kernel/products_back.h"
+#include "stream/kernel/rmsnorm.h"
 #include "stream/kernel/spread.h"
 
 extern const mhc__stream_kernels MHC__KERNELS;
@@ -20,6 +21,7 @@ const mhc__stream_kernels MHC__KERNELS = {
     .merge = mhc__merge_run,
     .merge_back = mhc__merge_back_run,
     .collapse = mhc__collapse_run,
+    .collapse_rmsnorm = mhc__collapse_rmsnorm_run,
     .collapse_dots = mhc__collapse_dots_run,
     .gather = mhc__gather_run,
     .spread = mhc__spread_run,

@@ -78,6 +78,12 @@ static uint64_t site(const mhc_context *context, const mhc_spec *spec, int64_t t
     uint64_t hash = checksum(0xCBF29CE484222325u, k, (size_t)sizes.coefficients * 4);
     hash = checksum(hash, u, row_bytes);
     hash = checksum(hash, out, stream_bytes);
+    float *weight = drawn(9, c, 1.0f);
+    const mhc_rmsnorm norm = {weight, 1e-6f};
+    need(mhc_pre_rmsnorm_forward(context, spec, &params, tokens, in, NULL, k, saved, &norm, mhc_rows_of(u, c),
+                                 workspace, sizes.workspace, &error),
+         &error);
+    hash = checksum(hash, u, row_bytes);
     need(mhc_merge_backward(context, spec, tokens, in, mhc_rows_of(z, c), k, back, (mhc_streams){0}, mhc_rows_of(dz, c),
                             dk, workspace, sizes.workspace, &error),
          &error);
@@ -103,6 +109,7 @@ static uint64_t site(const mhc_context *context, const mhc_spec *spec, int64_t t
                    params.fn,
                    params.base,
                    params.scale,
+                   weight,
                    gradients.fn,
                    gradients.base,
                    gradients.scale};

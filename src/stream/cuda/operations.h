@@ -27,6 +27,9 @@ mhc_status mhc__cuda_seam_back_run(const mhc__cuda_call *call, const mhc__cuda_p
                                    const mhc__cuda_merge_back *merge);
 mhc_status mhc__cuda_collapse_run(const mhc__cuda_call *call, mhc_streams x, const float *weights, int64_t stride,
                                   mhc_rows u);
+/* y = the RMSNorm of u, which is not written. */
+mhc_status mhc__cuda_collapse_rmsnorm_run(const mhc__cuda_call *call, mhc_streams x, const float *weights,
+                                          int64_t stride, mhc_rmsnorm norm, mhc_rows y);
 mhc_status mhc__cuda_contract_run(const mhc__cuda_call *call, const mhc__cuda_contract *contract);
 mhc_status mhc__cuda_contract_back_run(const mhc__cuda_call *call, const mhc__cuda_contract *contract);
 mhc_status mhc__cuda_constraint_run(const mhc__cuda_call *call, const float *logits, float *res);

@@ -44,6 +44,8 @@ mhc_status mhc__cuda_pre_run(const mhc__cuda_call *call, const mhc__cuda_pre *pr
     }
     if (!pre->u.data)
         return MHC_OK;
-    return mhc__cuda_collapse_run(call, pre->x, mhc__cuda_pre_weights(s, pre->coefficients, pre->carried),
-                                  mhc__cuda_stride(s), pre->u);
+    const float *weights = mhc__cuda_pre_weights(s, pre->coefficients, pre->carried);
+    if (pre->norm.weight)
+        return mhc__cuda_collapse_rmsnorm_run(call, pre->x, weights, mhc__cuda_stride(s), pre->norm, pre->u);
+    return mhc__cuda_collapse_run(call, pre->x, weights, mhc__cuda_stride(s), pre->u);
 }

@@ -18,13 +18,16 @@ typedef struct mhc__pre {
     const mhc_site_params *params;
     mhc_streams x;
     mhc__weights weights;
-    float *saved; /* [T, shape.saved] */
-    bool around;  /* u is written past the caches */
+    const mhc_rmsnorm *norm; /* of u; NULL: u is written as it is */
+    float *saved;            /* [T, shape.saved] */
+    bool around;             /* u is written past the caches */
 } mhc__pre;
 
-/* carried: as mhc_pre_forward. */
+/* carried: as mhc_pre_forward. Without a norm. */
 mhc__pre mhc__pre_of(const mhc_spec *spec, const mhc__shape *shape, const mhc_site_params *params, mhc_streams x,
                      const float *coefficients, const float *carried, float *saved);
+/* Of the calls that take a norm and have a u. */
+mhc_status mhc__rmsnorm_check(const mhc_rmsnorm *norm, const char *call, mhc_error *error);
 /* what: the name that the call has for params. */
 mhc_status mhc__pre_check(const mhc__shape *shape, const mhc_site_params *params, int64_t tokens, mhc_streams x,
                           const float *carried, const float *coefficients, const char *call, const char *what,

@@ -6,13 +6,14 @@
  *
  *     1   [X' = merge, written;] the sums of the block's slices                         all blocks
  *     2   a token's sums over the slices, in order; r, mix, the weights of u            block t % blocks
- *     3   u = sum_j pre_j X_j of the block's slices; beside it, res and all the rest    all; block t % blocks
+ *     3   [the squares of u, by all blocks, in the same way;] u = sum_j pre_j X_j of    all; block t % blocks
+ *         the block's slices, or its norm; beside it, res and all the rest
  *
  * The times of its parts are estimated in docs/decisions/0040. */
 #define MHC__MOST_STREAMS 4
 #include "stream/cuda/arithmetic.h"
 
-#include "stream/pre/pre_stages.h"
+#include "stream/pre/rmsnorm_stages.h"
 
 namespace {
 
@@ -112,13 +113,51 @@ template <typename E> MHC__DEVICE void merge_pieces(const params &p, int64_t beg
     }
 }
 
-/* By all warps but the first. */
-template <typename E> MHC__DEVICE void collapse_pieces(const params &p, int64_t begin, int rank) {
+/* By all warps but the first. r: NULL, or that of each token of the cluster. */
+template <typename E> MHC__DEVICE void write_pieces(const params &p, int64_t begin, int rank, const float *r) {
     for (int at = (int)threadIdx.x - 32; at < pieces_of(p, begin); at += THREADS - 32) {
         const piece own = piece_of(p, begin, rank, at);
-        if (own.c < p.of.channels)
-            collapse_again<E>(p.of, own.t, own.c, p.weights + own.t * N);
+        const float *w = p.weights + own.t * N;
+        float u[8];
+        if (own.c >= p.of.channels)
+            continue;
+        if (r) {
+            write_normed<E>(p.of, own.t, own.c, w, r[own.t - begin]);
+            continue;
+        }
+        collapse_again<E>(p.of, own.t, own.c, w, u);
+        mhc__store8(mhc__at<E>(p.of.pre.u, own.t) + own.c, u);
     }
+}
+
+/* 1 / RMS of u of each token of the cluster, from the squares of all blocks: in shared memory. */
+template <typename E>
+MHC__DEVICE const float *norms_of(const params &p, int64_t begin, int rank, const memory &m) {
+    const int tokens = (int)mhc__min(ROWS, p.of.tokens - begin), count = pieces_of(p, begin);
+    float *squares = m.step, *sum = m.slice, *r = m.sum; /* [tokens, each], [tokens], [tokens] */
+    for (int first = 0; first < count; first += THREADS) {
+        const int at = first + (int)threadIdx.x;
+        const piece own = piece_of(p, begin, rank, at < count ? at : 0);
+        const bool has = at < count && own.c < p.of.channels;
+        const float of_slice = slice_squares<E>(p.of, has, own.t, own.c, p.weights + own.t * N);
+        if (at < count && at % EIGHTHS == 0)
+            squares[at / EIGHTHS] = of_slice;
+    }
+    mhc__sync_cluster();
+    if ((int)threadIdx.x < tokens) {
+        float all = 0.0f;
+        for (int slice = 0; slice < p.slices; slice++)
+            all += mhc__of_block(squares + (int)threadIdx.x * p.each + slice % p.each, slice / p.each);
+        sum[threadIdx.x] = all;
+    }
+    mhc__sync_block();
+    for (int k = 0; k < tokens; k++) {
+        const float own = rms_of<E>(p.of, begin + k, p.weights + (begin + k) * N, sum[k], m.part);
+        if (threadIdx.x == 0)
+            r[k] = own;
+    }
+    mhc__sync_cluster(); /* no block is gone before all have read its squares */
+    return r;
 }
 
 /* A warp takes a step, and the sums of the four steps of a slice are added when all are there. */
@@ -193,14 +232,17 @@ template <typename E, bool MERGES> MHC__KERNEL __launch_bounds__(THREADS, 1) pre
     float mix[WIDTH];
     if (t < end) {
         mix_of(p.of, t, m.sum + threadIdx.x * SUMS, 1, m.square[threadIdx.x], mix);
-        if (p.has_last)
+        if (p.has_last && p.of.shape.shifted)
+            known_weights(p.of, t, p.weights + t * N);
+        else if (p.has_last)
             weights_of(p.of, mix, p.weights + t * N);
     }
     mhc__sync_cluster();
+    const float *r = p.has_last && p.of.pre.norm.weight ? norms_of<E>(p, begin, rank, m) : NULL;
     if (t < end)
         coefficients_of(p.of, t, mix);
     else if (p.has_last && threadIdx.x >= 32)
-        collapse_pieces<E>(p, begin, rank);
+        write_pieces<E>(p, begin, rank, r);
 }
 
 params params_of(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre, int blocks) {

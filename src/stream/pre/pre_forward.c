@@ -1,5 +1,7 @@
 #include "stream/pre/pre.h"
 
+#include <math.h>
+
 #include "stream/cuda.h"
 
 /* What the first site of a shifted schedule, and the plain residual, collapse with: stream 0. */
@@ -100,10 +102,15 @@ void mhc__pre_block(const mhc__pre *pre, int64_t first, int64_t end, mhc_streams
         pre->logits->coefficients(pre->spec, s, (int)(end - first), mixes.mix, mixes.stride, pre->params->scale,
                                   pre->params->base, coefficients + first * s->coefficients);
     }
-    if (u.data)
-        pre->streams->collapse(s->n, s->channels, pre->around, 0, end - first, x,
-                               pre->weights.data + first * pre->weights.stride, pre->weights.stride,
-                               mhc__rows_from(u, s->type, first));
+    if (!u.data)
+        return;
+    const float *weights = pre->weights.data + first * pre->weights.stride;
+    u = mhc__rows_from(u, s->type, first);
+    if (pre->norm)
+        pre->streams->collapse_rmsnorm(s->n, s->channels, pre->around, 0, end - first, x, weights, pre->weights.stride,
+                                       pre->norm, u);
+    else
+        pre->streams->collapse(s->n, s->channels, pre->around, 0, end - first, x, weights, pre->weights.stride, u);
 }
 
 static void forward_block(const mhc__pre *pre, int64_t first, int64_t end, float *coefficients, mhc_rows u) {
@@ -116,20 +123,32 @@ static void forward_block(const mhc__pre *pre, int64_t first, int64_t end, float
     mhc__pre_block(pre, first, end, mhc__streams_from(pre->x, type, first, 0), coefficients, u);
 }
 
-mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
-                           int64_t tokens, mhc_streams x, const float *carried, float *coefficients, float *saved,
-                           mhc_rows u, void *workspace, size_t workspace_size, mhc_error *error) {
+mhc_status mhc__rmsnorm_check(const mhc_rmsnorm *norm, const char *call, mhc_error *error) {
+    MHC__TRY(mhc__need(norm, call, "norm", error));
+    MHC__TRY(mhc__need(norm->weight, call, "norm->weight", error));
+    if (!(norm->eps >= 0.0f) || isinf(norm->eps))
+        return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: norm->eps: expected a finite number of at least 0, found %g",
+                         call, (double)norm->eps);
+    return MHC_OK;
+}
+
+/* norm: NULL for none. */
+static mhc_status pre_forward(const char *call, const mhc_context *context, const mhc_spec *spec,
+                              const mhc_site_params *params, int64_t tokens, mhc_streams x, const float *carried,
+                              float *coefficients, float *saved, const mhc_rmsnorm *norm, mhc_rows u, void *workspace,
+                              size_t workspace_size, mhc_error *error) {
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
-    MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, "mhc_pre_forward", "params", error));
+    MHC__TRY(mhc__pre_check(&s, params, tokens, x, carried, coefficients, call, "params", error));
     if (mhc__on_cuda(context)) {
-        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, tokens, workspace, "mhc_pre_forward", error);
+        mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, tokens, workspace, call, error);
         MHC__TRY(mhc__cuda_need_workspace(&cuda, workspace_size));
-        return mhc__cuda->pre(&cuda, &(mhc__cuda_pre){mhc__cuda_params(params), x, carried, coefficients, saved, u});
+        return mhc__cuda->pre(&cuda, &(mhc__cuda_pre){mhc__cuda_params(params), x, carried, coefficients, saved, u,
+                                                      mhc__cuda_rmsnorm(norm)});
     }
     mhc__pre pre = mhc__pre_of(spec, &s, params, x, coefficients, carried, saved);
-    MHC__TRY(mhc__pre_begin(&pre, context->threads, tokens, coefficients, workspace, workspace_size, "mhc_pre_forward",
-                            error));
+    pre.norm = norm;
+    MHC__TRY(mhc__pre_begin(&pre, context->threads, tokens, coefficients, workspace, workspace_size, call, error));
     if (!s.dynamic && !u.data)
         return MHC_OK;
     int64_t step = mhc__pre_block_tokens(&pre), blocks = mhc__blocks(tokens, step);
@@ -137,4 +156,22 @@ mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, con
     for (int64_t block = 0; block < blocks; block++)
         forward_block(&pre, block * step, mhc__min(tokens, (block + 1) * step), coefficients, u);
     return MHC_OK;
+}
+
+mhc_status mhc_pre_forward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
+                           int64_t tokens, mhc_streams x, const float *carried, float *coefficients, float *saved,
+                           mhc_rows u, void *workspace, size_t workspace_size, mhc_error *error) {
+    return pre_forward("mhc_pre_forward", context, spec, params, tokens, x, carried, coefficients, saved, NULL, u,
+                       workspace, workspace_size, error);
+}
+
+mhc_status mhc_pre_rmsnorm_forward(const mhc_context *context, const mhc_spec *spec, const mhc_site_params *params,
+                                   int64_t tokens, mhc_streams x, const float *carried, float *coefficients,
+                                   float *saved, const mhc_rmsnorm *norm, mhc_rows y, void *workspace,
+                                   size_t workspace_size, mhc_error *error) {
+    const char *call = "mhc_pre_rmsnorm_forward";
+    if (y.data)
+        MHC__TRY(mhc__rmsnorm_check(norm, call, error));
+    return pre_forward(call, context, spec, params, tokens, x, carried, coefficients, saved, y.data ? norm : NULL, y,
+                       workspace, workspace_size, error);
 }

@@ -3,12 +3,12 @@
  *
  *     first     [X' = merge, written;] partial products of X with fn and sums of squares; u where its weights are known
  *     middle    sums over the slices, in order; r, mix, coefficients
- *     last      u = sum_j pre_j X_j */
+ *     last      u = sum_j pre_j X_j, or its RMSNorm */
 #define MHC__MOST_STREAMS 4
 #include "stream/cuda/arithmetic.h"
 
 #include "stream/cuda/pipeline.h"
-#include "stream/pre/pre_stages.h"
+#include "stream/pre/rmsnorm_stages.h"
 
 namespace {
 
@@ -16,7 +16,9 @@ enum {
     WARPS = 4,
     THREADS = 32 * WARPS,
     TOKENS = ROWS * WARPS, /* of a group */
-    FN_WORDS = N * STEPS * TILES * FN_PARTS * 32 * 4
+    FN_WORDS = N * STEPS * TILES * FN_PARTS * 32 * 4,
+    AT_A_TIME = THREADS / (int)EIGHTHS, /* slices of a token, or tokens in a slice, side by side */
+    NORM_SLICES = 4096                  /* of a token whose u is normalised, at most */
 };
 
 struct params {
@@ -33,6 +35,10 @@ struct shared {
             float sum[SUMS][TOKENS];
             double square[TOKENS], part[SQUARERS];
         } middle;
+        struct { /* of the last stage, with a norm */
+            float slice[NORM_SLICES];
+            double part[SQUARERS];
+        } last;
     };
 };
 
@@ -116,15 +122,48 @@ template <typename E> MHC__DEVICE void middle_stage(const params &p, mhc__item i
 }
 
 template <typename E> MHC__DEVICE void last_stage(const params &p, mhc__item item) {
-    constexpr int ACROSS = SLICE / 8;
-    const int64_t c = (int64_t)item.slice * SLICE + (int)threadIdx.x % ACROSS * 8;
+    const int64_t c = (int64_t)item.slice * SLICE + (int)threadIdx.x % EIGHTHS * 8;
     if (c >= p.of.channels)
         return;
-    for (int k = (int)threadIdx.x / ACROSS; k < TOKENS; k += THREADS / ACROSS) {
+    for (int k = (int)threadIdx.x / EIGHTHS; k < TOKENS; k += AT_A_TIME) {
         const int64_t t = (int64_t)item.group * TOKENS + k;
+        float u[8];
         if (t >= p.of.tokens)
             return;
-        collapse_again<E>(p.of, t, c, p.of.pre.coefficients + t * p.of.shape.coefficients);
+        collapse_again<E>(p.of, t, c, p.of.pre.coefficients + t * p.of.shape.coefficients, u);
+        mhc__store8(mhc__at<E>(p.of.pre.u, t) + c, u);
+    }
+}
+
+/* With a norm whole tokens are an item, as many of a group's as of its slices are one otherwise. */
+template <typename E> MHC__DEVICE void last_stage_normed(const params &p, mhc__item item, shared *sh) {
+    const int slices = p.pipeline.slices, own = (int)threadIdx.x / EIGHTHS;
+    const int64_t column = (int64_t)threadIdx.x % EIGHTHS * 8;
+    if (threadIdx.x == 0)
+        sh->kept = -1;
+    for (int k = item.slice; k < TOKENS; k += slices) {
+        const int64_t t = (int64_t)item.group * TOKENS + k;
+        float w[N], sum = 0.0f;
+        if (t >= p.of.tokens)
+            return;
+        weights_of_u(p.of, t, w);
+        for (int first = 0; first < slices; first += AT_A_TIME) {
+            const int slice = first + own;
+            const int64_t c = (int64_t)slice * SLICE + column;
+            const float squares = slice_squares<E>(p.of, c < p.of.channels, t, c, w);
+            if (slice < slices && column == 0)
+                sh->last.slice[slice] = squares;
+        }
+        mhc__sync_block();
+        for (int slice = 0; slice < slices; slice++)
+            sum += sh->last.slice[slice];
+        const float r = rms_of<E>(p.of, t, w, sum, sh->last.part);
+        for (int slice = own; slice < slices; slice += AT_A_TIME) {
+            const int64_t c = (int64_t)slice * SLICE + column;
+            if (c < p.of.channels)
+                write_normed<E>(p.of, t, c, w, r);
+        }
+        mhc__sync_block(); /* the next token's squares take the same place */
     }
 }
 
@@ -144,6 +183,8 @@ MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 && !MERGES ? 3 : 2) pre_pi
             first_stage<E, MERGES>(p, item, sh);
         else if (item.stage == MHC__STAGE_MIDDLE)
             middle_stage<E>(p, item, sh);
+        else if (p.of.pre.norm.weight)
+            last_stage_normed<E>(p, item, sh);
         else
             last_stage<E>(p, item);
         mhc__pipeline_done(&p.pipeline, item);
@@ -177,8 +218,9 @@ bool mhc__cuda_pre_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_me
     const mhc__shape *s = call->shape;
     mhc_type type = s->type;
     bool fits = s->n == N && s->dynamic && !s->per_stream && s->width <= WIDTH && s->channels % 8 == 0;
-    bool aligned =
-        mhc__aligned_streams(pre->x, type) && mhc__aligned_rows(pre->u, type) && (uintptr_t)pre->params.fn % 16 == 0;
+    bool aligned = mhc__aligned_streams(pre->x, type) && mhc__aligned_rows(pre->u, type) &&
+                   ((uintptr_t)pre->params.fn | (uintptr_t)pre->norm.weight) % 16 == 0;
+    fits = fits && (!pre->norm.weight || mhc__blocks(s->channels, SLICE) <= NORM_SLICES);
     if (merge)
         aligned = aligned && mhc__aligned_streams(merge->x, type) && mhc__aligned_rows(merge->z, type);
     int64_t items = 3 * (mhc__blocks(call->tokens, TOKENS) + MHC__RING) * (mhc__blocks(s->channels, SLICE) + 1);
@@ -195,7 +237,7 @@ mhc_status mhc__cuda_pre_pipeline(const mhc__cuda_call *call, const mhc__cuda_me
     p.pipeline.slices = (int)mhc__blocks(s->channels, SLICE);
     p.pipeline.counters = (int *)call->workspace;
     p.partial = (float *)((char *)call->workspace + counter_bytes(call->tokens));
-    p.pipeline.has_last = pre->u.data && !s->shifted;
+    p.pipeline.has_last = pre->u.data && !p.of.early;
 #define RUN(E) return merge ? run<E, true>(call, p) : run<E, false>(call, p)
     MHC__BY_TYPE(s->type, RUN);
 #undef RUN

@@ -35,13 +35,14 @@ struct site_call {
     mhc_spec spec;
     mhc__shape shape;
     int64_t tokens, channels;
-    bool early;           /* the weights of u are known before the sums: */
-    const float *weights; /* those of token t at + t * shape.coefficients; NULL: one-hot on stream 0 */
-};
+    bool early;         /* u is written before the sums: its weights are known, and no norm waits for all of it */
+    const float *known; /* its weights where the schedule is shifted: those of token t at + t * shape.coefficients; */
+};                      /* NULL: one-hot on stream 0 */
 
 inline site_call call_of(const mhc__cuda_call *its, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre) {
     const mhc__shape *s = its->shape;
-    site_call c = {*pre, {}, *its->spec, *s, its->tokens, s->channels, pre->u.data && s->shifted, pre->carried};
+    const bool early = pre->u.data && s->shifted && !pre->norm.weight;
+    site_call c = {*pre, {}, *its->spec, *s, its->tokens, s->channels, early, pre->carried};
     if (merge)
         c.merge = *merge;
     return c;
@@ -104,24 +105,35 @@ MHC__DEVICE void streams_of(const site_call &p, int64_t t, int64_t c, float x[N]
     }
 }
 
-/* u_t = sum_j w_j X_j of eight columns, in the order of the CPU's. */
-template <typename E>
-MHC__DEVICE void collapse8(const site_call &p, int64_t t, int64_t c, const float *w, const float x[N][8]) {
-    float u[8];
+/* u = sum_j w_j X_j of eight columns, in the order of the CPU's. */
+MHC__DEVICE void collapse8(const float *w, const float x[N][8], float u[8]) {
     for (int k = 0; k < 8; k++) {
         u[k] = w[0] * x[0][k];
         for (int j = 1; j < N; j++)
             u[k] = fmaf(w[j], x[j][k], u[k]);
     }
-    mhc__store8(mhc__at<E>(p.pre.u, t) + c, u);
 }
 
-/* u_t from X as it lies in memory. */
-template <typename E> MHC__DEVICE void collapse_again(const site_call &p, int64_t t, int64_t c, const float *w) {
+/* The same from X as it lies in memory. */
+template <typename E>
+MHC__DEVICE void collapse_again(const site_call &p, int64_t t, int64_t c, const float *w, float u[8]) {
     float x[N][8];
     for (int j = 0; j < N; j++)
         mhc__load8(mhc__at<E>(p.pre.x, t, j) + c, x[j]);
-    collapse8<E>(p, t, c, w, x);
+    collapse8(w, x, u);
+}
+
+/* The weights of u of a token where the schedule is shifted; and in any case, once the token has its coefficients. */
+MHC__DEVICE void known_weights(const site_call &p, int64_t t, float w[N]) {
+    for (int j = 0; j < N; j++)
+        w[j] = p.known ? p.known[t * p.shape.coefficients + j] : j == 0 ? 1.0f : 0.0f;
+}
+
+MHC__DEVICE void weights_of_u(const site_call &p, int64_t t, float w[N]) {
+    if (p.shape.shifted)
+        known_weights(p, t, w);
+    for (int j = 0; j < N && !p.shape.shifted; j++)
+        w[j] = p.pre.coefficients[t * p.shape.coefficients + j];
 }
 
 /* A thread's share of the sums of 16 tokens: the products of its token, and of the one 8 further, with rows 2 (lane %
@@ -155,8 +167,10 @@ MHC__DEVICE void add_step(const site_call &p, int64_t t, int64_t c, const FN &fn
         if (own < p.tokens && c < p.channels) {
             streams_of<E, MERGES>(p, own, c, x);
             if (p.early) {
-                const float first[N] = {1.0f, 0.0f, 0.0f, 0.0f};
-                collapse8<E>(p, own, c, p.weights ? p.weights + own * p.shape.coefficients : first, x);
+                float w[N], u[8];
+                known_weights(p, own, w);
+                collapse8(w, x, u);
+                mhc__store8(mhc__at<E>(p.pre.u, own) + c, u);
             }
         } else {
             MHC__UNROLL

@@ -65,11 +65,12 @@ static void seam_block(const seam *c, int64_t first, int64_t end, float *coeffic
     mhc__pre_block(c->pre, first, end, x, coefficients, u);
 }
 
-mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x, mhc_rows z,
-                            const float *coefficients, mhc_streams out, const mhc_site_params *next,
-                            float *next_coefficients, float *next_saved, mhc_rows next_u, void *workspace,
-                            size_t workspace_size, mhc_error *error) {
-    const char *call = "mhc_seam_forward";
+/* norm: NULL for none. */
+static mhc_status seam_forward(const char *call, const mhc_context *context, const mhc_spec *spec, int64_t tokens,
+                               mhc_streams x, mhc_rows z, const float *coefficients, mhc_streams out,
+                               const mhc_site_params *next, float *next_coefficients, float *next_saved,
+                               const mhc_rmsnorm *norm, mhc_rows next_u, void *workspace, size_t workspace_size,
+                               mhc_error *error) {
     mhc__shape s = {0};
     MHC__TRY(mhc__site_enter(context, spec, tokens, &s, error));
     const float ones[3] = {1.0f, 1.0f, 1.0f};
@@ -85,11 +86,12 @@ mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, in
     if (mhc__on_cuda(context)) {
         mhc__cuda_call cuda = mhc__cuda_call_of(context, spec, &s, tokens, workspace, call, error);
         MHC__TRY(mhc__cuda_need_workspace(&cuda, workspace_size));
-        return mhc__cuda->seam(
-            &cuda, &(mhc__cuda_merge){x, z, coefficients, out},
-            &(mhc__cuda_pre){mhc__cuda_params(next), out, carried, next_coefficients, next_saved, next_u});
+        return mhc__cuda->seam(&cuda, &(mhc__cuda_merge){x, z, coefficients, out},
+                               &(mhc__cuda_pre){mhc__cuda_params(next), out, carried, next_coefficients, next_saved,
+                                                next_u, mhc__cuda_rmsnorm(norm)});
     }
     mhc__pre pre = mhc__pre_of(spec, &s, next, out, next_coefficients, carried, next_saved);
+    pre.norm = norm;
     mhc__merging merging = {s.n, s.channels, x, z, coefficients, s.dynamic ? s.coefficients : 0, false, false};
     MHC__TRY(mhc__pre_begin(&pre, context->threads, tokens, next_coefficients, workspace, workspace_size, call, error));
     const int64_t floats = mhc__pre_forward_floats(&pre, tokens);
@@ -101,4 +103,23 @@ mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, in
     for (int64_t block = 0; block < blocks; block++)
         seam_block(&c, block * step, mhc__min(tokens, (block + 1) * step), next_coefficients, next_u);
     return MHC_OK;
+}
+
+mhc_status mhc_seam_forward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x, mhc_rows z,
+                            const float *coefficients, mhc_streams out, const mhc_site_params *next,
+                            float *next_coefficients, float *next_saved, mhc_rows next_u, void *workspace,
+                            size_t workspace_size, mhc_error *error) {
+    return seam_forward("mhc_seam_forward", context, spec, tokens, x, z, coefficients, out, next, next_coefficients,
+                        next_saved, NULL, next_u, workspace, workspace_size, error);
+}
+
+mhc_status mhc_seam_rmsnorm_forward(const mhc_context *context, const mhc_spec *spec, int64_t tokens, mhc_streams x,
+                                    mhc_rows z, const float *coefficients, mhc_streams out, const mhc_site_params *next,
+                                    float *next_coefficients, float *next_saved, const mhc_rmsnorm *norm,
+                                    mhc_rows next_y, void *workspace, size_t workspace_size, mhc_error *error) {
+    const char *call = "mhc_seam_rmsnorm_forward";
+    if (next_y.data)
+        MHC__TRY(mhc__rmsnorm_check(norm, call, error));
+    return seam_forward(call, context, spec, tokens, x, z, coefficients, out, next, next_coefficients, next_saved,
+                        next_y.data ? norm : NULL, next_y, workspace, workspace_size, error);
 }
