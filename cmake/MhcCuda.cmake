@@ -43,16 +43,22 @@ endif()
 
 # No contraction, as on the CPU: what both compute with the same text has the same bits. Nothing of the C++ library, which a program
 # in C would have to link: nvcc writes functions with guarded statics for the <<<>>> that the kernels here are not launched with.
-set(MHC_CUDA_FLAGS -fmad=false -Xcompiler=-fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-Wall,-Wextra)
+set(MHC_CUDA_FLAGS -fmad=false -Xptxas=-v -Xcompiler=-fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-Wall,-Wextra)
 if(MHC_WERROR)
   list(APPEND MHC_CUDA_FLAGS -Werror=all-warnings)
 endif()
 
-# mhc_cuda_objects(NAME SOURCE...): the object library NAME from .cu files.
+# mhc_cuda_objects(NAME SOURCE...): the object library NAME from .cu files; ptxas's report lies beside each object.
+set(MHC_CUDA_LAUNCHER "")
+if(CMAKE_CUDA_COMPILER_LAUNCHER) # the user's own goes behind ours
+  set(MHC_CUDA_LAUNCHER ";${CMAKE_CUDA_COMPILER_LAUNCHER}")
+endif()
 function(mhc_cuda_objects name)
   add_library(${name} OBJECT ${ARGN})
   target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/src)
   target_compile_options(${name} PRIVATE ${MHC_CUDA_FLAGS})
+  set_target_properties(${name} PROPERTIES CUDA_COMPILER_LAUNCHER
+    "sh;${CMAKE_CURRENT_SOURCE_DIR}/cmake/ptxas_report.sh${MHC_CUDA_LAUNCHER}")
 endfunction()
 
 # mhc_emulated_objects(NAME SOURCE...): the same as C++, for the tests.

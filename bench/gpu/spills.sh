@@ -1,11 +1,10 @@
 #!/bin/sh
 # The kernels that are tuned keep everything in registers: fails where ptxas reports a spill of one of them, or does not
-# know it.   spills.sh NVCC [ARCHITECTURE]
-# Kernels that are not named here may use local memory: those with a token's constraint in a thread do so by design.
+# know it.   spills.sh REPORTS [ARCHITECTURE]
+# REPORTS: the folder of the objects, with what ptxas said of them (cmake/ptxas_report.sh). Kernels that are not named
+# here may use local memory: those with a token's constraint in a thread do so by design.
 set -eu
-nvcc=$1 architecture=${2:-sm_90a}
-report=$(mktemp)
-trap 'rm -f "$report"' EXIT
+reports=$1 architecture=${2:-sm_90a}
 
 # FILE KERNEL[:VARIANT]..., VARIANT as its mangled name begins. The gradients of fp32 streams, which need three parts of
 # everything, do spill, and so does, 4 bytes, that of the seam of fp16 streams (Lb1ELb1), which needs two of X.
@@ -15,6 +14,7 @@ src/stream/expand/expand.cu          expand expand_back
 src/stream/merge/merge.cu            merge_packed
 src/stream/merge/merge_back.cu       merge_back
 src/stream/pre/collapse.cu           collapse copy_first
+src/stream/pre/collapse_rmsnorm.cu   collapse_rmsnorm
 src/stream/pre/pre_pipeline.cu       pre_pipeline
 src/stream/pre/pre_few.cu            pre_few
 src/stream/pre/pre_back_pipeline.cu  pre_back_pipeline:I9mhc__bf16 pre_back_pipeline:I9mhc__fp16Lb0 pre_back_pipeline:I9mhc__fp16Lb1ELb0
@@ -24,14 +24,14 @@ TABLE
 status=0
 tuned | {
     while read -r file kernels; do
-        "$nvcc" -std=c++17 -arch="$architecture" -fmad=false -Iinclude -Isrc -Xptxas -v -c "$file" -o /dev/null 2>"$report" ||
-            { cat "$report"; exit 1; }
+        report=$reports/$file.o.ptxas
+        [ -s "$report" ] || { echo "expected $report, found none"; exit 1; }
         for entry in $kernels; do
             kernel=${entry%%:*} variant=
             [ "$kernel" = "$entry" ] || variant=${entry#*:}
             # names are mangled: their length stands before them
-            awk -v name="${#kernel}$kernel$variant" -v file="$file" -v plain="$kernel" '
-                /Compiling entry function/ { entry = $0; own = index(entry, name) > 0 }
+            awk -v name="${#kernel}$kernel$variant" -v file="$file" -v plain="$kernel" -v architecture="'$architecture'" '
+                /Compiling entry function/ { own = index($0, name) > 0 && index($0, architecture) > 0 }
                 own && /bytes spill stores/ {
                     found++
                     for (i = 2; i <= NF; i++)

@@ -4,9 +4,10 @@ sources=$1 folder=$2 cmake=$3
 for tool in aarch64-linux-gnu-gcc qemu-aarch64; do
     command -v $tool >/dev/null 2>&1 || { echo "skipped: $tool is not here (./run deps --all installs it)"; exit 77; }
 done
+# -O1 gives the same bits in half the time
 "$cmake" -S "$sources" -B "$folder" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
     -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DMHC_PROGRAM=OFF -DMHC_TESTS=OFF -DMHC_FINGERPRINT=ON \
-    -DCMAKE_BUILD_TYPE=Release >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
+    -DCMAKE_BUILD_TYPE=None -DCMAKE_C_FLAGS=-O1 >"$folder.log" 2>&1 || { cat "$folder.log" >&2; exit 1; }
 "$cmake" --build "$folder" --target fingerprint >"$folder.log" 2>&1 || { tail -n 30 "$folder.log" >&2; exit 1; }
 cat >"$folder/emulated" <<TEXT
 #!/bin/sh

@@ -1,6 +1,5 @@
 /* The constraint by itself on the device, a row of logits to a thread: the text of the CPU, and so its bits. Compiled
- * by rows_4.cu, rows_8.cu and rows_16.cu, each with room for so many streams: MHC__MOST_STREAMS, as
- * stream/cuda/arithmetic.h asks for, and MHC__CONSTRAINT_ROWS, the name of the function. */
+ * in the units cuda/arithmetic4.cu to cuda/arithmetic16.cu. */
 #ifndef MHC_STREAM_CONSTRAINT_ROWS_H
 #define MHC_STREAM_CONSTRAINT_ROWS_H
 
@@ -10,9 +9,9 @@
 namespace {
 
 /* Few, so that few rows are spread over many processors: each is one long chain of operations. */
-enum { THREADS = 32 };
+enum { ROW_THREADS = 32 };
 
-struct params {
+struct row_params {
     mhc_spec spec;
     int64_t rows;
     int count; /* logits of a row */
@@ -24,7 +23,7 @@ MHC__DEVICE int64_t first_row() {
     return (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
 }
 
-MHC__KERNEL constrain(params p) {
+MHC__KERNEL constrain(row_params p) {
     float x[MHC__LOGIT_FLOATS], y[MHC__MATRIX_FLOATS];
     const int n = p.spec.streams;
     for (int64_t row = first_row(); row < p.rows; row += (int64_t)gridDim.x * blockDim.x) {
@@ -36,7 +35,7 @@ MHC__KERNEL constrain(params p) {
     }
 }
 
-MHC__KERNEL constrain_back(params p) {
+MHC__KERNEL constrain_back(row_params p) {
     float x[MHC__LOGIT_FLOATS], d_x[MHC__LOGIT_FLOATS], d_y[MHC__MATRIX_FLOATS];
     const int n = p.spec.streams;
     for (int64_t row = first_row(); row < p.rows; row += (int64_t)gridDim.x * blockDim.x) {
@@ -52,9 +51,10 @@ MHC__KERNEL constrain_back(params p) {
 
 } // namespace
 
-mhc_status MHC__CONSTRAINT_ROWS(const mhc__cuda_call *call, const float *logits, const float *d_res, float *out) {
-    params p = {*call->spec, call->tokens, call->shape->res, logits, d_res, out};
-    return mhc__launch(d_res ? constrain_back : constrain, mhc__grid(mhc__blocks(p.rows, THREADS)), THREADS, 0,
+mhc_status MHC__OF_UNIT(mhc__cuda_constraint_rows_)(const mhc__cuda_call *call, const float *logits, const float *d_res,
+                                                    float *out) {
+    row_params p = {*call->spec, call->tokens, call->shape->res, logits, d_res, out};
+    return mhc__launch(d_res ? constrain_back : constrain, mhc__grid(mhc__blocks(p.rows, ROW_THREADS)), ROW_THREADS, 0,
                        call->queue, p, call->name, call->error);
 }
 

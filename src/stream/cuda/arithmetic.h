@@ -4,7 +4,10 @@
  * Its arrays live in the thread's local memory, of which a GPU reserves as much as all threads that it can hold would
  * need. So they have the size of the streams that a file asks for, before it includes this one:
  *
- *     MHC__MOST_STREAMS 4, 8 or 16 */
+ *     MHC__MOST_STREAMS 4, 8 or 16
+ *
+ * The kernels whose work it is are together in the units arithmetic4.cu to arithmetic16.cu: ptxas takes most of a
+ * minute over the constraints, wherever they are included. */
 #ifndef MHC_STREAM_CUDA_ARITHMETIC_H
 #define MHC_STREAM_CUDA_ARITHMETIC_H
 
@@ -29,6 +32,11 @@
         else                                                                                                           \
             RUN(n, 1);                                                                                                 \
     } while (0)
+
+/* The name of a unit's function. */
+#define MHC__GLUED(name, most)        name##most
+#define MHC__GLUED_VALUES(name, most) MHC__GLUED(name, most)
+#define MHC__OF_UNIT(name)            MHC__GLUED_VALUES(name, MHC__MOST_STREAMS)
 
 #include "stream/cuda/device.h"
 

@@ -1,12 +1,12 @@
-/* mix -> coefficients on the device and back, a token to a thread: the text of the units coefficients4.cu to
- * coefficients16.cu, which differ in MHC__MOST_STREAMS. */
+/* mix -> coefficients on the device and back, a token to a thread: compiled in the units cuda/arithmetic4.cu to
+ * cuda/arithmetic16.cu. */
+#ifndef MHC_STREAM_MAPPING_COEFFICIENTS_DEVICE_H
+#define MHC_STREAM_MAPPING_COEFFICIENTS_DEVICE_H
+
 #include "stream/cuda/arithmetic.h"
 
 #include "stream/cuda/mapping.h"
 #include "stream/mapping/norm.h"
-
-#define MHC__GLUED(name, most)   name##most
-#define MHC__OF_UNIT(name, most) MHC__GLUED(name, most)
 
 namespace {
 
@@ -86,16 +86,16 @@ MHC__KERNEL coefficients_back(params p) {
 
 } // namespace
 
-mhc_status MHC__OF_UNIT(mhc__cuda_coefficients_, MHC__MOST_STREAMS)(const mhc__cuda_call *call,
-                                                                    const mhc__cuda_gates *gates) {
+mhc_status MHC__OF_UNIT(mhc__cuda_coefficients_)(const mhc__cuda_call *call, const mhc__cuda_gates *gates) {
     params p = params_of(call);
     p.forward = *gates;
     return launch(call, coefficients, p);
 }
 
-mhc_status MHC__OF_UNIT(mhc__cuda_coefficients_back_, MHC__MOST_STREAMS)(const mhc__cuda_call *call,
-                                                                         const mhc__cuda_gates_back *gates) {
+mhc_status MHC__OF_UNIT(mhc__cuda_coefficients_back_)(const mhc__cuda_call *call, const mhc__cuda_gates_back *gates) {
     params p = params_of(call);
     p.back = *gates;
     return launch(call, coefficients_back, p);
 }
+
+#endif

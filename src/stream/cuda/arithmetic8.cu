@@ -1,0 +1,3 @@
+#define MHC__MOST_STREAMS 8
+#include "stream/constraint/rows.h"
+#include "stream/mapping/coefficients_device.h"

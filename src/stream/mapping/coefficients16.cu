@@ -1,2 +1,0 @@
-#define MHC__MOST_STREAMS 16
-#include "stream/mapping/coefficients_unit.h"
