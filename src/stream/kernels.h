@@ -90,9 +90,13 @@ static inline int64_t mhc__fn_slab_floats(int width, int segments, int64_t count
  *     share_c  = sum_k e_k fn_kc - s r x_c        of dx, in place of x
  *
  * fn, d_fn: row k at k * row; of the flat norm slab s of stream j begins at j * stream + s * slab, else at s * slab.
- * whole: the last slab of a stream has all its columns too. begins: d_fn is written, not added to. */
+ * whole: the last slab of a stream has all its columns too. begins: d_fn is written, not added to.
+ *
+ * soon: streams of as many tokens that are read after this; meanwhile their columns of a slab are asked for with the
+ * slab. Without data: nothing is. */
 typedef struct mhc__products_back {
     mhc__slabs x;
+    mhc_streams soon[2];
     const float *e, *r, *s, *fn;
     float *d_fn;
     int64_t e_stride, row, stream, slab;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/threads.h"
-#include "simd/vec.h"
+#include "simd/elem.h"
 #include "stream/kernels.h"
 
 /* A tile: up to 6 rows of x or of fn by 4 registers of columns, by 2 where there are 16 registers. */
@@ -30,7 +30,15 @@ typedef struct mhc__slab {
     int64_t e_stride, row;
     int rows, width, count; /* count: of columns */
     bool whole, begins;
+    mhc__ahead soon[2]; /* rows of this slab's columns, asked for by the tiles of d_fn and by those of the shares */
 } mhc__slab;
+
+/* Bytes of a row that a tile asks for: a slab has four tiles of d_fn where there are 24 rows of it. */
+enum { MHC__SOON_BYTES = MHC__BACK_SLAB / 4 * (int)sizeof(mhc__elem) };
+
+MHC__INLINE void mhc__ask(mhc__ahead soon, int row, int part) {
+    __builtin_prefetch((const void *)(soon.at + (uintptr_t)(row * soon.stride + part * MHC__SOON_BYTES)), 0, 2);
+}
 
 /* Rows of a tile, of `left` that are left. */
 MHC__INLINE int mhc__back_rows(int left) {
@@ -61,6 +69,7 @@ MHC__INLINE void mhc__slab_fn(const mhc__slab *p, int k, int fns, int c, float *
         for (int q = 0; q < MHC__BACK_WIDE; q++)
             sum[i][q] = mhc__vec_all(0.0f);
     for (int v = 0; v < rows; v++, e += e_stride, at += MHC__BACK_SLAB) {
+        mhc__ask(p->soon[0], v, k / MHC__BACK_TILE);
 #pragma GCC unroll 4
         for (int q = 0; q < MHC__BACK_WIDE; q++)
             x[q] = mhc__vec_load(at + q * MHC__VEC);
@@ -98,6 +107,7 @@ MHC__INLINE void mhc__slab_dx(const mhc__slab *p, const float *fn, int k0, int f
         }
     }
     for (int k = 0; k < fns; k++, fn += MHC__BACK_SLAB) {
+        mhc__ask(p->soon[1], v + k / 4, k % 4);
 #pragma GCC unroll 4
         for (int q = 0; q < MHC__BACK_WIDE; q++)
             w[q] = mhc__vec_load(fn + q * MHC__VEC);
@@ -157,25 +167,36 @@ MHC__INLINE void mhc__slab_shares(const mhc__slab *p) {
     }
 }
 
+/* Rows of streams from stream j on, columns from c on; where there are none, one that is at hand. */
+MHC__INLINE mhc__ahead mhc__soon_of(mhc_streams view, int j, int64_t c, const void *at_hand) {
+    if (!view.data)
+        return (mhc__ahead){(uintptr_t)at_hand, 0};
+    const int64_t size = (int64_t)sizeof(mhc__elem);
+    return (mhc__ahead){(uintptr_t)view.data + (uintptr_t)((j * view.stream_stride + c) * size),
+                        view.token_stride * size};
+}
+
 static void mhc__products_back_run(const mhc__products_back *p) {
     const int64_t slabs = mhc__slab_count(p->x.channels);
     for (int j = 0; j < p->x.n; j++)
         for (int64_t k = 0; k < slabs; k++) {
             const int group = p->groups == 1 ? 0 : j;
-            const int64_t at = (p->groups == 1 ? j * p->stream : 0) + k * p->slab;
-            const mhc__slab slab = {.x = (mhc__slab_line *)(void *)(p->x.at + (j * slabs + k) * MHC__BACK_SLAB_FLOATS),
-                                    .e = p->e + group * p->width,
-                                    .r = p->r + group * MHC__CHUNK,
-                                    .s = p->s + group * MHC__CHUNK,
-                                    .fn = p->fn + at,
-                                    .d_fn = p->d_fn + at,
-                                    .e_stride = p->e_stride,
-                                    .row = p->row,
-                                    .rows = p->rows,
-                                    .width = p->width,
-                                    .count = (int)mhc__min(MHC__BACK_SLAB, p->x.channels - k * MHC__BACK_SLAB),
-                                    .whole = p->whole,
-                                    .begins = p->begins && (p->groups == 1 || j == 0)};
+            const int64_t at = (p->groups == 1 ? j * p->stream : 0) + k * p->slab, c = k * MHC__BACK_SLAB;
+            const mhc__slab slab = {
+                .x = (mhc__slab_line *)(void *)(p->x.at + (j * slabs + k) * MHC__BACK_SLAB_FLOATS),
+                .e = p->e + group * p->width,
+                .r = p->r + group * MHC__CHUNK,
+                .s = p->s + group * MHC__CHUNK,
+                .fn = p->fn + at,
+                .d_fn = p->d_fn + at,
+                .e_stride = p->e_stride,
+                .row = p->row,
+                .rows = p->rows,
+                .width = p->width,
+                .count = (int)mhc__min(MHC__BACK_SLAB, p->x.channels - c),
+                .soon = {mhc__soon_of(p->soon[0], j, c, p->e), mhc__soon_of(p->soon[1], j, c, p->e)},
+                .whole = p->whole,
+                .begins = p->begins && (p->groups == 1 || j == 0)};
             mhc__slab_fns(&slab);
             mhc__slab_shares(&slab);
         }

@@ -67,6 +67,10 @@ static void static_chunk(const mhc__pre *pre, const mhc__pre_gradients *g, int64
     pre->streams->spread(spreading, (mhc__slabs){0}, first, end);
 }
 
+static mhc_streams from(mhc_streams view, mhc_type type, int64_t first) {
+    return view.data ? mhc__streams_from(view, type, first, 0) : view;
+}
+
 /* From the gradients of the coefficients to d_mix, a few tokens at a time, and through the projection to d_fn and to
  * the shares of dx. */
 static void mapping_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64_t first, int64_t end,
@@ -79,7 +83,8 @@ static void mapping_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64
         pre->logits->coefficients_back(pre->spec, s, (int)mhc__min(step, end - t), pre->saved + t * s->saved, s->saved,
                                        pre->params->scale, pre->params->base, g->d_coefficients + t * s->coefficients,
                                        scratch->d_mix + (t - first) * s->logits, s->logits, scratch->sums);
-    mhc__projection_backward(pre->streams, &pre->projection, end - first, scratch->slabs, saved, scratch->d_mix,
+    const mhc_streams soon[2] = {from(g->dout, s->type, first), from(pre->x, s->type, end)};
+    mhc__projection_backward(pre->streams, &pre->projection, end - first, scratch->slabs, soon, saved, scratch->d_mix,
                              s->logits, &scratch->fn);
 }
 

@@ -131,8 +131,7 @@ template <typename E> MHC__DEVICE void write_pieces(const params &p, int64_t beg
 }
 
 /* 1 / RMS of u of each token of the cluster, from the squares of all blocks: in shared memory. */
-template <typename E>
-MHC__DEVICE const float *norms_of(const params &p, int64_t begin, int rank, const memory &m) {
+template <typename E> MHC__DEVICE const float *norms_of(const params &p, int64_t begin, int rank, const memory &m) {
     const int tokens = (int)mhc__min(ROWS, p.of.tokens - begin), count = pieces_of(p, begin);
     float *squares = m.step, *sum = m.slice, *r = m.sum; /* [tokens, each], [tokens], [tokens] */
     for (int first = 0; first < count; first += THREADS) {
