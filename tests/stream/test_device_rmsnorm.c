@@ -88,6 +88,26 @@ static void oracle_case(mhc_type type) {
         }
 }
 
+/* On the CPU a narrow type has the bits of fp32 on the same values, rounded once. */
+static void narrow_case(mhc_type type) {
+    const int64_t sizes[][3] = {{4, 72, 35}, {3, 31, 18}};
+    for (int k = 0; k < 2 && device_is_cpu(); k++) {
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, "paper", (int)sizes[k][0], sizes[k][1], error));
+        spec.type = type;
+        normed narrow = normed_open(&spec, sizes[k][2], 6);
+        spec.type = MHC_FP32;
+        normed wide = normed_open(&spec, sizes[k][2], 6);
+        memcpy(wide.s.x, narrow.s.x, (size_t)narrow.s.x_count * sizeof(float));
+        pre(&narrow);
+        pre(&wide);
+        for (int64_t i = 0; i < wide.s.u_count; i++)
+            assert_true(narrow.s.u[i] == rounded_to(type, wide.s.u[i]));
+        normed_close(&narrow);
+        normed_close(&wide);
+    }
+}
+
 /* The residual, whose u is X, and a mapping that is the same for all tokens; no token at all. */
 static void fixed_case(mhc_type type) {
     const char *names[] = {"residual", "hc"};
@@ -267,6 +287,7 @@ static void test_refused(void **state) {
 }
 
 FOR_EACH_TYPE(oracle)
+FOR_EACH_TYPE(narrow)
 FOR_EACH_TYPE(fixed)
 FOR_EACH_TYPE(first)
 FOR_EACH_TYPE(seam)
@@ -276,9 +297,9 @@ FOR_EACH_TYPE(hostile)
 int main(void) {
     device_need();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_oracle),  cmocka_unit_test(test_fixed), cmocka_unit_test(test_first),
-        cmocka_unit_test(test_seam),    cmocka_unit_test(test_rows),  cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_oracle),  cmocka_unit_test(test_fixed),  cmocka_unit_test(test_first),
+        cmocka_unit_test(test_seam),    cmocka_unit_test(test_rows),   cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
