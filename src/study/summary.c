@@ -72,6 +72,8 @@ void mhc__range_say(mhc__range range, mhc__text *text) {
         mhc__text_format(text, "exactly 1");
     else if (off <= MHC__GAIN_OF_ONE) /* half a digit up, so that the digit printed is no less than the value */
         mhc__text_format(text, "1 within %.0e", 1.5 * off);
+    else if (range.high - range.low <= 5e-5 * fabs(range.high)) /* the digits printed are the same */
+        mhc__text_format(text, "%.4g", range.high);
     else
         mhc__text_format(text, "%.4g to %.4g", range.low, range.high);
 }
