@@ -2,7 +2,10 @@
  * normalised before it is written, and no pass over u is needed for it. Of a token
  *
  *     u   = sum_j pre_j X_j                            in fp32, not rounded
- *     y_c = u_c weight_c / sqrt(mean_c u_c^2 + eps)    written in place of u, rounded once
+ *     y_c = u_c weight_c / sqrt(mean_c u_c^2 + eps)    written in place of u, rounded once    (arXiv 1910.07467)
+ *
+ * y has the rows of u, T of C elements of spec->type. Squares beyond fp32's range are taken in double; where all of u
+ * is zero, y is. A NaN in u makes NaN of all the token's y.
  *
  * There is no backward of its own: mhc_pre_backward and mhc_seam_backward take the gradient of u itself, so who trains
  * makes u again (mhc_recompute) and goes back through the norm before calling them. */

@@ -60,7 +60,7 @@ consume() { # BUILD FOLDER
 }
 
 echo "== libmhc alone, where pkg-config finds nothing"
-PKG_CONFIG_LIBDIR=$scratch/nothing PKG_CONFIG_PATH='' logged "$scratch/log" "$cmake" -S "$root" -B "$scratch/build" -G "$generator" \
+logged "$scratch/log" env PKG_CONFIG_LIBDIR="$scratch/nothing" PKG_CONFIG_PATH= "$cmake" -S "$root" -B "$scratch/build" -G "$generator" \
     -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=-O1 -DMHC_PROGRAM=OFF -DMHC_TESTS=OFF -DMHC_CUDA=OFF
 logged "$scratch/log" "$cmake" --build "$scratch/build"
 consume "$scratch/build" "$scratch/alone"

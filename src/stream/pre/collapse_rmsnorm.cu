@@ -32,7 +32,7 @@ template <typename E, bool PACKED> MHC__DEVICE void collapse(const params &p, in
     }
 }
 
-/* The sum of squares of u over the block, for all threads; memory [THREADS]. In double where fp32 has not the range. */
+/* The sum of squares of u over the block, for all threads; memory [THREADS]. In double, which has the range. */
 template <typename E, bool PACKED> MHC__DEVICE double squares_of(const params &p, int64_t t, double *memory) {
     constexpr int COUNT = mhc__pack<E>::COUNT;
     double sum = 0.0;

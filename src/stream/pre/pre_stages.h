@@ -35,9 +35,11 @@ struct site_call {
     mhc_spec spec;
     mhc__shape shape;
     int64_t tokens, channels;
-    bool early;         /* u is written before the sums: its weights are known, and no norm waits for all of it */
-    const float *known; /* its weights where the schedule is shifted: those of token t at + t * shape.coefficients; */
-};                      /* NULL: one-hot on stream 0 */
+    bool early; /* u is written before the sums: its weights are known, and no norm waits for all of it */
+    /* The weights of u where the schedule is shifted, token t's at + t * shape.coefficients; NULL: one-hot on stream 0.
+     */
+    const float *known;
+};
 
 inline site_call call_of(const mhc__cuda_call *its, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre) {
     const mhc__shape *s = its->shape;
@@ -130,9 +132,11 @@ MHC__DEVICE void known_weights(const site_call &p, int64_t t, float w[N]) {
 }
 
 MHC__DEVICE void weights_of_u(const site_call &p, int64_t t, float w[N]) {
-    if (p.shape.shifted)
+    if (p.shape.shifted) {
         known_weights(p, t, w);
-    for (int j = 0; j < N && !p.shape.shifted; j++)
+        return;
+    }
+    for (int j = 0; j < N; j++)
         w[j] = p.pre.coefficients[t * p.shape.coefficients + j];
 }
 
