@@ -7,7 +7,10 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
+#include "data/unpack.h"
 #include "file/atomic.h"
+
+#define LARGEST_CONTENT ((size_t)1 << 36) /* bytes of text out of one packed file */
 
 static int visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
@@ -15,6 +18,21 @@ static int visible(const struct dirent *entry) {
 
 static int by_name(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static mhc_status packing_of_text(const char *path, const void *bytes, size_t size, mhc__packing *packing,
+                                  mhc_error *error) {
+    mhc_status status = mhc__packing_of(bytes, size, packing, error);
+    if (status == MHC_OK && *packing == MHC__PACKING_ZIP)
+        status = mhc__fail(error, MHC_UNSUPPORTED, "a zip archive: unpack it first");
+    return status == MHC_OK ? MHC_OK : mhc__fail_in(error, status, "%s", path);
+}
+
+static mhc_status append_content(const char *path, const void *bytes, size_t size, mhc__text *text, mhc_error *error) {
+    mhc__packing packing;
+    MHC__TRY(packing_of_text(path, bytes, size, &packing, error));
+    mhc_status status = mhc__unpack(packing, bytes, size, text->length + LARGEST_CONTENT, text, error);
+    return status == MHC_OK ? MHC_OK : mhc__fail_in(error, status, "%s", path);
 }
 
 static mhc_status append_path(const char *path, mhc__text *text, mhc_error *error);
@@ -50,21 +68,40 @@ static mhc_status append_path(const char *path, mhc__text *text, mhc_error *erro
     MHC__TRY(mhc__read_file(path, &bytes, &size, error));
     if (text->length)
         mhc__text_append(text, "\n", 1);
-    mhc__text_append(text, bytes, size);
+    mhc_status status = append_content(path, bytes, size, text, error);
     free(bytes);
-    return text->failed ? mhc__fail(error, MHC_OUT_OF_MEMORY, "%s: no memory", path) : MHC_OK;
+    return status;
+}
+
+static mhc_status take_text(mhc_status status, mhc__text *text, mhc__token_array *bytes) {
+    if (status != MHC_OK) {
+        mhc__text_free(text);
+        return status;
+    }
+    *bytes = (mhc__token_array){.data = text->data, .width = 1, .count = (int64_t)text->length, .owned = text->data};
+    return MHC_OK;
+}
+
+/* A text that is packed can't stay mapped. */
+static mhc_status read_file(const char *path, mhc__token_array *bytes, mhc_error *error) {
+    mhc__packing packing;
+    mhc__text text = {0};
+    MHC__TRY(mhc__token_array_map(path, bytes, error));
+    mhc__token_array packed = *bytes;
+    mhc_status status = packing_of_text(path, packed.data, (size_t)packed.count, &packing, error);
+    if (status == MHC_OK && packing == MHC__PACKING_NONE)
+        return MHC_OK;
+    if (status == MHC_OK)
+        status = append_content(path, packed.data, (size_t)packed.count, &text, error);
+    *bytes = (mhc__token_array){0};
+    mhc__token_array_free(&packed);
+    return take_text(status, &text, bytes);
 }
 
 mhc_status mhc__text_files_read(const char *path, mhc__token_array *bytes, mhc_error *error) {
     struct stat info;
     if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
-        return mhc__token_array_map(path, bytes, error);
+        return read_file(path, bytes, error);
     mhc__text text = {0};
-    mhc_status status = append_folder(path, &text, error);
-    if (status != MHC_OK) {
-        mhc__text_free(&text);
-        return status;
-    }
-    *bytes = (mhc__token_array){.data = text.data, .width = 1, .count = (int64_t)text.length, .owned = text.data};
-    return MHC_OK;
+    return take_text(append_folder(path, &text, error), &text, bytes);
 }

@@ -1,5 +1,6 @@
 /* The bytes of a text file (mapped), or of all files of a folder and its sub-folders, in the order of their paths,
- * joined by line feeds. Names that start with a dot are left out. */
+ * joined by line feeds. Names that start with a dot are left out. What is packed with gzip or xz is unpacked; other
+ * archives are refused (MHC_UNSUPPORTED), since a model would learn their bytes without a word of complaint. */
 #ifndef MHC_DATA_TEXT_FILES_H
 #define MHC_DATA_TEXT_FILES_H
 

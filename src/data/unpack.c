@@ -2,12 +2,40 @@
 
 #include <lzma.h>
 #include <stdint.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "file/checksum.h"
 
 #define CHUNK     65536
 #define ZIP_LOCAL 30 /* bytes of a member's header before its name (APPNOTE.TXT 4.3.7) */
+
+/* The first bytes of files by kind; those of packing NONE are known only to be refused. */
+static const struct {
+    const char *kind, *first;
+    size_t length;
+    mhc__packing packing;
+} signatures[] = {
+    {"zip", "PK\3\4", 4, MHC__PACKING_ZIP},
+    {"gzip", "\x1F\x8B\x08", 3, MHC__PACKING_GZIP},
+    {"xz", "\xFD\x37zXZ\0", 6, MHC__PACKING_XZ},
+    {"bzip2", "BZh91AY&SY", 10, MHC__PACKING_NONE},
+    {"zstd", "\x28\xB5\x2F\xFD", 4, MHC__PACKING_NONE},
+    {"7z", "7z\xBC\xAF\x27\x1C", 6, MHC__PACKING_NONE},
+};
+
+mhc_status mhc__packing_of(const void *bytes, size_t size, mhc__packing *packing, mhc_error *error) {
+    *packing = MHC__PACKING_NONE;
+    for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++) {
+        if (size < signatures[i].length || memcmp(bytes, signatures[i].first, signatures[i].length) != 0)
+            continue;
+        *packing = signatures[i].packing;
+        return *packing != MHC__PACKING_NONE
+                   ? MHC_OK
+                   : mhc__fail(error, MHC_UNSUPPORTED, "a %s file: unpack it first", signatures[i].kind);
+    }
+    return MHC_OK;
+}
 
 static mhc_status damaged(mhc_error *error, const char *kind) {
     return mhc__fail(error, MHC_CORRUPT, "the %s file is damaged or cut short", kind);

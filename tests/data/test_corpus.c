@@ -178,6 +178,67 @@ static void folders(void **state) {
     mhc__corpus_close(corpus);
 }
 
+static void write_xz(const char *path, const char *text) {
+    uint8_t bytes[256];
+    size_t size = 0;
+    assert_int_equal(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC32, NULL, (const uint8_t *)text, strlen(text), bytes,
+                                             &size, sizeof bytes),
+                     LZMA_OK);
+    write_text(path, bytes, size);
+}
+
+/* A model would learn the bytes of an archive without a word: packed texts are unpacked, the rest is refused. */
+static void packed_texts(void **state) {
+    (void)state;
+    write_xz(scratch_path("first.xz"), "the first text");
+    mhc__data_config config = config_of(scratch_path("first.xz"));
+    config.eval_share = 0.0f;
+    config.sampling = MHC__SAMPLING_ROWS;
+    mhc__corpus *corpus = open_corpus(&config, 13, 1);
+    assert_int_equal(mhc__corpus_train_tokens(corpus), 14);
+    mhc__source source = mhc__corpus_train(corpus);
+    int32_t row[31];
+    assert_int_equal(source.fill(source.self, 0, 1, 13, row, NULL), MHC_OK);
+    for (int i = 0; i < 14; i++)
+        assert_int_equal(row[i], "the first text"[i]);
+    mhc__corpus_close(corpus);
+
+    assert_int_equal(mhc__make_folders(scratch_path("mixed"), NULL), MHC_OK);
+    write_text(scratch_path("mixed/a"), "plain", 5);
+    write_xz(scratch_path("mixed/b"), "packed");
+    config = config_of(scratch_path("mixed"));
+    config.eval_share = 0.0f;
+    config.sampling = MHC__SAMPLING_ROWS;
+    corpus = open_corpus(&config, 11, 1);
+    source = mhc__corpus_train(corpus);
+    assert_int_equal(source.fill(source.self, 0, 1, 11, row, NULL), MHC_OK);
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(row[i], "plain\npacked"[i]);
+    mhc__corpus_close(corpus);
+
+    const struct {
+        const char *name, *bytes, *message;
+        size_t size;
+        mhc_status status;
+    } refused[] = {
+        {"x.zip", "PK\3\4 and so on", "zip archive: unpack it first", 14, MHC_UNSUPPORTED},
+        {"x.bz2", "BZh91AY&SY", "bzip2 file: unpack it first", 10, MHC_UNSUPPORTED},
+        {"x.zst", "\x28\xB5\x2F\xFD....", "zstd file: unpack it first", 8, MHC_UNSUPPORTED},
+        {"x.7z", "7z\xBC\xAF\x27\x1C....", "7z file: unpack it first", 10, MHC_UNSUPPORTED},
+        {"x.gz", "\x1F\x8B\x08....", "gzip file is damaged", 7, MHC_CORRUPT},
+        {"x.xz", "\xFD\x37zXZ\0....", "xz file is damaged", 10, MHC_CORRUPT},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        write_text(scratch_path(refused[i].name), refused[i].bytes, refused[i].size);
+        config = config_of(scratch_path(refused[i].name));
+        expect_failure(&config, 4, refused[i].status, refused[i].message);
+    }
+    write_text(scratch_path("BZ"), "BZh is a text", 13);
+    config = config_of(scratch_path("BZ"));
+    config.eval_share = 0.0f;
+    mhc__corpus_close(open_corpus(&config, 4, 1));
+}
+
 static void own_held_out_text(void **state) {
     (void)state;
     write_text(scratch_path("train"), "abcabcabcabc", 12);
@@ -379,6 +440,7 @@ int main(void) {
                                        cmocka_unit_test(increment),
                                        cmocka_unit_test(wrong_input),
                                        cmocka_unit_test(folders),
+                                       cmocka_unit_test(packed_texts),
                                        cmocka_unit_test(own_held_out_text),
                                        cmocka_unit_test(packed_files),
                                        cmocka_unit_test(packed_with_another_tokenizer),
