@@ -10,6 +10,10 @@
 /* A curve has no more points: the rest is finer than a page shows, and the page stays small. */
 enum { POINTS = 400, PANEL_WIDTH = 500, PANEL_HEIGHT = 360, MOST_PANELS = 12 };
 
+/* An axis shows this share of its numbers at least: of less, all ticks would read alike and rounding would look like a
+ * slope. */
+static const double LEAST_RANGE = 1e-3;
+
 typedef struct panel {
     char column[48];
     const char *title, *ylabel;
@@ -86,6 +90,23 @@ static int style_of(const mhc__runs *runs, int r) {
     return runs->count == 1 ? 3 : 1 + r % MHC__PLOT_STYLES;
 }
 
+static void fill_range(const mhc__runs *runs, const panel *p, mhc__text *gp) {
+    double low = INFINITY, high = -INFINITY;
+    for (int r = 0; r < runs->count; r++) {
+        int64_t rows = runs->run[r].metrics.rows, each = rows_per_point(&runs->run[r]);
+        for (int64_t from = 0; from < rows; from += each) {
+            double y = point(&runs->run[r], p->column, from, from + each < rows ? from + each : rows);
+            low = y < low ? y : low;
+            high = y > high ? y : high;
+        }
+    }
+    double middle = 0.5 * low + 0.5 * high, half = 0.5 * LEAST_RANGE * fabs(middle);
+    if (!p->logarithmic && isfinite(middle) && high - low < 2 * half)
+        mhc__text_format(gp, "set yrange [%.9g:%.9g]\n", middle - half, middle + half);
+    else
+        mhc__text_format(gp, "set yrange [*:*]\n");
+}
+
 /* Held-out losses are far apart: points and lines. */
 static void fill_gnuplot(const mhc__runs *runs, const panel *panels, int count, const char *name, mhc__text *gp) {
     int columns = count < 3 ? count : count == 4 ? 2 : 3, rows = (count + columns - 1) / columns;
@@ -94,13 +115,11 @@ static void fill_gnuplot(const mhc__runs *runs, const panel *panels, int count, 
                      "set datafile missing \"NaN\"\n",
                      rows, columns);
     for (int p = 0; p < count; p++) {
-        mhc__text_format(gp,
-                         "set title \"%s\" noenhanced\nset ylabel \"%s\" noenhanced\n%s\nset format y \"%s\"\nplot ",
-                         panels[p].title ? panels[p].title : panels[p].column, panels[p].ylabel ? panels[p].ylabel : "",
-                         panels[p].logarithmic ? "set logscale y" : "unset logscale y",
-                         panels[p].logarithmic                  ? "%g"
-                         : !strcmp(panels[p].column, "seconds") ? "%.0s%c"
-                                                                : "%.4g");
+        fill_range(runs, &panels[p], gp);
+        mhc__text_format(
+            gp, "set title \"%s\" noenhanced\nset ylabel \"%s\" noenhanced\n%s\nset format y \"%s\"\nplot ",
+            panels[p].title ? panels[p].title : panels[p].column, panels[p].ylabel ? panels[p].ylabel : "",
+            panels[p].logarithmic ? "set logscale y" : "unset logscale y", panels[p].logarithmic ? "%g" : "%.6g");
         for (int r = 0; r < runs->count; r++) {
             int step = 1 + r * (count + 1);
             bool sparse = !strcmp(panels[p].column, "eval_loss");
