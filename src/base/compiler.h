@@ -15,6 +15,14 @@
 #define MHC__CLONES
 #endif
 
+/* In front of a loop that CUDA's device code has as well, where nvcc unrolls what is of known length by itself. */
+#define MHC__PRAGMA(text) _Pragma(#text)
+#if defined(__CUDACC__)
+#define MHC__CPU_UNROLL(times)
+#else
+#define MHC__CPU_UNROLL(times) MHC__PRAGMA(GCC unroll times)
+#endif
+
 /* In front of what CUDA's device code uses as well: functions, and tables of constants. */
 #if defined(__CUDACC__)
 #define MHC__SHARED_CODE __host__ __device__

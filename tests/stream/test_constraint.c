@@ -126,6 +126,23 @@ static void test_against_oracle(void **state) {
         }
 }
 
+/* An eps as large as the sums are: some are clamped, some are not, and what it adds counts. */
+static void test_large_eps(void **state) {
+    (void)state;
+    const int iterations[] = {1, 2, 3, 20, 40};
+    const float eps[] = {0.5f, 1.0f, 1.25f};
+    for (int k = 0; k < SIZE_COUNT; k++)
+        for (int bits = 0; bits < 4; bits++)
+            for (int i = 0; i < 5; i++)
+                for (int e = 0; e < 3; e++) {
+                    mhc_spec spec;
+                    OK(mhc_spec_preset(&spec, "paper", SIZES[k], 8, error));
+                    spec.sinkhorn = (mhc_sinkhorn){iterations[i], MHC_START_EXP, bits & 1 ? MHC_AXIS_SRC : MHC_AXIS_DST,
+                                                   bits & 2 ? MHC_EPS_CLAMP : MHC_EPS_ADD, eps[e]};
+                    compare(&spec);
+                }
+}
+
 /* Mappings as wide as the constraint asks for: a whole site against the oracle. */
 static void test_sites(void **state) {
     (void)state;
@@ -389,10 +406,11 @@ static void test_refusals(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients),      cmocka_unit_test(test_against_oracle),
-        cmocka_unit_test(test_sites),          cmocka_unit_test(test_rows_are_apart),
-        cmocka_unit_test(test_constant_rows),  cmocka_unit_test(test_hostile_logits),
-        cmocka_unit_test(test_starts),         cmocka_unit_test(test_same_rotation),
-        cmocka_unit_test(test_starts_by_name), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_large_eps),      cmocka_unit_test(test_sites),
+        cmocka_unit_test(test_rows_are_apart), cmocka_unit_test(test_constant_rows),
+        cmocka_unit_test(test_hostile_logits), cmocka_unit_test(test_starts),
+        cmocka_unit_test(test_same_rotation),  cmocka_unit_test(test_starts_by_name),
+        cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,7 @@ MHC__INLINE void mhc__transpose(int n, int w, const float *x, float *y) {
 MHC__INLINE void mhc__line_sums(const float *x, mhc__line at, int n, int w, float *sum) {
     for (int l = 0; l < w; l++)
         sum[l] = 0.0f;
+    MHC__CPU_UNROLL(4)
     for (int k = 0; k < n; k++)
         for (int l = 0; l < w; l++)
             sum[l] += x[(at.first + k * at.step) * w + l];

@@ -5,9 +5,10 @@
  *
  *     GX = GY - Y sum_line(GY)
  *
- * whatever the eps: no division, so nothing overflows however small a sum was. Only the last half step starts from dY
- * itself, relative to one entry of the line, so that a constant dY gives a gradient of exactly zero. The states are
- * replayed from checkpoints: MHC__SINKHORN_STATES floats hold as many as fit, longer runs are split in halves. */
+ * whatever the eps: no division, so nothing overflows however small a sum was, and no sum of X, but where it may have
+ * been clamped. Only the last half step starts from dY itself, relative to one entry of the line, so that a constant dY
+ * gives a gradient of exactly zero. The states are replayed from checkpoints: MHC__SINKHORN_STATES floats hold as many
+ * as fit, longer runs are split in halves. */
 #ifndef MHC_STREAM_CONSTRAINT_SINKHORN_H
 #define MHC_STREAM_CONSTRAINT_SINKHORN_H
 
@@ -17,17 +18,23 @@
 #define MHC__SINKHORN_STATES 16384
 #endif
 
-/* What a sum is divided by. A line of zeros stays zero instead of becoming NaN. NaN passes every comparison. */
-MHC__INLINE float mhc__divisor(float sum, mhc_eps_mode mode, float eps) {
-    float d = sum;
-    if (mode == MHC_EPS_ADD)
-        d = sum + eps;
-    if (mode == MHC_EPS_CLAMP)
-        d = sum < eps ? eps : sum;
+/* What stands between a sum and what is divided by it: the sum + add, at least `least`. */
+typedef struct mhc__guard {
+    float add, least;
+} mhc__guard;
+
+MHC__INLINE mhc__guard mhc__guard_of(const mhc_sinkhorn *s) {
+    return (mhc__guard){s->eps_mode == MHC_EPS_ADD ? s->eps : 0.0f, s->eps_mode == MHC_EPS_CLAMP ? s->eps : 0.0f};
+}
+
+/* A line of zeros stays zero instead of becoming NaN. NaN passes every comparison. */
+MHC__INLINE float mhc__divisor(float sum, mhc__guard guard) {
+    float d = sum + guard.add;
+    d = d < guard.least ? guard.least : d;
     return d == 0.0f ? 1.0f : d;
 }
 
-/* Lines whose reciprocals are taken together: one, or, for one matrix in a thread of a GPU, all. */
+/* Lines whose reciprocals are taken together: one, in registers, or, for one matrix in a thread of a GPU, all. */
 #if MHC__LANES == 1
 #define MHC__LINES(n)      (n)
 #define MHC__SHARES_FLOATS MHC__ROW_FLOATS
@@ -50,82 +57,77 @@ MHC__INLINE void mhc__shares_of(int count, const float *divisor, mhc__shares *sh
     mhc__reciprocals(count, shares->reciprocal);
 }
 
-MHC__INLINE float mhc__share(const mhc__shares *shares, int l, float x) {
-    return x * shares->scale[l] * shares->reciprocal[l];
-}
-
 /* y may be x. */
-MHC__INLINE void mhc__half_step(const mhc_sinkhorn *s, mhc_axis axis, int n, int w, const float *x, float *y) {
+MHC__INLINE void mhc__half_step(mhc__guard guard, mhc_axis axis, int n, int w, const float *x, float *y) {
+    MHC__CPU_UNROLL(4)
     for (int first = 0; first < n; first += MHC__LINES(n)) {
-        float sum[MHC__SHARES_FLOATS];
+        float divisor[MHC__SHARES_FLOATS];
         mhc__shares shares;
         for (int line = 0; line < MHC__LINES(n); line++) {
-            mhc__line_sums(x, mhc__line_of(axis, n, first + line), n, w, sum + line * w);
+            mhc__line_sums(x, mhc__line_of(axis, n, first + line), n, w, divisor + line * w);
             for (int l = line * w; l < (line + 1) * w; l++)
-                sum[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
+                divisor[l] = mhc__divisor(divisor[l], guard);
         }
-        mhc__shares_of(MHC__LINES(n) * w, sum, &shares);
+        mhc__shares_of(MHC__LINES(n) * w, divisor, &shares);
         for (int line = 0; line < MHC__LINES(n); line++) {
-            mhc__line at = mhc__line_of(axis, n, first + line);
+            const mhc__line at = mhc__line_of(axis, n, first + line);
+            MHC__CPU_UNROLL(4)
             for (int k = 0; k < n; k++)
                 for (int l = 0; l < w; l++) {
-                    int e = (at.first + k * at.step) * w + l;
-                    y[e] = mhc__share(&shares, line * w + l, x[e]);
+                    const int e = (at.first + k * at.step) * w + l, from = line * w + l;
+                    y[e] = x[e] * shares.scale[from] * shares.reciprocal[from];
                 }
         }
     }
 }
 
-/* g: GY -> GX in place; x: the state before the half step. */
-MHC__INLINE void mhc__half_step_back(const mhc_sinkhorn *s, mhc_axis axis, int n, int w, const float *x, float *g) {
+/* g: GY -> GX in place; x, y: the states before and after the half step. A sum that was clamped is a constant. */
+MHC__INLINE void mhc__half_step_back(mhc__guard guard, mhc_axis axis, int n, int w, const float *x, const float *y,
+                                     float *g) {
+    MHC__CPU_UNROLL(4)
     for (int line = 0; line < n; line++) {
-        mhc__line at = mhc__line_of(axis, n, line);
-        float sum[MHC__LANES], total[MHC__LANES], keep[MHC__LANES];
-        mhc__shares shares;
-        mhc__line_sums(x, at, n, w, sum);
+        const mhc__line at = mhc__line_of(axis, n, line);
+        float total[MHC__LANES], sum[MHC__LANES];
         mhc__line_sums(g, at, n, w, total);
-        for (int l = 0; l < w; l++) {
-            /* a clamped sum is a constant */
-            keep[l] = s->eps_mode == MHC_EPS_CLAMP && sum[l] < s->eps ? 0.0f : total[l];
-            sum[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
+        if (guard.least > 0.0f) {
+            mhc__line_sums(x, at, n, w, sum);
+            for (int l = 0; l < w; l++)
+                total[l] = sum[l] < guard.least ? 0.0f : total[l];
         }
-        mhc__shares_of(w, sum, &shares);
+        MHC__CPU_UNROLL(4)
         for (int k = 0; k < n; k++)
             for (int l = 0; l < w; l++) {
-                int e = (at.first + k * at.step) * w + l;
-                g[e] = __builtin_fmaf(-mhc__share(&shares, l, x[e]), keep[l], g[e]);
+                const int e = (at.first + k * at.step) * w + l;
+                g[e] = __builtin_fmaf(-y[e], total[l], g[e]);
             }
     }
 }
 
-/* The last half step: g = GX from dy. With d = dy - dy_0: GX = Y (d - sum(Y d) + dy_0 (divisor - sum) / divisor). */
-MHC__INLINE void mhc__last_step_back(const mhc_sinkhorn *s, mhc_axis axis, int n, int w, const float *x,
-                                     const float *dy, float *g) {
+/* The last half step: g = GX from dy, y the result. With d = dy - dy_0 of a line:
+ * GX = Y (d - sum(Y d) + dy_0 (divisor - sum) / divisor). */
+MHC__INLINE void mhc__last_step_back(mhc__guard guard, mhc_axis axis, int n, int w, const float *x, const float *dy,
+                                     float *y, float *g) {
+    mhc__half_step(guard, axis, n, w, x, y);
     for (int line = 0; line < n; line++) {
-        mhc__line at = mhc__line_of(axis, n, line);
-        float sum[MHC__LANES], divisor[MHC__LANES], mean[MHC__LANES];
-        mhc__shares shares;
+        const mhc__line at = mhc__line_of(axis, n, line);
+        const float *first = dy + at.first * w;
+        float sum[MHC__LANES], mean[MHC__LANES];
         mhc__line_sums(x, at, n, w, sum);
-        for (int l = 0; l < w; l++) {
-            divisor[l] = mhc__divisor(sum[l], s->eps_mode, s->eps);
+        for (int l = 0; l < w; l++)
             mean[l] = 0.0f;
-        }
-        mhc__shares_of(w, divisor, &shares);
         for (int k = 1; k < n; k++)
             for (int l = 0; l < w; l++) {
-                int e = (at.first + k * at.step) * w + l;
-                mean[l] = __builtin_fmaf(mhc__share(&shares, l, x[e]), dy[e] - dy[at.first * w + l], mean[l]);
+                const int e = (at.first + k * at.step) * w + l;
+                mean[l] = __builtin_fmaf(y[e], dy[e] - first[l], mean[l]);
             }
         for (int l = 0; l < w; l++) {
-            float base = dy[at.first * w + l];
-            mean[l] -= base * ((divisor[l] - sum[l]) / divisor[l]);
-            if (s->eps_mode == MHC_EPS_CLAMP && sum[l] < s->eps)
-                mean[l] = -base;
+            const float divisor = mhc__divisor(sum[l], guard);
+            mean[l] = sum[l] < guard.least ? -first[l] : mean[l] - first[l] * ((divisor - sum[l]) / divisor);
         }
         for (int k = 0; k < n; k++)
             for (int l = 0; l < w; l++) {
-                int e = (at.first + k * at.step) * w + l;
-                g[e] = mhc__share(&shares, l, x[e]) * ((dy[e] - dy[at.first * w + l]) - mean[l]);
+                const int e = (at.first + k * at.step) * w + l;
+                g[e] = y[e] * ((dy[e] - first[l]) - mean[l]);
             }
     }
 }
@@ -152,13 +154,13 @@ MHC__INLINE mhc_axis mhc__sinkhorn_axis(const mhc_sinkhorn *s, int half) {
 }
 
 /* In pairs, the first along `axis`. */
-MHC__INLINE void mhc__half_steps(const mhc_sinkhorn *s, mhc_axis axis, int n, int w, int halves, float *y) {
+MHC__INLINE void mhc__half_steps(mhc__guard guard, mhc_axis axis, int n, int w, int halves, float *y) {
     for (int half = 0; half + 1 < halves; half += 2) {
-        mhc__half_step(s, axis, n, w, y, y);
-        mhc__half_step(s, mhc__other_axis(axis), n, w, y, y);
+        mhc__half_step(guard, axis, n, w, y, y);
+        mhc__half_step(guard, mhc__other_axis(axis), n, w, y, y);
     }
     if (halves % 2 != 0)
-        mhc__half_step(s, axis, n, w, y, y);
+        mhc__half_step(guard, axis, n, w, y, y);
 }
 
 /* Twice, so that the compiler knows the axes: where n and w are known as well and a matrix is small, as in a thread of
@@ -166,11 +168,12 @@ MHC__INLINE void mhc__half_steps(const mhc_sinkhorn *s, mhc_axis axis, int n, in
 MHC__INLINE void mhc__sinkhorn_forward(const mhc_sinkhorn *its, int n, int w, const float *logits, float *res) {
     const mhc_sinkhorn s = *its;
     const int halves = mhc__sinkhorn_halves(&s);
+    const mhc__guard guard = mhc__guard_of(&s);
     mhc__sinkhorn_start(&s, n, w, logits, res);
     if (mhc__sinkhorn_axis(&s, 0) == MHC_AXIS_SRC)
-        mhc__half_steps(&s, MHC_AXIS_SRC, n, w, halves, res);
+        mhc__half_steps(guard, MHC_AXIS_SRC, n, w, halves, res);
     else
-        mhc__half_steps(&s, MHC_AXIS_DST, n, w, halves, res);
+        mhc__half_steps(guard, MHC_AXIS_DST, n, w, halves, res);
 }
 
 /* From the gradient with respect to log of the start state to that of the logits, in place. */
@@ -193,34 +196,51 @@ MHC__INLINE void mhc__sinkhorn_start_back(const mhc_sinkhorn *s, int n, int w, c
     }
 }
 
+/* One half step, there or back; the compiler knows the axis in each. */
+MHC__INLINE void mhc__half_step_on(mhc__guard guard, mhc_axis axis, int n, int w, const float *x, float *y) {
+    if (axis == MHC_AXIS_SRC)
+        mhc__half_step(guard, MHC_AXIS_SRC, n, w, x, y);
+    else
+        mhc__half_step(guard, MHC_AXIS_DST, n, w, x, y);
+}
+MHC__INLINE void mhc__half_step_back_on(mhc__guard guard, mhc_axis axis, int n, int w, const float *x, const float *y,
+                                        float *g) {
+    if (axis == MHC_AXIS_SRC)
+        mhc__half_step_back(guard, MHC_AXIS_SRC, n, w, x, y, g);
+    else
+        mhc__half_step_back(guard, MHC_AXIS_DST, n, w, x, y, g);
+}
+
 /* d_logits from d_res. states: MHC__SINKHORN_STATES floats. Segments of half steps still to walk back are kept on a
  * stack, each with the state at its beginning; the deepest is replayed whole as soon as its states fit. */
 MHC__INLINE void mhc__sinkhorn_backward(const mhc_sinkhorn *s, int n, int w, const float *logits, const float *d_res,
                                         float *d_logits, float *states) {
     const int size = n * n * w, slots = MHC__SINKHORN_STATES / size, halves = mhc__sinkhorn_halves(s);
+    const mhc__guard guard = mhc__guard_of(s);
     int begin[16], depth = 0, end = halves;
     begin[0] = 0;
     mhc__sinkhorn_start(s, n, w, logits, states);
     while (depth >= 0) {
-        int steps = end - begin[depth];
+        const int first = begin[depth], steps = end - first;
         float *state = states + depth * size;
-        if (steps > slots - depth) { /* put the middle on the stack */
-            int middle = begin[depth] + steps / 2;
+        if (steps + 1 > slots - depth) { /* put the middle on the stack */
+            const int middle = first + steps / 2;
             float *next = state + size;
-            mhc__half_step(s, mhc__sinkhorn_axis(s, begin[depth]), n, w, state, next);
-            for (int half = begin[depth] + 1; half < middle; half++)
-                mhc__half_step(s, mhc__sinkhorn_axis(s, half), n, w, next, next);
+            for (int half = first; half < middle; half++)
+                mhc__half_step_on(guard, mhc__sinkhorn_axis(s, half), n, w, half == first ? state : next, next);
             begin[++depth] = middle;
             continue;
         }
-        for (int k = 0; k + 1 < steps; k++)
-            mhc__half_step(s, mhc__sinkhorn_axis(s, begin[depth] + k), n, w, state + k * size, state + (k + 1) * size);
+        const int replayed = end < halves ? steps : steps - 1;
+        for (int k = 0; k < replayed; k++)
+            mhc__half_step_on(guard, mhc__sinkhorn_axis(s, first + k), n, w, state + k * size, state + (k + 1) * size);
         for (int k = steps - 1; k >= 0; k--) {
-            mhc_axis axis = mhc__sinkhorn_axis(s, begin[depth] + k);
-            if (begin[depth] + k == halves - 1)
-                mhc__last_step_back(s, axis, n, w, state + k * size, d_res, d_logits);
+            const mhc_axis axis = mhc__sinkhorn_axis(s, first + k);
+            float *x = state + k * size, *y = x + size;
+            if (first + k == halves - 1)
+                mhc__last_step_back(guard, axis, n, w, x, d_res, y, d_logits);
             else
-                mhc__half_step_back(s, axis, n, w, state + k * size, d_logits);
+                mhc__half_step_back_on(guard, axis, n, w, x, y, d_logits);
         }
         end = begin[depth--];
     }

@@ -20,8 +20,8 @@
 #define MHC__MATRIX_FLOATS      (MHC__MOST_STREAMS * MHC__MOST_STREAMS)
 #define MHC__LOGIT_FLOATS       (3 * MHC__MATRIX_FLOATS + 8) /* matrix gates and, at n = 4 and 5, n! permutations */
 #define MHC__COEFFICIENT_FLOATS (MHC__MATRIX_FLOATS + 2 * MHC__MOST_STREAMS)
-/* 1000 iterations, the most there are, can be walked back with 12 states. */
-#define MHC__SINKHORN_STATES (12 * MHC__MATRIX_FLOATS)
+/* 1000 iterations, the most there are, can be walked back with 13 states. */
+#define MHC__SINKHORN_STATES (13 * MHC__MATRIX_FLOATS)
 
 /* n = 4 has loops of known length. */
 #define MHC__LANE_SIZES(RUN)                                                                                           \
