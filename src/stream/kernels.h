@@ -93,10 +93,12 @@ static inline int64_t mhc__fn_slab_floats(int width, int segments, int64_t count
  * whole: the last slab of a stream has all its columns too. begins: d_fn is written, not added to.
  *
  * soon: streams of as many tokens that are read after this; meanwhile their columns of a slab are asked for with the
- * slab. Without data: nothing is. */
+ * slab. Those without data are not. */
+enum { MHC__SOON = 3 };
+
 typedef struct mhc__products_back {
     mhc__slabs x;
-    mhc_streams soon[2];
+    mhc_streams soon[MHC__SOON];
     const float *e, *r, *s, *fn;
     float *d_fn;
     int64_t e_stride, row, stream, slab;

@@ -221,7 +221,7 @@ static void head_chunk_back(const job *j, int64_t first, int64_t end, range_scra
     j->kernels->gather(own->slabs, 0, end - first, mhc__streams_from(j->x, p.type, first, 0),
                        mhc__rows_from(j->dy, p.type, first), own->d, n);
     head_weights_back(j, first, end, own->d, own->sums);
-    const mhc_streams none[2] = {{0}, {0}};
+    const mhc_streams none[MHC__SOON] = {{0}};
     mhc__projection_backward(j->kernels, &p, end - first, own->slabs, none, mixes_of(j->saved, n, first), own->d, n,
                              &own->fn);
     own->fn.begins = false;

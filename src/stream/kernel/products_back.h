@@ -30,7 +30,9 @@ typedef struct mhc__slab {
     int64_t e_stride, row;
     int rows, width, count; /* count: of columns */
     bool whole, begins;
-    mhc__ahead soon[2]; /* rows of this slab's columns, asked for by the tiles of d_fn and by those of the shares */
+    /* Rows of this slab's columns: the tiles of d_fn ask for those of the first and last, those of the shares for the
+     * second's. */
+    mhc__ahead soon[MHC__SOON];
 } mhc__slab;
 
 /* Bytes of a row that a tile asks for: a slab has four tiles of d_fn where there are 24 rows of it. */
@@ -70,6 +72,7 @@ MHC__INLINE void mhc__slab_fn(const mhc__slab *p, int k, int fns, int c, float *
             sum[i][q] = mhc__vec_all(0.0f);
     for (int v = 0; v < rows; v++, e += e_stride, at += MHC__BACK_SLAB) {
         mhc__ask(p->soon[0], v, k / MHC__BACK_TILE);
+        mhc__ask(p->soon[2], v, k / MHC__BACK_TILE);
 #pragma GCC unroll 4
         for (int q = 0; q < MHC__BACK_WIDE; q++)
             x[q] = mhc__vec_load(at + q * MHC__VEC);
@@ -182,21 +185,21 @@ static void mhc__products_back_run(const mhc__products_back *p) {
         for (int64_t k = 0; k < slabs; k++) {
             const int group = p->groups == 1 ? 0 : j;
             const int64_t at = (p->groups == 1 ? j * p->stream : 0) + k * p->slab, c = k * MHC__BACK_SLAB;
-            const mhc__slab slab = {
-                .x = (mhc__slab_line *)(void *)(p->x.at + (j * slabs + k) * MHC__BACK_SLAB_FLOATS),
-                .e = p->e + group * p->width,
-                .r = p->r + group * MHC__CHUNK,
-                .s = p->s + group * MHC__CHUNK,
-                .fn = p->fn + at,
-                .d_fn = p->d_fn + at,
-                .e_stride = p->e_stride,
-                .row = p->row,
-                .rows = p->rows,
-                .width = p->width,
-                .count = (int)mhc__min(MHC__BACK_SLAB, p->x.channels - c),
-                .soon = {mhc__soon_of(p->soon[0], j, c, p->e), mhc__soon_of(p->soon[1], j, c, p->e)},
-                .whole = p->whole,
-                .begins = p->begins && (p->groups == 1 || j == 0)};
+            const mhc__slab slab = {.x = (mhc__slab_line *)(void *)(p->x.at + (j * slabs + k) * MHC__BACK_SLAB_FLOATS),
+                                    .e = p->e + group * p->width,
+                                    .r = p->r + group * MHC__CHUNK,
+                                    .s = p->s + group * MHC__CHUNK,
+                                    .fn = p->fn + at,
+                                    .d_fn = p->d_fn + at,
+                                    .e_stride = p->e_stride,
+                                    .row = p->row,
+                                    .rows = p->rows,
+                                    .width = p->width,
+                                    .count = (int)mhc__min(MHC__BACK_SLAB, p->x.channels - c),
+                                    .soon = {mhc__soon_of(p->soon[0], j, c, p->e), mhc__soon_of(p->soon[1], j, c, p->e),
+                                             mhc__soon_of(p->soon[2], j, c, p->e)},
+                                    .whole = p->whole,
+                                    .begins = p->begins && (p->groups == 1 || j == 0)};
             mhc__slab_fns(&slab);
             mhc__slab_shares(&slab);
         }

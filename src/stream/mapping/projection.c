@@ -73,8 +73,8 @@ void mhc__projection_slabs(int threads, const mhc__projection *p, const float *f
 }
 
 void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
-                              mhc__slabs x, const mhc_streams soon[2], mhc__mixes saved, float *d_mix, int64_t d_stride,
-                              const mhc__fn_back *fn) {
+                              mhc__slabs x, const mhc_streams soon[MHC__SOON], mhc__mixes saved, float *d_mix,
+                              int64_t d_stride, const mhc__fn_back *fn) {
     float r[MHC_MAX_STREAMS * MHC__CHUNK], s[MHC_MAX_STREAMS * MHC__CHUNK];
     int64_t columns = mhc__projection_columns(p);
     for (int group = 0; group < p->groups; group++)
@@ -90,7 +90,7 @@ void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__pro
         }
     const int64_t slab = fn->slabs ? p->width * MHC__BACK_SLAB : MHC__BACK_SLAB;
     mhc__products_back job = {.x = x,
-                              .soon = {soon[0], soon[1]},
+                              .soon = {soon[0], soon[1], soon[2]},
                               .e = d_mix,
                               .r = r,
                               .s = s,

@@ -90,8 +90,8 @@ void mhc__projection_slabs(int threads, const mhc__projection *p, const float *f
 /* The way back of at most MHC__CHUNK tokens, whose streams are in the slabs, and then their shares of dx. d_mix: token
  * t's at + t * d_stride; overwritten with r d_mix. soon: as mhc__products_back has it. */
 void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__projection *p, int64_t tokens,
-                              mhc__slabs x, const mhc_streams soon[2], mhc__mixes saved, float *d_mix, int64_t d_stride,
-                              const mhc__fn_back *fn);
+                              mhc__slabs x, const mhc_streams soon[MHC__SOON], mhc__mixes saved, float *d_mix,
+                              int64_t d_stride, const mhc__fn_back *fn);
 
 /* d_fn += the parts of all ranges (stream/ranges.h), in order; part r, in slabs, at parts + r * stride. */
 void mhc__projection_add_parts(int threads, const mhc__projection *p, int ranges, const float *parts, int64_t stride,

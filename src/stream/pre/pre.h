@@ -54,6 +54,7 @@ typedef struct mhc__pre_gradients {
     const mhc__merging *merging; /* this site's; NULL: dx is added to */
     mhc_streams dout, dx;
     const mhc_site_params *params;
+    mhc_streams beside; /* read after each chunk, of the same tokens; may have no data */
 } mhc__pre_gradients;
 
 /* Scratch of one range. */

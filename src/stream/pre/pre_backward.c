@@ -83,7 +83,8 @@ static void mapping_back(const mhc__pre *pre, const mhc__pre_gradients *g, int64
         pre->logits->coefficients_back(pre->spec, s, (int)mhc__min(step, end - t), pre->saved + t * s->saved, s->saved,
                                        pre->params->scale, pre->params->base, g->d_coefficients + t * s->coefficients,
                                        scratch->d_mix + (t - first) * s->logits, s->logits, scratch->sums);
-    const mhc_streams soon[2] = {from(g->dout, s->type, first), from(pre->x, s->type, end)};
+    const mhc_streams soon[MHC__SOON] = {from(g->dout, s->type, first), from(pre->x, s->type, end),
+                                         from(g->beside, s->type, first)};
     mhc__projection_backward(pre->streams, &pre->projection, end - first, scratch->slabs, soon, saved, scratch->d_mix,
                              s->logits, &scratch->fn);
 }
@@ -182,7 +183,7 @@ mhc_status mhc_pre_backward(const mhc_context *context, const mhc_spec *spec, co
     merging.stride = s.dynamic ? s.coefficients : 0;
     merging.around = mhc__goes_around(&s, tokens, dout, dx);
     const mhc__merging *undo = dout.data ? &merging : NULL;
-    mhc__pre_gradients g = {du, d_coefficients, d_carried, undo, dout, dx, gradients};
+    mhc__pre_gradients g = {du, d_coefficients, d_carried, undo, dout, dx, gradients, {0}};
     mhc__pre_back_begin(&pre, context->threads, ranges, scratch);
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++) {

@@ -87,7 +87,7 @@ mhc_status mhc_seam_backward(const mhc_context *context, const mhc_spec *spec, i
     above.stride = stride;
     mhc__merging here = {s.n, s.channels, x, z, coefficients, stride, false, false};
     mhc__pre_gradients g = {next->du, next->d_coefficients, s.shifted ? d_coefficients : NULL, &above, next->dout,
-                            dx_next,  next->gradients};
+                            dx_next,  next->gradients,      s.plain ? (mhc_streams){0} : x};
     mhc__pre_back_begin(&pre, context->threads, ranges, scratch);
 #pragma omp parallel for num_threads(threads) schedule(static) if (ranges > 1)
     for (int range = 0; range < ranges; range++) {
