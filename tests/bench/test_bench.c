@@ -87,7 +87,7 @@ static void costs_of(mhc_type type) {
     }
     mhc__cost cost = operation("constraint")->cost(&subject);
     assert_true(cost.flops == T * 1440.0 && cost.read == T * 64.0 && cost.written == T * 64.0);
-    assert_true(operation("constraint-back")->cost(&subject).flops == T * 4000.0);
+    assert_true(operation("constraint-back")->cost(&subject).flops == T * 3360.0);
     mhc__subject_close(&subject);
 }
 
