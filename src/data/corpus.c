@@ -131,7 +131,7 @@ static mhc_status read_builtin(mhc__token_array *bytes, mhc_error *error) {
         mhc__text_free(&text);
         return status;
     }
-    *bytes = (mhc__token_array){.data = text.data, .width = 1, .count = (int64_t)text.length, .owned = text.data};
+    *bytes = mhc__token_array_of(text);
     return MHC_OK;
 }
 

@@ -20,6 +20,7 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* An archive of files is refused: mhc__unpack would take its first. */
 static mhc_status packing_of_text(const char *path, const void *bytes, size_t size, mhc__packing *packing,
                                   mhc_error *error) {
     mhc_status status = mhc__packing_of(bytes, size, packing, error);
@@ -28,9 +29,8 @@ static mhc_status packing_of_text(const char *path, const void *bytes, size_t si
     return status == MHC_OK ? MHC_OK : mhc__fail_in(error, status, "%s", path);
 }
 
-static mhc_status append_content(const char *path, const void *bytes, size_t size, mhc__text *text, mhc_error *error) {
-    mhc__packing packing;
-    MHC__TRY(packing_of_text(path, bytes, size, &packing, error));
+static mhc_status append_content(const char *path, mhc__packing packing, const void *bytes, size_t size,
+                                 mhc__text *text, mhc_error *error) {
     mhc_status status = mhc__unpack(packing, bytes, size, text->length + LARGEST_CONTENT, text, error);
     return status == MHC_OK ? MHC_OK : mhc__fail_in(error, status, "%s", path);
 }
@@ -68,7 +68,10 @@ static mhc_status append_path(const char *path, mhc__text *text, mhc_error *erro
     MHC__TRY(mhc__read_file(path, &bytes, &size, error));
     if (text->length)
         mhc__text_append(text, "\n", 1);
-    mhc_status status = append_content(path, bytes, size, text, error);
+    mhc__packing packing;
+    mhc_status status = packing_of_text(path, bytes, size, &packing, error);
+    if (status == MHC_OK)
+        status = append_content(path, packing, bytes, size, text, error);
     free(bytes);
     return status;
 }
@@ -78,7 +81,7 @@ static mhc_status take_text(mhc_status status, mhc__text *text, mhc__token_array
         mhc__text_free(text);
         return status;
     }
-    *bytes = (mhc__token_array){.data = text->data, .width = 1, .count = (int64_t)text->length, .owned = text->data};
+    *bytes = mhc__token_array_of(*text);
     return MHC_OK;
 }
 
@@ -92,7 +95,7 @@ static mhc_status read_file(const char *path, mhc__token_array *bytes, mhc_error
     if (status == MHC_OK && packing == MHC__PACKING_NONE)
         return MHC_OK;
     if (status == MHC_OK)
-        status = append_content(path, packed.data, (size_t)packed.count, &text, error);
+        status = append_content(path, packing, packed.data, (size_t)packed.count, &text, error);
     *bytes = (mhc__token_array){0};
     mhc__token_array_free(&packed);
     return take_text(status, &text, bytes);

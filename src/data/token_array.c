@@ -50,6 +50,10 @@ mhc_status mhc__token_array_map(const char *path, mhc__token_array *out, mhc_err
     return status;
 }
 
+mhc__token_array mhc__token_array_of(mhc__text text) {
+    return (mhc__token_array){.data = text.data, .width = 1, .count = (int64_t)text.length, .owned = text.data};
+}
+
 void mhc__token_array_free(mhc__token_array *tokens) {
     if (tokens->mapped)
         munmap(tokens->mapped, tokens->mapped_size);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
+#include "base/text.h"
 
 typedef struct mhc__token_array {
     const void *data;
@@ -33,6 +33,8 @@ mhc_status mhc__token_array_make(const int32_t *ids, int64_t count, int vocabula
                                  mhc_error *error);
 /* Maps a whole file as bytes. An empty file has count 0. */
 mhc_status mhc__token_array_map(const char *path, mhc__token_array *out, mhc_error *error);
+/* Takes the memory of a text, a byte each. */
+mhc__token_array mhc__token_array_of(mhc__text text);
 void mhc__token_array_free(mhc__token_array *tokens);
 
 #endif

@@ -90,6 +90,7 @@ static int style_of(const mhc__runs *runs, int r) {
     return runs->count == 1 ? 3 : 1 + r % MHC__PLOT_STYLES;
 }
 
+/* The range of a panel, from the same points that are drawn. */
 static void fill_range(const mhc__runs *runs, const panel *p, mhc__text *gp) {
     double low = INFINITY, high = -INFINITY;
     for (int r = 0; r < runs->count; r++) {

@@ -25,6 +25,17 @@ done
 head -n 1 runs/paper/report/progress.tsv | grep -q "^step	paper" || fail "progress.tsv: expected steps and the run's name"
 [ "$(sed -n '13p' runs/paper/report/progress.tsv | cut -f 1)" = 11 ] || fail "progress.tsv: expected the last step in line 13"
 
+# A number that hardly changes is not drawn as a slope; one that does has the range it needs.
+axis() { # FILE TITLE: the range of that panel
+    awk -v title="set title \"$2\"" '/^set yrange/ { range = $3 } index($0, title) == 1 { print range }' "$1"
+}
+range=$(axis runs/paper/report/others1.gp amax_gain_forward)
+case $range in
+'[0.9995'*:1.0005*']' | '[0.9994'*:1.0004*']') ;;
+*) fail "amax_gain_forward is 1 but for rounding: expected an axis of 0.001 around it, found $range" ;;
+esac
+[ "$(axis runs/paper/report/progress.gp "Training loss")" = "[*:*]" ] || fail "expected the loss to have an axis of its own"
+
 report runs/residual runs/paper/ --out both
 says both/index.html "2 runs side by side"
 says both/index.html "on the same batches"

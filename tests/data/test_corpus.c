@@ -158,6 +158,22 @@ static void wrong_input(void **state) {
     expect_failure(&config, 4, MHC_INVALID_ARGUMENT, "data.eval_share");
 }
 
+/* The whole text of a path, byte by byte. */
+static void expect_text(const char *path, const char *text) {
+    int32_t row[64];
+    const int count = (int)strlen(text);
+    mhc__data_config config = config_of(path);
+    config.eval_share = 0.0f;
+    config.sampling = MHC__SAMPLING_ROWS;
+    mhc__corpus *corpus = open_corpus(&config, count - 1, 1);
+    assert_int_equal(mhc__corpus_train_tokens(corpus), count);
+    mhc__source source = mhc__corpus_train(corpus);
+    assert_int_equal(source.fill(source.self, 0, 1, count - 1, row, NULL), MHC_OK);
+    for (int i = 0; i < count; i++)
+        assert_int_equal(row[i], text[i]);
+    mhc__corpus_close(corpus);
+}
+
 static void folders(void **state) {
     (void)state;
     assert_int_equal(mhc__make_folders(scratch_path("texts/c"), NULL), MHC_OK);
@@ -165,17 +181,7 @@ static void folders(void **state) {
     write_text(scratch_path("texts/a.txt"), "first", 5);
     write_text(scratch_path("texts/c/d.txt"), "third", 5);
     write_text(scratch_path("texts/.hidden"), "no", 2);
-    mhc__data_config config = config_of(scratch_path("texts"));
-    config.eval_share = 0.0f;
-    config.sampling = MHC__SAMPLING_ROWS;
-    mhc__corpus *corpus = open_corpus(&config, 17, 1);
-    assert_int_equal(mhc__corpus_train_tokens(corpus), 18);
-    mhc__source source = mhc__corpus_train(corpus);
-    int32_t row[18];
-    assert_int_equal(source.fill(source.self, 0, 1, 17, row, NULL), MHC_OK);
-    for (int i = 0; i < 18; i++)
-        assert_int_equal(row[i], "first\nsecond\nthird"[i]);
-    mhc__corpus_close(corpus);
+    expect_text(scratch_path("texts"), "first\nsecond\nthird");
 }
 
 static void write_xz(const char *path, const char *text) {
@@ -191,30 +197,16 @@ static void write_xz(const char *path, const char *text) {
 static void packed_texts(void **state) {
     (void)state;
     write_xz(scratch_path("first.xz"), "the first text");
-    mhc__data_config config = config_of(scratch_path("first.xz"));
-    config.eval_share = 0.0f;
-    config.sampling = MHC__SAMPLING_ROWS;
-    mhc__corpus *corpus = open_corpus(&config, 13, 1);
-    assert_int_equal(mhc__corpus_train_tokens(corpus), 14);
-    mhc__source source = mhc__corpus_train(corpus);
-    int32_t row[31];
-    assert_int_equal(source.fill(source.self, 0, 1, 13, row, NULL), MHC_OK);
-    for (int i = 0; i < 14; i++)
-        assert_int_equal(row[i], "the first text"[i]);
-    mhc__corpus_close(corpus);
-
+    expect_text(scratch_path("first.xz"), "the first text");
     assert_int_equal(mhc__make_folders(scratch_path("mixed"), NULL), MHC_OK);
     write_text(scratch_path("mixed/a"), "plain", 5);
     write_xz(scratch_path("mixed/b"), "packed");
-    config = config_of(scratch_path("mixed"));
-    config.eval_share = 0.0f;
-    config.sampling = MHC__SAMPLING_ROWS;
-    corpus = open_corpus(&config, 11, 1);
-    source = mhc__corpus_train(corpus);
-    assert_int_equal(source.fill(source.self, 0, 1, 11, row, NULL), MHC_OK);
-    for (int i = 0; i < 12; i++)
-        assert_int_equal(row[i], "plain\npacked"[i]);
-    mhc__corpus_close(corpus);
+    expect_text(scratch_path("mixed"), "plain\npacked");
+    write_text(scratch_path("BZ"), "BZh is a text", 13);
+    expect_text(scratch_path("BZ"), "BZh is a text");
+    write_xz(scratch_path("empty.xz"), "");
+    mhc__data_config config = config_of(scratch_path("empty.xz"));
+    expect_failure(&config, 4, MHC_INVALID_ARGUMENT, "the text is empty");
 
     const struct {
         const char *name, *bytes, *message;
@@ -233,10 +225,6 @@ static void packed_texts(void **state) {
         config = config_of(scratch_path(refused[i].name));
         expect_failure(&config, 4, refused[i].status, refused[i].message);
     }
-    write_text(scratch_path("BZ"), "BZh is a text", 13);
-    config = config_of(scratch_path("BZ"));
-    config.eval_share = 0.0f;
-    mhc__corpus_close(open_corpus(&config, 4, 1));
 }
 
 static void own_held_out_text(void **state) {

@@ -323,11 +323,27 @@ static void test_constraint(void **state) {
         }
 }
 
+/* As many iterations as a spec may have: the way back has few states on the device, and replays them many times. */
+static void test_most_iterations(void **state) {
+    (void)state;
+    const char *const presets[] = {"paper", "deepseek-v4"};
+    const int sizes[] = {1, 4, 8, 16};
+    for (int p = 0; p < 2; p++)
+        for (int k = 0; k < 4; k++) {
+            mhc_spec spec;
+            OK(mhc_spec_preset(&spec, presets[p], sizes[k], 8, error));
+            spec.sinkhorn.iterations = 1000;
+            constraint_once(&spec, 7);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_expand),         cmocka_unit_test(test_recompute),   cmocka_unit_test(test_in_place),
-        cmocka_unit_test(test_merge_back),     cmocka_unit_test(test_many_tokens), cmocka_unit_test(test_nan),
-        cmocka_unit_test(test_token_by_token), cmocka_unit_test(test_constraint),
+        cmocka_unit_test(test_expand),          cmocka_unit_test(test_recompute),
+        cmocka_unit_test(test_in_place),        cmocka_unit_test(test_merge_back),
+        cmocka_unit_test(test_many_tokens),     cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_token_by_token),  cmocka_unit_test(test_constraint),
+        cmocka_unit_test(test_most_iterations),
     };
     device_need();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,21 +185,21 @@ static void mhc__products_back_run(const mhc__products_back *p) {
         for (int64_t k = 0; k < slabs; k++) {
             const int group = p->groups == 1 ? 0 : j;
             const int64_t at = (p->groups == 1 ? j * p->stream : 0) + k * p->slab, c = k * MHC__BACK_SLAB;
-            const mhc__slab slab = {.x = (mhc__slab_line *)(void *)(p->x.at + (j * slabs + k) * MHC__BACK_SLAB_FLOATS),
-                                    .e = p->e + group * p->width,
-                                    .r = p->r + group * MHC__CHUNK,
-                                    .s = p->s + group * MHC__CHUNK,
-                                    .fn = p->fn + at,
-                                    .d_fn = p->d_fn + at,
-                                    .e_stride = p->e_stride,
-                                    .row = p->row,
-                                    .rows = p->rows,
-                                    .width = p->width,
-                                    .count = (int)mhc__min(MHC__BACK_SLAB, p->x.channels - c),
-                                    .soon = {mhc__soon_of(p->soon[0], j, c, p->e), mhc__soon_of(p->soon[1], j, c, p->e),
-                                             mhc__soon_of(p->soon[2], j, c, p->e)},
-                                    .whole = p->whole,
-                                    .begins = p->begins && (p->groups == 1 || j == 0)};
+            mhc__slab slab = {.x = (mhc__slab_line *)(void *)(p->x.at + (j * slabs + k) * MHC__BACK_SLAB_FLOATS),
+                              .e = p->e + group * p->width,
+                              .r = p->r + group * MHC__CHUNK,
+                              .s = p->s + group * MHC__CHUNK,
+                              .fn = p->fn + at,
+                              .d_fn = p->d_fn + at,
+                              .e_stride = p->e_stride,
+                              .row = p->row,
+                              .rows = p->rows,
+                              .width = p->width,
+                              .count = (int)mhc__min(MHC__BACK_SLAB, p->x.channels - c),
+                              .whole = p->whole,
+                              .begins = p->begins && (p->groups == 1 || j == 0)};
+            for (int i = 0; i < MHC__SOON; i++)
+                slab.soon[i] = mhc__soon_of(p->soon[i], j, c, p->e);
             mhc__slab_fns(&slab);
             mhc__slab_shares(&slab);
         }

@@ -90,7 +90,6 @@ void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__pro
         }
     const int64_t slab = fn->slabs ? p->width * MHC__BACK_SLAB : MHC__BACK_SLAB;
     mhc__products_back job = {.x = x,
-                              .soon = {soon[0], soon[1], soon[2]},
                               .e = d_mix,
                               .r = r,
                               .s = s,
@@ -105,6 +104,7 @@ void mhc__projection_backward(const mhc__stream_kernels *kernels, const mhc__pro
                               .width = p->width,
                               .whole = fn->slabs,
                               .begins = fn->begins};
+    memcpy(job.soon, soon, sizeof job.soon);
     kernels->products_back(&job);
 }
 
