@@ -176,8 +176,10 @@ static mhc_status open_text(mhc__corpus *corpus, const mhc__data_config *config,
     mhc__token_array bytes = {0};
     bool builtin = !strcmp(path, "builtin");
     MHC__TRY(builtin ? read_builtin(&bytes, error) : mhc__text_files_read(path, &bytes, error));
-    if (bytes.count == 0)
+    if (bytes.count == 0) {
+        mhc__token_array_free(&bytes);
         return mhc__fail(error, MHC_INVALID_ARGUMENT, "%s: the text is empty", path);
+    }
     mhc_status status = MHC_OK;
     if (!corpus->tokenizer) {
         status = mhc__tokenizer_make(config->tokenizer, config->tokenizer_dir, bytes.data, (size_t)bytes.count,
