@@ -12,7 +12,7 @@
 namespace {
 
 constexpr size_t STACK = 256 * 1024;
-constexpr int WARP = 32, AT_A_TIME = 3, CLUSTERS_AT_A_TIME = 2;
+constexpr int WARP = 32;
 
 struct block;
 
@@ -154,13 +154,13 @@ mhc__place threadIdx, blockIdx, blockDim, gridDim;
 
 /* The places of the running thread are set when it is resumed; a thread that has yielded finds them set again. */
 void mhc__emulate(void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void), const void *params,
-                  int64_t blocks, int cluster, int threads, size_t shared) {
-    const int64_t groups = blocks / cluster, most = cluster > 1 ? CLUSTERS_AT_A_TIME : AT_A_TIME;
+                  int64_t blocks, int cluster, int at_a_time, int threads, size_t shared) {
+    const int64_t groups = blocks / cluster;
     run_of = run;
     kernel_of = kernel;
     params_of = params;
     cluster_blocks = cluster;
-    clusters.assign((size_t)(groups < most ? groups : most), ::cluster());
+    clusters.assign((size_t)(groups < at_a_time ? groups : at_a_time), ::cluster());
     active.assign(clusters.size() * (size_t)cluster, block());
     int64_t next = 0;
     auto open = [&](size_t group) {

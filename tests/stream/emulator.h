@@ -16,6 +16,7 @@
 
 #define MHC__KERNEL static void
 #define MHC__DEVICE static inline __attribute__((unused))
+#define MHC__GIVEN  const
 #define MHC__UNROLL
 #define MHC__ROLLED
 #define __device__
@@ -39,11 +40,19 @@ struct mhc__place {
 /* Of the thread that runs. */
 extern mhc__place threadIdx, blockIdx, blockDim, gridDim;
 
+static inline int mhc__thread(void) {
+    return (int)threadIdx.x;
+}
 char *mhc__shared(void);
 void mhc__sync_block(void);
 void mhc__sync_warp(void);
 float mhc__shuffle_xor(float value, int mask);
 void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]);
+/* The same with the columns of b, and rows of a, that are 8 further left out. */
+static inline void mhc__mma8(float d[4], const uint32_t a[2], uint32_t b) {
+    const uint32_t far_a[4] = {a[0], a[1], 0, 0}, far_b[2] = {b, 0};
+    mhc__mma(d, far_a, far_b);
+}
 uint32_t mhc__transposed(uint32_t word);
 uint32_t mhc__bf16_pair(float low, float high);
 uint32_t mhc__fp16_pair(float low, float high);
@@ -64,20 +73,40 @@ static inline uint4 mhc__load(const void *from) {
 static inline uint4 mhc__load_once(const void *from) {
     return mhc__load(from);
 }
+static inline void mhc__soon(const void *from, int bytes) {
+    volatile char last = 0;
+    if ((uintptr_t)from % 16 != 0 || bytes <= 0 || bytes % 16 != 0)
+        __builtin_trap();
+    last = ((const volatile char *)from)[bytes - 1]; /* it has to be there */
+    (void)last;
+}
 static inline void mhc__store(void *to, uint4 value) {
     if ((uintptr_t)to % 16 != 0)
         __builtin_trap();
     memcpy(to, &value, sizeof value);
 }
-/* run(kernel, params) is called once by every thread; `cluster` blocks that follow each other are a cluster. */
+/* run(kernel, params) is called once by every thread; `cluster` blocks that follow each other are a cluster, of which
+ * `at_a_time` are under way. */
 void mhc__emulate(void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void), const void *params,
-                  int64_t blocks, int cluster, int threads, size_t shared);
+                  int64_t blocks, int cluster, int at_a_time, int threads, size_t shared);
+
+enum { MHC__AT_A_TIME = 3, MHC__RESIDENT = 10 };
 
 template <typename P>
 static mhc_status mhc__launch(void (*kernel)(P), int64_t blocks, int threads, size_t shared, void *, const P &params,
                               const char *, mhc_error *) {
     mhc__emulate([](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel,
-                 &params, blocks, 1, threads, shared);
+                 &params, blocks, 1, MHC__AT_A_TIME, threads, shared);
+    return MHC_OK;
+}
+
+template <typename P>
+static mhc_status mhc__launch_together(void (*kernel)(P), int64_t blocks, int threads, size_t shared, void *,
+                                       const P &params, const char *, mhc_error *) {
+    if (blocks > MHC__RESIDENT)
+        __builtin_trap();
+    mhc__emulate([](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel,
+                 &params, blocks, 1, MHC__RESIDENT, threads, shared);
     return MHC_OK;
 }
 
@@ -92,7 +121,7 @@ template <typename P>
 static mhc_status mhc__launch_clusters(void (*kernel)(P), int64_t clusters, int blocks, int threads, size_t shared,
                                        void *, const P &params, const char *, mhc_error *) {
     mhc__emulate([](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel,
-                 &params, clusters * blocks, blocks, threads, shared);
+                 &params, clusters * blocks, blocks, 2, threads, shared);
     return MHC_OK;
 }
 
@@ -100,10 +129,10 @@ static inline size_t mhc__most_shared(void) {
     return 227 * 1024;
 }
 
-/* Few, so that work which is shared out among blocks is. */
+/* Few, so that work which is shared out among blocks is, and crews come round. */
 template <typename P>
 static mhc_status mhc__resident(void (*)(P), int, size_t, const char *, int *blocks, mhc_error *) {
-    *blocks = 3;
+    *blocks = MHC__RESIDENT;
     return MHC_OK;
 }
 

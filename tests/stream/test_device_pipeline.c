@@ -156,11 +156,11 @@ static void rows_case(mhc_type type) {
     }
 }
 
-/* More groups than have a place for their sums at a time; nothing saved, no u. */
+/* More tiles than crews: each comes round a few times; nothing saved, no u. */
 static void long_case(mhc_type type) {
     mhc_spec spec;
     const int64_t tokens = 7 * 64 + 9;
-    OK(mhc_spec_preset(&spec, "paper", 4, 8, error));
+    OK(mhc_spec_preset(&spec, "paper", 4, 264, error));
     spec.type = type;
     site s = site_open(&spec, tokens, 8, 1.0f), again = site_open(&spec, tokens, 8, 1.0f);
     site_oracle(&s);
@@ -174,6 +174,21 @@ static void long_case(mhc_type type) {
     assert_memory_equal(s.coefficients, again.coefficients, (size_t)s.coefficients_count * sizeof(float));
     site_close(&s);
     site_close(&again);
+}
+
+/* More slices than the emulator runs blocks at a time: the plain way. */
+static void wide_case(mhc_type type) {
+    for (int p = 0; p < 2; p++) {
+        mhc_spec spec;
+        OK(mhc_spec_preset(&spec, NAMES[p], 4, 1416, error));
+        spec.type = type;
+        site s = site_open(&spec, 131, 8, 1.0f);
+        site_oracle(&s);
+        forward(&s, false);
+        assert_close("wide", "coefficients", s.coefficients, s.coefficients_64, s.coefficients_count, 3e-6);
+        assert_close("wide", "u", s.u, s.u_64, s.u_count, rounded_bound(type, 3e-6));
+        site_close(&s);
+    }
 }
 
 /* Squares beyond the range of fp32, zeros, and a token that is no number, which spoils itself alone. Few tokens and
@@ -376,6 +391,7 @@ FOR_EACH_TYPE(long_backward)
 FOR_EACH_TYPE(first)
 FOR_EACH_TYPE(seam)
 FOR_EACH_TYPE(long)
+FOR_EACH_TYPE(wide)
 FOR_EACH_TYPE(rows)
 FOR_EACH_TYPE(hostile)
 
@@ -384,6 +400,7 @@ int main(void) {
         cmocka_unit_test(test_backward), cmocka_unit_test(test_long_backward), cmocka_unit_test(test_seam_backward),
         cmocka_unit_test(test_oracle),   cmocka_unit_test(test_first),         cmocka_unit_test(test_seam),
         cmocka_unit_test(test_rows),     cmocka_unit_test(test_long),          cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_wide),
     };
     device_need();
     return cmocka_run_group_tests(tests, NULL, NULL);

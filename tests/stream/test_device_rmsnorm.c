@@ -197,7 +197,7 @@ static void rows_case(mhc_type type) {
     enum { TOKENS = 150, PARTS = 4 };
     static const int64_t CUTS[2][PARTS + 1] = {{0, TOKENS, TOKENS, TOKENS, TOKENS}, {0, 1, 6, 22, TOKENS}};
     for (int p = 0; p < NAMES_COUNT; p++) {
-        const int64_t channels[] = {1160, 264, 40};
+        const int64_t channels[] = {584, 264, 40};
         mhc_spec spec;
         OK(mhc_spec_preset(&spec, NAMES[p], 4, channels[p % 3], error));
         spec.type = type;

@@ -23,7 +23,7 @@ MHC__DEVICE int64_t first_row() {
     return (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
 }
 
-MHC__KERNEL constrain(row_params p) {
+MHC__KERNEL constrain(MHC__GIVEN row_params p) {
     float x[MHC__LOGIT_FLOATS], y[MHC__MATRIX_FLOATS];
     const int n = p.spec.streams;
     for (int64_t row = first_row(); row < p.rows; row += (int64_t)gridDim.x * blockDim.x) {
@@ -35,7 +35,7 @@ MHC__KERNEL constrain(row_params p) {
     }
 }
 
-MHC__KERNEL constrain_back(row_params p) {
+MHC__KERNEL constrain_back(MHC__GIVEN row_params p) {
     float x[MHC__LOGIT_FLOATS], d_x[MHC__LOGIT_FLOATS], d_y[MHC__MATRIX_FLOATS];
     const int n = p.spec.streams;
     for (int64_t row = first_row(); row < p.rows; row += (int64_t)gridDim.x * blockDim.x) {

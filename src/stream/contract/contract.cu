@@ -55,7 +55,7 @@ struct filling {
     float *to, value;
 };
 
-MHC__KERNEL fill(filling f) {
+MHC__KERNEL fill(MHC__GIVEN filling f) {
     f.to[threadIdx.x] = f.value;
 }
 
@@ -89,7 +89,7 @@ struct head {
     double *sums;
 };
 
-MHC__KERNEL head_weights(head p) {
+MHC__KERNEL head_weights(MHC__GIVEN head p) {
     const int64_t item = (int64_t)blockIdx.x * THREADS + threadIdx.x;
     if (item >= p.tokens * p.n)
         return;
@@ -99,7 +99,7 @@ MHC__KERNEL head_weights(head p) {
 }
 
 /* From the gradient of the weights, in e, to what the projection's way back reads. */
-MHC__KERNEL head_weights_back(head p) {
+MHC__KERNEL head_weights_back(MHC__GIVEN head p) {
     const int64_t t = (int64_t)blockIdx.x * THREADS + threadIdx.x;
     if (t >= p.tokens)
         return;

@@ -1,6 +1,6 @@
 /* The vocabulary of the CUDA kernels: what they need of the device, in words that a compiler for the GPU and the
  * emulator of the tests (tests/stream/emulator.h: the same kernels on a CPU, thread by thread) both understand. A
- * kernel takes one structure by value and uses no static shared memory. */
+ * kernel takes one structure, MHC__GIVEN, by value and uses no static shared memory. */
 #ifndef MHC_STREAM_CUDA_DEVICE_H
 #define MHC_STREAM_CUDA_DEVICE_H
 
@@ -16,6 +16,8 @@
 
 #define MHC__KERNEL static __global__ void
 #define MHC__DEVICE static __device__ __forceinline__
+/* In front of the structure: it stays where the launch has put it, and no thread has a copy. */
+#define MHC__GIVEN  const __grid_constant__
 /* In front of a loop whose index selects registers: unrolled, or they become memory. */
 #define MHC__UNROLL _Pragma("unroll")
 /* In front of one whose rounds side by side would need more registers than there are. */
@@ -27,6 +29,13 @@ typedef cudaStream_t mhc__queue;
 MHC__DEVICE char *mhc__shared(void) {
     extern __shared__ __align__(128) char memory[];
     return memory;
+}
+
+/* threadIdx.x, asked for anew: what is made of it is not kept in registers around a loop that has none to spare. */
+MHC__DEVICE int mhc__thread(void) {
+    int number;
+    asm volatile("mov.u32 %0, %%tid.x;" : "=r"(number));
+    return number;
 }
 
 MHC__DEVICE void mhc__sync_block(void) {
@@ -48,6 +57,13 @@ MHC__DEVICE void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]) 
                  "{%0,%1,%2,%3};"
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/* The same, 16 x 8 x 8: mma.m16n8k8. */
+MHC__DEVICE void mhc__mma8(float d[4], const uint32_t a[2], uint32_t b) {
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(b));
 }
 
 /* The transpose of 8 x 8 numbers of 16 bits: a lane has row lane / 4, columns lane % 4 * 2 and the one after. */
@@ -122,6 +138,16 @@ MHC__DEVICE uint4 mhc__load_once(const void *from) {
     return __ldcs((const uint4 *)from);
 }
 
+/* `bytes`, a multiple of 16, that somebody will load soon: on their way to the L2 cache. */
+MHC__DEVICE void mhc__soon(const void *from, int bytes) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(from)), "r"(bytes));
+#else
+    for (int at = 0; at < bytes; at += 128)
+        asm volatile("prefetch.global.L2 [%0];" ::"l"(__cvta_generic_to_global((const char *)from + at)));
+#endif
+}
+
 MHC__DEVICE uint4 mhc__load(const void *from) {
     return *(const uint4 *)from;
 }
@@ -182,6 +208,18 @@ static mhc_status mhc__launch(void (*kernel)(P), int64_t blocks, int threads, si
     void *arguments[] = {(void *)&params};
     return mhc__cuda_status(cudaLaunchKernel((const void *)kernel, dim3((unsigned)blocks), dim3((unsigned)threads),
                                              arguments, shared, (mhc__queue)queue),
+                            name, error);
+}
+
+/* As mhc__launch, of not more blocks than are mhc__resident: they all run at the same time, and may wait for each
+ * other. */
+template <typename P>
+static mhc_status mhc__launch_together(void (*kernel)(P), int64_t blocks, int threads, size_t shared, void *queue,
+                                       const P &params, const char *name, mhc_error *error) {
+    MHC__TRY(mhc__allow_shared(kernel, shared, name, error));
+    void *arguments[] = {(void *)&params};
+    return mhc__cuda_status(cudaLaunchCooperativeKernel((const void *)kernel, dim3((unsigned)blocks),
+                                                        dim3((unsigned)threads), arguments, shared, (mhc__queue)queue),
                             name, error);
 }
 

@@ -102,8 +102,15 @@ MHC__DEVICE uint4 mhc__packed(const float v[4], const float *) {
 
 template <typename E> MHC__DEVICE uint4 mhc__packed(const float v[8], const E *type) {
     uint32_t word[4];
-    for (int k = 0; k < 4; k++)
-        word[k] = mhc__word(v[2 * k], v[2 * k + 1], type);
+    float none = 0.0f; /* stays so where all are finite: one look for eight numbers */
+    for (int k = 0; k < 8; k++)
+        none = fmaf(v[k], 0.0f, none);
+    if (none == 0.0f)
+        for (int k = 0; k < 4; k++)
+            word[k] = mhc__pair(v[2 * k], v[2 * k + 1], type);
+    else
+        for (int k = 0; k < 4; k++)
+            word[k] = mhc__word(v[2 * k], v[2 * k + 1], type);
     return make_uint4(word[0], word[1], word[2], word[3]);
 }
 

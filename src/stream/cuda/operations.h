@@ -36,11 +36,12 @@ mhc_status mhc__cuda_constraint_run(const mhc__cuda_call *call, const float *log
 mhc_status mhc__cuda_constraint_back_run(const mhc__cuda_call *call, const float *logits, const float *d_res,
                                          float *d_logits);
 
-/* Four streams with the flat norm: as pre, or, with a merge before it whose out is pre->x, as seam. */
+/* Four streams with the flat norm: as pre, or, with a merge before it whose out is pre->x, as seam. False where it does
+ * nothing: other shapes, and devices with too little room; else with a status. */
 size_t mhc__cuda_pre_pipeline_workspace(const mhc__shape *shape, int64_t tokens);
-bool mhc__cuda_pre_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre);
-mhc_status mhc__cuda_pre_pipeline(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre);
-/* For what the pipeline takes, few tokens in one launch; false where it does nothing, else with a status. */
+bool mhc__cuda_pre_pipeline(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre,
+                            mhc_status *status);
+/* For what the pipeline takes, few tokens in one launch. */
 size_t mhc__cuda_pre_few_workspace(int64_t tokens);
 bool mhc__cuda_pre_few(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre,
                        mhc_status *status);

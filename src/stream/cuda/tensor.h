@@ -69,12 +69,19 @@ MHC__DEVICE void mhc__held_parts(const mhc__held<mhc__fp16> &pair, uint32_t *wor
 /* Eight elements as they are loaded: half the registers of eight values where they have 16 bits. */
 template <typename E> struct mhc__eight { uint4 raw[sizeof(E) / 2]; };
 
-template <typename E> MHC__DEVICE mhc__eight<E> mhc__load_eight(const E *from) {
+/* ONCE: nobody will want them again. */
+template <typename E, bool ONCE = false> MHC__DEVICE mhc__eight<E> mhc__load_eight(const E *from) {
     mhc__eight<E> eight;
     MHC__UNROLL
     for (int k = 0; k < (int)sizeof(E) / 2; k++)
-        eight.raw[k] = mhc__load((const char *)from + 16 * k);
+        eight.raw[k] = ONCE ? mhc__load_once((const char *)from + 16 * k) : mhc__load((const char *)from + 16 * k);
     return eight;
+}
+
+template <typename E> MHC__DEVICE void mhc__store_eight(E *to, const mhc__eight<E> &eight) {
+    MHC__UNROLL
+    for (int k = 0; k < (int)sizeof(E) / 2; k++)
+        mhc__store((char *)to + 16 * k, eight.raw[k]);
 }
 
 template <typename E> MHC__DEVICE mhc__eight<E> mhc__zero_eight() {
@@ -91,25 +98,64 @@ template <typename E> MHC__DEVICE void mhc__values(const mhc__eight<E> &eight, f
         mhc__unpack(eight.raw[k], v + 16 / (int)sizeof(E) * k, (const E *)0);
 }
 
+/* Rounded. */
+template <typename E> MHC__DEVICE mhc__eight<E> mhc__eight_of(const float v[8], const E *type) {
+    mhc__eight<E> eight;
+    MHC__UNROLL
+    for (int k = 0; k < (int)sizeof(E) / 2; k++)
+        eight.raw[k] = mhc__packed(v + 16 / (int)sizeof(E) * k, type);
+    return eight;
+}
+
+/* Elements 2 k and 2 k + 1, k known when it is compiled; and their places. */
+MHC__DEVICE void mhc__eight_pair(const mhc__eight<float> &eight, int k, float *low, float *high) {
+    const uint4 raw = eight.raw[k / 2];
+    *low = mhc__bits_value(k % 2 == 0 ? raw.x : raw.z);
+    *high = mhc__bits_value(k % 2 == 0 ? raw.y : raw.w);
+}
+template <typename E> MHC__DEVICE void mhc__eight_pair(const mhc__eight<E> &eight, int k, float *low, float *high) {
+    const uint4 raw = eight.raw[0];
+    mhc__word_values(k == 0 ? raw.x : k == 1 ? raw.y : k == 2 ? raw.z : raw.w, low, high, (const E *)0);
+}
+
+MHC__DEVICE void mhc__eight_set(mhc__eight<float> *eight, int k, float low, float high) {
+    uint4 *raw = &eight->raw[k / 2];
+    (k % 2 == 0 ? raw->x : raw->z) = mhc__value_bits(low);
+    (k % 2 == 0 ? raw->y : raw->w) = mhc__value_bits(high);
+}
+template <typename E> MHC__DEVICE void mhc__eight_set(mhc__eight<E> *eight, int k, float low, float high) {
+    uint4 *raw = &eight->raw[0];
+    (k == 0 ? raw->x : k == 1 ? raw->y : k == 2 ? raw->z : raw->w) = mhc__word(low, high, (const E *)0);
+}
+
+/* Their parts, in words of two. */
+MHC__DEVICE void mhc__eight_parts(const mhc__eight<float> &eight, uint32_t word[4][3]) {
+    float v[8];
+    mhc__values(eight, v);
+    MHC__UNROLL
+    for (int k = 0; k < 4; k++)
+        mhc__split(v[2 * k], v[2 * k + 1], 3, word[k]);
+}
+MHC__DEVICE void mhc__eight_parts(const mhc__eight<mhc__bf16> &eight, uint32_t word[4][1]) {
+    word[0][0] = eight.raw[0].x;
+    word[1][0] = eight.raw[0].y;
+    word[2][0] = eight.raw[0].z;
+    word[3][0] = eight.raw[0].w;
+}
+MHC__DEVICE void mhc__eight_parts(const mhc__eight<mhc__fp16> &eight, uint32_t word[4][2]) {
+    float v[8];
+    mhc__values(eight, v);
+    MHC__UNROLL
+    for (int k = 0; k < 4; k++)
+        mhc__split(v[2 * k], v[2 * k + 1], 2, word[k]);
+}
+
 /* Eight elements. */
-MHC__DEVICE void mhc__load8(const float *from, float v[8]) {
-    mhc__unpack(mhc__load(from), v, (const float *)0);
-    mhc__unpack(mhc__load(from + 4), v + 4, (const float *)0);
-}
 template <typename E> MHC__DEVICE void mhc__load8(const E *from, float v[8]) {
-    mhc__unpack(mhc__load(from), v, from);
-}
-MHC__DEVICE void mhc__store8(float *to, const float v[8]) {
-    mhc__store(to, mhc__packed(v, (const float *)0));
-    mhc__store(to + 4, mhc__packed(v + 4, (const float *)0));
+    mhc__values(mhc__load_eight(from), v);
 }
 template <typename E> MHC__DEVICE void mhc__store8(E *to, const float v[8]) {
-    mhc__store(to, mhc__packed(v, (const E *)0));
-}
-template <typename E> MHC__DEVICE float mhc__rounded(float value, const E *) {
-    E e;
-    mhc__round(value, &e);
-    return mhc__value(e);
+    mhc__store_eight(to, mhc__eight_of(v, (const E *)0));
 }
 
 #endif

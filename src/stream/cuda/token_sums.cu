@@ -10,7 +10,7 @@ struct params {
     int64_t tokens;
 };
 
-MHC__KERNEL add_sums(params p) {
+MHC__KERNEL add_sums(MHC__GIVEN params p) {
     double *memory = (double *)mhc__shared();
     const int64_t row = blockIdx.x;
     double sum = 0.0;

@@ -12,7 +12,7 @@ struct params {
     int n;
 };
 
-template <typename E, int COUNT> MHC__KERNEL expand(params p) {
+template <typename E, int COUNT> MHC__KERNEL expand(MHC__GIVEN params p) {
     for (int64_t item = blockIdx.x; item < p.cut.items; item += gridDim.x) {
         int64_t t = item / p.cut.parts, c = mhc__cut_column(p.cut, item, COUNT);
         if (c >= p.channels)
@@ -24,7 +24,7 @@ template <typename E, int COUNT> MHC__KERNEL expand(params p) {
 }
 
 /* In order, as on the CPU: the same bits. N: the streams where that is known, else 0. */
-template <typename E, int COUNT, int N> MHC__KERNEL expand_back(params p) {
+template <typename E, int COUNT, int N> MHC__KERNEL expand_back(MHC__GIVEN params p) {
     const int n = N ? N : p.n;
     for (int64_t item = blockIdx.x; item < p.cut.items; item += gridDim.x) {
         int64_t t = item / p.cut.parts, c = mhc__cut_column(p.cut, item, COUNT);

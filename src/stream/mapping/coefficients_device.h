@@ -36,7 +36,7 @@ mhc_status launch(const mhc__cuda_call *call, void (*kernel)(params), const para
     return mhc__launch(kernel, mhc__blocks(p.tokens, THREADS), THREADS, 0, call->queue, p, call->name, call->error);
 }
 
-MHC__KERNEL coefficients(params p) {
+MHC__KERNEL coefficients(MHC__GIVEN params p) {
     const int64_t t = (int64_t)blockIdx.x * THREADS + threadIdx.x;
     const int n = p.shape.n, w = 1;
     if (t >= p.tokens)
@@ -62,7 +62,7 @@ MHC__DEVICE void row_back(const params &p, int64_t t) {
     }
 }
 
-MHC__KERNEL coefficients_back(params p) {
+MHC__KERNEL coefficients_back(MHC__GIVEN params p) {
     const int64_t t = (int64_t)blockIdx.x * THREADS + threadIdx.x;
     const int n = p.shape.n, w = 1;
     double sums[MHC__LOGIT_FLOATS + 3];

@@ -82,7 +82,7 @@ template <typename E> MHC__DEVICE double exact_squares(const params &p, const wo
     return sum;
 }
 
-template <typename E, bool PACKED> MHC__KERNEL project(params p) {
+template <typename E, bool PACKED> MHC__KERNEL project(MHC__GIVEN params p) {
     float *product = (float *)mhc__shared(), *square = product + mhc__block_floats(PRODUCTS, THREADS);
     double *exact = (double *)(square + mhc__block_floats(TOKENS, THREADS));
     for (int64_t item = blockIdx.x; item < p.items; item += gridDim.x) {

@@ -75,7 +75,7 @@ template <typename E, bool PACKED> MHC__DEVICE void put(const params &p, const w
     }
 }
 
-template <typename E, bool PACKED> MHC__KERNEL fn_back(params p) {
+template <typename E, bool PACKED> MHC__KERNEL fn_back(MHC__GIVEN params p) {
     constexpr int COUNT = mhc__pack<E>::COUNT;
     float *e = (float *)mhc__shared(), *total = e + MHC__CHUNK * FNS;
     for (int64_t item = blockIdx.x; item < p.items; item += gridDim.x) {
@@ -104,7 +104,7 @@ struct adding {
     int ranges;
 };
 
-MHC__KERNEL add_parts(adding p) {
+MHC__KERNEL add_parts(MHC__GIVEN adding p) {
     for (int64_t i = blockIdx.x * (int64_t)ADD_THREADS + threadIdx.x; i < p.count;
          i += gridDim.x * (int64_t)ADD_THREADS) {
         float sum = p.d_fn[i];

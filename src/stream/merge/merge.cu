@@ -21,7 +21,7 @@ MHC__DEVICE float combined(int n, const float *res, float post, const float *x, 
 }
 
 /* A token to a block, 16 bytes of each stream to a thread. */
-template <typename E, int N> MHC__KERNEL merge_packed(params p) {
+template <typename E, int N> MHC__KERNEL merge_packed(MHC__GIVEN params p) {
     enum { COUNT = mhc__pack<E>::COUNT };
     for (int64_t t = blockIdx.x; t < p.tokens; t += gridDim.x) {
         const float *coefficients = p.m.coefficients + t * p.stride;
@@ -47,7 +47,7 @@ template <typename E, int N> MHC__KERNEL merge_packed(params p) {
 }
 
 /* Any number of streams, channels and any strides; an element of each stream to a thread. */
-template <typename E> MHC__KERNEL merge_any(params p) {
+template <typename E> MHC__KERNEL merge_any(MHC__GIVEN params p) {
     const float one = 1.0f;
     for (int64_t t = blockIdx.x; t < p.tokens; t += gridDim.x) {
         const float *post = p.m.coefficients ? p.m.coefficients + t * p.stride + p.n : &one;

@@ -175,7 +175,7 @@ MHC__DEVICE void gather(const params &p, chunk tokens, const float *parts, int s
 
 /* A token, or a range of them, to a block. Shared: totals, then parts twice, so that one barrier to a chunk is enough.
  */
-template <typename WAY> MHC__KERNEL __launch_bounds__(THREADS, 2) merge_back(params p) {
+template <typename WAY> MHC__KERNEL __launch_bounds__(THREADS, 2) merge_back(MHC__GIVEN params p) {
     const int products = p.n * (p.n + 1), slices = WAY::slices(p.n);
     double *totals = (double *)mhc__shared();
     float *parts = (float *)(totals + products);
@@ -199,7 +199,7 @@ template <typename WAY> MHC__KERNEL __launch_bounds__(THREADS, 2) merge_back(par
 }
 
 /* One block: totals of all ranges, in a fixed order. A sum to a warp. */
-MHC__KERNEL add_ranges(params p) {
+MHC__KERNEL add_ranges(MHC__GIVEN params p) {
     const int products = p.n * (p.n + 1), lane = (int)threadIdx.x % 32;
     double *lanes = (double *)mhc__shared() + threadIdx.x / 32 * 32;
     for (int k = (int)threadIdx.x / 32; k < products; k += (int)blockDim.x / 32) {
@@ -223,7 +223,7 @@ struct copy_params {
 };
 
 /* The plain residual: dx = dz = dout. */
-template <typename E, int COUNT> MHC__KERNEL pass_on(copy_params p) {
+template <typename E, int COUNT> MHC__KERNEL pass_on(MHC__GIVEN copy_params p) {
     for (int64_t item = blockIdx.x; item < p.cut.items; item += gridDim.x) {
         int64_t t = item / p.cut.parts, c = mhc__cut_column(p.cut, item, COUNT);
         if (c >= p.channels)

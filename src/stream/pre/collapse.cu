@@ -14,7 +14,7 @@ struct params {
 };
 
 /* Streams in turn, as on the CPU: the same bits. N: the streams where that is known, else 0. */
-template <typename E, int COUNT, int N> MHC__KERNEL collapse(params p) {
+template <typename E, int COUNT, int N> MHC__KERNEL collapse(MHC__GIVEN params p) {
     const int n = N ? N : p.n;
     for (int64_t item = blockIdx.x; item < p.cut.items; item += gridDim.x) {
         int64_t t = item / p.cut.parts, c = mhc__cut_column(p.cut, item, COUNT);
@@ -34,7 +34,7 @@ template <typename E, int COUNT, int N> MHC__KERNEL collapse(params p) {
     }
 }
 
-template <typename E, int COUNT> MHC__KERNEL copy_first(params p) {
+template <typename E, int COUNT> MHC__KERNEL copy_first(MHC__GIVEN params p) {
     for (int64_t item = blockIdx.x; item < p.cut.items; item += gridDim.x) {
         int64_t t = item / p.cut.parts, c = mhc__cut_column(p.cut, item, COUNT);
         float x[COUNT];

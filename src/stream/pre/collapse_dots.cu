@@ -13,7 +13,7 @@ struct params {
 };
 
 /* A token to a block. N: room for streams. */
-template <typename E, bool PACKED, int N> MHC__KERNEL dots(params p) {
+template <typename E, bool PACKED, int N> MHC__KERNEL dots(MHC__GIVEN params p) {
     constexpr int COUNT = mhc__pack<E>::COUNT;
     float *memory = (float *)mhc__shared();
     for (int64_t t = blockIdx.x; t < p.tokens; t += gridDim.x) {

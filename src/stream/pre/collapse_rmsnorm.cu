@@ -52,7 +52,7 @@ template <typename E, bool PACKED> MHC__DEVICE double squares_of(const params &p
     return memory[0];
 }
 
-template <typename E, bool PACKED> MHC__KERNEL collapse_rmsnorm(params p) {
+template <typename E, bool PACKED> MHC__KERNEL collapse_rmsnorm(MHC__GIVEN params p) {
     constexpr int COUNT = mhc__pack<E>::COUNT;
     double *memory = (double *)mhc__shared();
     for (int64_t t = blockIdx.x; t < p.tokens; t += gridDim.x) {

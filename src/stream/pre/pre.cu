@@ -31,8 +31,9 @@ size_t mhc__cuda_site_workspace(const mhc_spec *spec, const mhc__shape *s, int64
 
 mhc_status mhc__cuda_pre_run(const mhc__cuda_call *call, const mhc__cuda_pre *pre) {
     const mhc__shape *s = call->shape;
-    if (mhc__cuda_pre_pipeline_takes(call, NULL, pre))
-        return mhc__cuda_pre_pipeline(call, NULL, pre);
+    mhc_status status;
+    if (mhc__cuda_pre_pipeline(call, NULL, pre, &status))
+        return status;
     if (s->plain && pre->coefficients)
         MHC__TRY(
             mhc__launch(write_ones, 1, s->coefficients, 0, call->queue, pre->coefficients, call->name, call->error));

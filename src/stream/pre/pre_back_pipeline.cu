@@ -419,7 +419,7 @@ MHC__DEVICE void last_stage(const params &p, mhc__item item, shared<E> *sh) {
 }
 
 template <typename E, bool LATE, bool SEAM>
-MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 ? 2 : 1) pre_back_pipeline(params p) {
+MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 ? 2 : 1) pre_back_pipeline(MHC__GIVEN params p) {
     shared<E> *sh = (shared<E> *)mhc__shared();
     mhc__item item;
     if (threadIdx.x == 0)
@@ -441,7 +441,7 @@ MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 ? 2 : 1) pre_back_pipeline
 }
 
 /* Sums of base and scale over the groups, in order; a sum to a thread. */
-MHC__KERNEL add_sums(params p) {
+MHC__KERNEL add_sums(MHC__GIVEN params p) {
     const int k = (int)threadIdx.x, logits = p.shape.logits;
     if (k >= logits + 3)
         return;

@@ -1,5 +1,5 @@
 /* Mapping and collapse, and the seam, of a few tokens, as in decoding: one launch, which needs nothing to be zero. For
- * shapes that pre_pipeline.cu takes, with its bits; on devices that have clusters of blocks.
+ * what pre_pipeline.cu takes, with its bits; on devices that have clusters of blocks.
  *
  * A cluster takes 16 tokens, each of its blocks some slices of their channels: fn, 2.75 MB at 7,168 channels, comes in
  * through as many processors. The blocks read each other's sums where they lie, in shared memory:
@@ -23,7 +23,8 @@ struct params {
     site_call of;
     int blocks, own;  /* of a cluster; tokens of a cluster for which a block does the second step */
     int slices, each; /* of a token; of a block */
-    bool has_last;    /* else there is no u, or it has been written in the first step */
+    int steps;        /* of a slice */
+    bool has_last;    /* else there is no u */
     float *weights;   /* of u: [tokens, N] */
 };
 
@@ -36,7 +37,7 @@ struct memory {
 };
 
 MHC__SHARED_CODE inline int64_t step_floats(const params &p) {
-    return (int64_t)p.each * STEPS * SUMS * ROWS;
+    return (int64_t)p.each * p.steps * SUMS * ROWS;
 }
 
 size_t shared_bytes(const params &p) {
@@ -63,9 +64,9 @@ struct fn_later {
     const site_call *of;
     int64_t c;
 };
-template <typename E> struct fn_of { typedef fn_later type; };
-template <> struct fn_of<mhc__bf16> { typedef fn_ahead type; };
-template <> struct fn_of<mhc__fp16> { typedef fn_ahead type; };
+template <typename E> struct fn_step { typedef fn_later type; };
+template <> struct fn_step<mhc__bf16> { typedef fn_ahead type; };
+template <> struct fn_step<mhc__fp16> { typedef fn_ahead type; };
 
 MHC__DEVICE int fn_row(int tile) {
     return tile * 8 + (int)threadIdx.x % 32 / 4;
@@ -82,11 +83,19 @@ MHC__DEVICE void begin_fn(const site_call &p, int64_t c, fn_later *fn) {
     *fn = {&p, c};
 }
 
-MHC__DEVICE void fn_words(const fn_ahead &fn, int stream, int tile, uint32_t word[FN_PARTS][4]) {
-    fn_parts(fn.eight[stream][tile], word);
+MHC__DEVICE fn_split fn_of(const fn_ahead &fn, int stream) {
+    fn_split split;
+    MHC__UNROLL
+    for (int tile = 0; tile < TILES; tile++)
+        fn_parts(fn.eight[stream][tile], split.word[tile]);
+    return split;
 }
-MHC__DEVICE void fn_words(const fn_later &fn, int stream, int tile, uint32_t word[FN_PARTS][4]) {
-    fn_parts(fn_at(*fn.of, fn_row(tile), stream, fn.c), word);
+MHC__DEVICE fn_split fn_of(const fn_later &fn, int stream) {
+    fn_split split;
+    MHC__UNROLL
+    for (int tile = 0; tile < TILES; tile++)
+        fn_parts(fn_at(*fn.of, fn_row(tile), stream, fn.c), split.word[tile]);
+    return split;
 }
 
 /* Eight columns of a token: those that a block has are numbered from 0 on, tokens of the cluster times eighths of its
@@ -96,20 +105,23 @@ struct piece {
 };
 
 MHC__DEVICE int pieces_of(const params &p, int64_t begin) {
-    return (int)mhc__min(ROWS, p.of.tokens - begin) * p.each * (SLICE / 8);
+    return (int)mhc__min(ROWS, p.of.tokens - begin) * p.each * p.steps * (STEP / 8);
 }
 
 MHC__DEVICE piece piece_of(const params &p, int64_t begin, int rank, int at) {
-    const int across = p.each * (SLICE / 8);
+    const int across = p.each * p.steps * (STEP / 8);
     return {begin + at / across, ((int64_t)rank * across + at % across) * 8};
 }
 
 template <typename E> MHC__DEVICE void merge_pieces(const params &p, int64_t begin, int rank) {
     for (int at = (int)threadIdx.x; at < pieces_of(p, begin); at += THREADS) {
         const piece own = piece_of(p, begin, rank, at);
-        float x[N][8];
-        if (own.c < p.of.channels)
-            streams_of<E, true>(p.of, own.t, own.c, x);
+        mhc__eight<E> out[N];
+        merging m;
+        if (own.c >= p.of.channels)
+            continue;
+        load_merging(p.of, own.t, &m);
+        merge_eight<E>(p.of, own.t, own.c, m, out);
     }
 }
 
@@ -139,8 +151,8 @@ template <typename E> MHC__DEVICE const float *norms_of(const params &p, int64_t
         const piece own = piece_of(p, begin, rank, at < count ? at : 0);
         const bool has = at < count && own.c < p.of.channels;
         const float of_slice = slice_squares<E>(p.of, has, own.t, own.c, p.weights + own.t * N);
-        if (at < count && at % EIGHTHS == 0)
-            squares[at / EIGHTHS] = of_slice;
+        if (at < count && at % slice_of<E>::EIGHTHS == 0)
+            squares[at / slice_of<E>::EIGHTHS] = of_slice;
     }
     mhc__sync_cluster();
     if ((int)threadIdx.x < tokens) {
@@ -162,10 +174,11 @@ template <typename E> MHC__DEVICE const float *norms_of(const params &p, int64_t
 /* A warp takes a step, and the sums of the four steps of a slice are added when all are there. */
 template <typename E, bool MERGES>
 MHC__DEVICE void sums_of_slices(const params &p, int64_t begin, int rank, const memory &m) {
-    const int lane = (int)threadIdx.x % 32, steps = p.each * STEPS;
+    constexpr int STEPS = slice_of<E>::STEPS;
+    const int lane = (int)threadIdx.x % 32, steps = p.each * STEPS, parts = mhc__parts_of(p.of.spec.precision);
     const int64_t column = (int64_t)rank * steps * STEP + lane % 4 * 8;
     int step = (int)threadIdx.x / 32;
-    typename fn_of<E>::type fn;
+    typename fn_step<E>::type fn;
     begin_fn(p.of, column + step * STEP, &fn);
     if (MERGES) {
         merge_pieces<E>(p, begin, rank);
@@ -173,9 +186,13 @@ MHC__DEVICE void sums_of_slices(const params &p, int64_t begin, int rank, const 
     }
     MHC__ROLLED
     for (; step < steps; step += WARPS) {
+        step_of<E> x;
         sums s;
         clear(&s);
-        add_step<E, false>(p.of, begin + lane / 4, column + step * STEP, fn, &s);
+        MHC__UNROLL
+        for (int half = 0; half < 2; half++)
+            load_half<E, false>(p.of, begin + lane / 4 + 8 * half, column + step * STEP, half, &x);
+        add_step<E>(x, fn, parts, &s);
         begin_fn(p.of, step + WARPS < steps ? column + (step + WARPS) * STEP : p.of.channels, &fn);
         leave(s, m.step + step * SUMS * ROWS, ROWS);
     }
@@ -193,27 +210,22 @@ MHC__DEVICE void sums_of_tokens(const params &p, int64_t begin, int rank, const 
     for (int at = (int)threadIdx.x; at < p.own * p.slices * SUMS; at += THREADS) {
         const int k = at % SUMS, slice = at / SUMS % p.slices, row = rank * p.own + at / SUMS / p.slices;
         if (row < ROWS && begin + row < p.of.tokens)
-            m.slice[at] = mhc__of_block(m.step + (slice % p.each * STEPS * SUMS + k) * ROWS + row, slice / p.each);
+            m.slice[at] = mhc__of_block(m.step + (slice % p.each * p.steps * SUMS + k) * ROWS + row, slice / p.each);
     }
     mhc__sync_block();
     for (int at = (int)threadIdx.x; at < p.own * SUMS; at += THREADS) {
         const float *of = m.slice + at / SUMS * p.slices * SUMS + at % SUMS;
-        float sum = 0.0f;
-        for (int slice = 0; slice < p.slices; slice++)
-            sum += of[slice * SUMS];
-        m.sum[at] = sum;
+        float chain[CHAINS] = {0.0f, 0.0f, 0.0f, 0.0f};
+        for (int slice = 0; slice < p.slices; slice += CHAINS)
+            MHC__UNROLL
+        for (int k = 0; k < CHAINS; k++)
+            chain[k] += slice + k < p.slices ? of[(slice + k) * SUMS] : 0.0f;
+        m.sum[at] = add_chains(chain);
     }
     mhc__sync_block();
 }
 
-/* pre, as it is among the coefficients. */
-MHC__DEVICE void weights_of(const site_call &p, const float mix[WIDTH], float weights[N]) {
-    float logits[MHC__LOGIT_FLOATS];
-    mhc__logits_lanes(&p.spec, &p.shape, 1, 1, mix, WIDTH, p.pre.params.scale, p.pre.params.base, logits, NULL);
-    mhc__gate_forward(&p.spec.pre, N, 1, logits, weights);
-}
-
-template <typename E, bool MERGES> MHC__KERNEL __launch_bounds__(THREADS, 1) pre_few(params p) {
+template <typename E, bool MERGES> MHC__KERNEL __launch_bounds__(THREADS, 1) pre_few(MHC__GIVEN params p) {
     const int rank = (int)blockIdx.x % p.blocks;
     const int64_t begin = (int64_t)(blockIdx.x / p.blocks) * ROWS;
     const memory m = memory_of(p);
@@ -234,7 +246,7 @@ template <typename E, bool MERGES> MHC__KERNEL __launch_bounds__(THREADS, 1) pre
         if (p.has_last && p.of.shape.shifted)
             known_weights(p.of, t, p.weights + t * N);
         else if (p.has_last)
-            weights_of(p.of, mix, p.weights + t * N);
+            own_weights(p.of, mix, p.weights + t * N);
     }
     mhc__sync_cluster();
     const float *r = p.has_last && p.of.pre.norm.weight ? norms_of<E>(p, begin, rank, m) : NULL;
@@ -245,11 +257,11 @@ template <typename E, bool MERGES> MHC__KERNEL __launch_bounds__(THREADS, 1) pre
 }
 
 params params_of(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre, int blocks) {
-    params p = {call_of(call, merge, pre), blocks, 0, 0, 0, false, (float *)call->workspace};
+    params p = {call_of(call, merge, pre), blocks, 0, 0, 0, 0, pre->u.data != NULL, (float *)call->workspace};
     p.own = (int)mhc__blocks(mhc__min(ROWS, call->tokens), blocks);
-    p.slices = (int)mhc__blocks(p.of.channels, SLICE);
+    p.slices = (int)slices_of(call->shape);
+    p.steps = SLICE_BYTES / mhc_type_size(call->shape->type) / STEP;
     p.each = (int)mhc__blocks(p.slices, blocks);
-    p.has_last = pre->u.data && !p.of.early;
     return p;
 }
 

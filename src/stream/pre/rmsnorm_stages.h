@@ -1,6 +1,6 @@
 /* The RMSNorm of u in pre_pipeline.cu and pre_few.cu: where X has come in and the weights of u are known, u is made
  * twice, for its squares and then for what is written. Both add up in the order of this file: eight columns in order,
- * the sixteen such sums of a slice in a tree, then the slices in order. */
+ * those sums of a slice in a tree, then the slices in order. */
 #ifndef MHC_STREAM_PRE_RMSNORM_STAGES_H
 #define MHC_STREAM_PRE_RMSNORM_STAGES_H
 
@@ -8,11 +8,9 @@
 
 namespace {
 
-enum { EIGHTHS = SLICE / 8 }; /* threads of a slice, side by side: half a warp */
-
 /* u of a token in eight columns from c on, with weights w; and the sum of its squares over a slice, of which this
- * thread has one eighth. All threads of a warp; has: whether there is a token and a column. The same in all threads of
- * a slice. */
+ * thread has eight: EIGHTHS threads side by side have the slice. All threads of a warp; has: whether there is a token
+ * and a column. The same in all threads of a slice. */
 template <typename E>
 MHC__DEVICE float slice_squares(const site_call &p, bool has, int64_t t, int64_t c, const float *w) {
     float sum = 0.0f;
@@ -22,7 +20,7 @@ MHC__DEVICE float slice_squares(const site_call &p, bool has, int64_t t, int64_t
         for (int k = 0; k < 8; k++)
             sum = fmaf(u[k], u[k], sum);
     }
-    for (int mask = EIGHTHS / 2; mask > 0; mask /= 2)
+    for (int mask = slice_of<E>::EIGHTHS / 2; mask > 0; mask /= 2)
         sum += mhc__shuffle_xor(sum, mask);
     return sum;
 }
@@ -34,14 +32,14 @@ MHC__DEVICE float rms_of(const site_call &p, int64_t t, const float *w, float pl
     double square = (double)plain;
     if (!mhc__squares_in_range(plain)) {
         double sum = 0.0;
-        for (int64_t c = (int64_t)threadIdx.x * 8; threadIdx.x < SQUARERS && c < p.channels; c += SQUARERS * 8) {
+        for (int64_t c = (int64_t)mhc__thread() * 8; mhc__thread() < SQUARERS && c < p.channels; c += SQUARERS * 8) {
             float u[8];
             collapse_again<E>(p, t, c, w, u);
             for (int k = 0; k < 8; k++)
                 sum += (double)u[k] * (double)u[k];
         }
-        if (threadIdx.x < SQUARERS)
-            part[threadIdx.x] = sum;
+        if (mhc__thread() < SQUARERS)
+            part[mhc__thread()] = sum;
         mhc__sync_block();
         square = 0.0;
         for (int k = 0; k < SQUARERS; k++)

@@ -119,7 +119,7 @@ MHC__DEVICE void write(const params &p, int64_t t, int64_t c, const float *weigh
     }
 }
 
-template <typename E, bool PACKED, int N> MHC__KERNEL spread(params p) {
+template <typename E, bool PACKED, int N> MHC__KERNEL spread(MHC__GIVEN params p) {
     constexpr int COUNT = mhc__pack<E>::COUNT;
     const staged m = staged_of(p);
     const int n = p.p.n, packs = p.stripe / COUNT;

@@ -2,8 +2,9 @@
 #include "stream/cuda/operations.h"
 
 mhc_status mhc__cuda_seam_run(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *next) {
-    if (mhc__cuda_pre_pipeline_takes(call, merge, next))
-        return mhc__cuda_pre_pipeline(call, merge, next);
+    mhc_status status;
+    if (mhc__cuda_pre_pipeline(call, merge, next, &status))
+        return status;
     MHC__TRY(mhc__cuda_merge_run(call, merge));
     return mhc__cuda_pre_run(call, next);
 }
