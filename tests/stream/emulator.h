@@ -43,6 +43,9 @@ extern mhc__place threadIdx, blockIdx, blockDim, gridDim;
 static inline int mhc__thread(void) {
     return (int)threadIdx.x;
 }
+static inline int mhc__block_number(void) {
+    return (int)blockIdx.x;
+}
 char *mhc__shared(void);
 void mhc__sync_block(void);
 void mhc__sync_warp(void);

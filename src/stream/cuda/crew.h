@@ -42,10 +42,10 @@ static inline int64_t mhc__crews_counter_bytes(int64_t slices, int64_t tiles) {
 
 /* Of this block. */
 MHC__DEVICE int mhc__crew_own(const mhc__crews &c) {
-    return (int)blockIdx.x / c.slices;
+    return mhc__block_number() / c.slices;
 }
 MHC__DEVICE int mhc__crew_slice(const mhc__crews &c) {
-    return (int)blockIdx.x % c.slices;
+    return mhc__block_number() % c.slices;
 }
 
 MHC__DEVICE int *mhc__crew_counter(const mhc__crews &c, int which) {

@@ -48,10 +48,8 @@ bool mhc__cuda_pre_few(const mhc__cuda_call *call, const mhc__cuda_merge *merge,
 
 /* The same for pre_back, or, with the merge below, whose dout is back->dx, for seam_back. */
 size_t mhc__cuda_pre_back_pipeline_workspace(const mhc__shape *shape, int64_t tokens);
-bool mhc__cuda_pre_back_pipeline_takes(const mhc__cuda_call *call, const mhc__cuda_pre_back *back,
-                                       const mhc__cuda_merge_back *below);
-mhc_status mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre_back *back,
-                                       const mhc__cuda_merge_back *below);
+bool mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre_back *back,
+                                 const mhc__cuda_merge_back *below, mhc_status *status);
 
 /* Room for 4, 8 and 16 streams. d_res NULL: out is res; else it is d_logits. */
 typedef mhc_status mhc__cuda_constraint_rows(const mhc__cuda_call *call, const float *logits, const float *d_res,

@@ -41,31 +41,6 @@ MHC__DEVICE constexpr int mhc__parts_of(const mhc__fp16 *) {
     return 2;
 }
 
-/* Two elements that wait for their product, in few registers: of fp32 their parts, of 16 bits the word they make. */
-template <typename E> struct mhc__held { uint32_t word[sizeof(E) == 2 ? 1 : 3]; };
-
-MHC__DEVICE void mhc__hold(float low, float high, mhc__held<float> *pair) {
-    mhc__split(low, high, 3, pair->word);
-}
-template <typename E> MHC__DEVICE void mhc__hold(float low, float high, mhc__held<E> *pair) {
-    pair->word[0] = mhc__pair(low, high, (const E *)0);
-}
-
-/* Their parts: mhc__parts_of(E) words. */
-MHC__DEVICE void mhc__held_parts(const mhc__held<float> &pair, uint32_t *word) {
-    MHC__UNROLL
-    for (int k = 0; k < 3; k++)
-        word[k] = pair.word[k];
-}
-MHC__DEVICE void mhc__held_parts(const mhc__held<mhc__bf16> &pair, uint32_t *word) {
-    word[0] = pair.word[0];
-}
-MHC__DEVICE void mhc__held_parts(const mhc__held<mhc__fp16> &pair, uint32_t *word) {
-    float low, high;
-    mhc__fp16_values(pair.word[0], &low, &high);
-    mhc__split(low, high, 2, word);
-}
-
 /* Eight elements as they are loaded: half the registers of eight values where they have 16 bits. */
 template <typename E> struct mhc__eight { uint4 raw[sizeof(E) / 2]; };
 

@@ -61,8 +61,9 @@ mhc_status mhc__cuda_pre_back_run(const mhc__cuda_call *call, const mhc__cuda_pr
     const mhc__shape *s = call->shape;
     const mhc__projection p = mhc__cuda_projection(call->spec, s);
     workspace w = {};
-    if (mhc__cuda_pre_back_pipeline_takes(call, back, NULL))
-        return mhc__cuda_pre_back_pipeline(call, back, NULL);
+    mhc_status status;
+    if (mhc__cuda_pre_back_pipeline(call, back, NULL, &status))
+        return status;
     if (call->tokens == 0 && (s->dynamic || s->plain))
         return MHC_OK;
     workspace_of(call->spec, s, call->tokens, call->workspace, &w);

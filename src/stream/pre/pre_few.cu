@@ -215,12 +215,12 @@ MHC__DEVICE void sums_of_tokens(const params &p, int64_t begin, int rank, const 
     mhc__sync_block();
     for (int at = (int)threadIdx.x; at < p.own * SUMS; at += THREADS) {
         const float *of = m.slice + at / SUMS * p.slices * SUMS + at % SUMS;
-        float chain[CHAINS] = {0.0f, 0.0f, 0.0f, 0.0f};
-        for (int slice = 0; slice < p.slices; slice += CHAINS)
+        float chain[MHC__CHAINS] = {0.0f, 0.0f, 0.0f, 0.0f};
+        for (int slice = 0; slice < p.slices; slice += MHC__CHAINS)
             MHC__UNROLL
-        for (int k = 0; k < CHAINS; k++)
+        for (int k = 0; k < MHC__CHAINS; k++)
             chain[k] += slice + k < p.slices ? of[(slice + k) * SUMS] : 0.0f;
-        m.sum[at] = add_chains(chain);
+        m.sum[at] = mhc__add_chains(chain);
     }
     mhc__sync_block();
 }

@@ -18,8 +18,7 @@ namespace {
 constexpr int WARPS = 4, THREADS = 32 * WARPS;
 constexpr int TOKENS = ROWS * WARPS;                            /* of a tile */
 constexpr int QUADS = TOKENS / 4;                               /* four tokens of a sum are 16 bytes */
-constexpr int ADDERS = QUADS * CHAINS;                          /* threads that add a sum of all tokens */
-constexpr int AT_A_TIME = 4;                                    /* slices that a thread loads together */
+constexpr int ADDERS = QUADS * MHC__CHAINS;                     /* threads that add a sum of all tokens */
 constexpr int LANE_WORDS = 4, STEP_WORDS = 9 * LANE_WORDS * 32; /* of fn: for a fragment; for a stream and a step */
 constexpr int GIVEN_R = TOKENS * N, GIVEN_FLOATS = GIVEN_R + TOKENS;
 
@@ -169,37 +168,9 @@ MHC__DEVICE void leave_sums(const params &p, const place &at, const held<E> &x, 
     MHC__UNROLL
     for (int step = 0; step < slice_of<E>::STEPS; step++) {
         add_step<E>(x.step[step], kept_fn<E>{fn + step * STEP_WORDS}, parts, &total);
-        mhc__sync_warp(); /* or the next one's fn is loaded before there are registers for it */
+        mhc__sync_warp(); /* there are no registers to begin the next step before */
     }
     leave(total, partial_of(p, at) + at.slice * SUMS * TOKENS + mhc__thread() / 32 * ROWS, TOKENS);
-}
-
-/* A sum of four tokens over the slices. Four threads side by side, one to a chain, have it. All threads of a warp. */
-MHC__DEVICE void add_slices(const params &p, const float *partial, bool has, int row, int quad, float sum[4]) {
-    const int chain = mhc__thread() % CHAINS;
-    const float *from = partial + row * TOKENS + quad * 4;
-    float v[AT_A_TIME][4];
-    MHC__UNROLL
-    for (int e = 0; e < 4; e++)
-        sum[e] = 0.0f;
-    for (int begin = chain; begin < p.crews.slices && has; begin += CHAINS * AT_A_TIME) {
-        MHC__UNROLL
-        for (int k = 0; k < AT_A_TIME; k++) {
-            const int slice = begin + CHAINS * k;
-            mhc__unpack(slice < p.crews.slices ? mhc__load(from + slice * SUMS * TOKENS) : make_uint4(0, 0, 0, 0), v[k],
-                        from);
-        }
-        MHC__UNROLL
-        for (int k = 0; k < AT_A_TIME; k++)
-            MHC__UNROLL
-        for (int e = 0; e < 4; e++)
-            sum[e] += v[k][e];
-    }
-    MHC__UNROLL
-    for (int e = 0; e < 4; e++) { /* add_chains */
-        sum[e] += mhc__shuffle_xor(sum[e], 1);
-        sum[e] += mhc__shuffle_xor(sum[e], 2);
-    }
 }
 
 /* By one block of the crew: r, g and the weights of u of the tile's tokens, from the sums that these need. */
@@ -208,10 +179,10 @@ template <typename E> MHC__DEVICE void give(const params &p, const place &at, sh
     const int64_t t = at.first + own;
     float *given = given_of(p, at);
     for (int first = 0; first < (pre + 1) * ADDERS; first += THREADS) {
-        const int k = first + own, row = k / ADDERS, quad = k % ADDERS / CHAINS;
+        const int k = first + own, row = k / ADDERS, quad = k % ADDERS / MHC__CHAINS;
         float sum[4];
-        add_slices(p, partial_of(p, at), row <= pre, row < pre ? row : WIDTH, quad, sum);
-        if (row <= pre && k % CHAINS == 0)
+        mhc__crew_sum<SUMS, TOKENS>(partial_of(p, at), p.crews.slices, row <= pre, row < pre ? row : WIDTH, quad, sum);
+        if (row <= pre && k % MHC__CHAINS == 0)
             mhc__store(&sh->sum[row][quad * 4], mhc__packed(sum, sum));
     }
     mhc__sync_block();
@@ -243,16 +214,15 @@ template <typename E> MHC__DEVICE void give(const params &p, const place &at, sh
 
 /* mix of the tile's tokens: its sums times r, this block's share of them. */
 MHC__DEVICE void write_mix(const params &p, const place &at) {
-    const int chain = mhc__thread() % CHAINS, slices = p.crews.slices, all = p.of.shape.width * QUADS;
-    for (int first = at.slice; first < all; first += THREADS / CHAINS * slices) {
-        const int k = first + mhc__thread() / CHAINS * slices, row = k / QUADS, own = k % QUADS * 4 + chain;
+    const int slices = p.crews.slices, all = p.of.shape.width * QUADS;
+    for (int first = at.slice; first < all; first += THREADS / MHC__CHAINS * slices) {
+        const int k = first + mhc__thread() / MHC__CHAINS * slices;
+        const int own = k % QUADS * 4 + mhc__thread() % MHC__CHAINS;
         float sum[4];
-        add_slices(p, partial_of(p, at), k < all, row, k % QUADS, sum);
+        mhc__crew_sum<SUMS, TOKENS>(partial_of(p, at), slices, k < all, k / QUADS, k % QUADS, sum);
         if (k < all && at.first + own < p.of.tokens)
-            p.rows[(at.first + own) * p.of.shape.saved + row] = (chain < 2    ? chain == 0 ? sum[0] : sum[1]
-                                                                    : chain == 2 ? sum[2]
-                                                                              : sum[3]) *
-                                                                given_of(p, at)[GIVEN_R + own];
+            p.rows[(at.first + own) * p.of.shape.saved + k / QUADS] =
+                mhc__crew_sum_own(sum) * given_of(p, at)[GIVEN_R + own];
     }
 }
 
@@ -319,18 +289,19 @@ template <typename E> MHC__DEVICE void leave_squares(const params &p, const plac
 
 /* 1 / RMS of u of the tile's tokens. */
 template <typename E> MHC__DEVICE void take_norms(const params &p, const place &at, shared<E> *sh) {
+    constexpr int TOGETHER = 8; /* loads under way */
     const int own = mhc__thread(), slices = p.crews.slices;
     const float *squares = squares_of_tile(p, at) + own;
     float *all = sh->sum[0], r, g;
     if (own < TOKENS) {
         float sum = 0.0f;
-        for (int begin = 0; begin < slices; begin += AT_A_TIME) {
-            float v[AT_A_TIME];
+        for (int begin = 0; begin < slices; begin += TOGETHER) {
+            float v[TOGETHER];
             MHC__UNROLL
-            for (int k = 0; k < AT_A_TIME; k++)
+            for (int k = 0; k < TOGETHER; k++)
                 v[k] = begin + k < slices ? squares[(begin + k) * TOKENS] : 0.0f;
             MHC__UNROLL
-            for (int k = 0; k < AT_A_TIME; k++)
+            for (int k = 0; k < TOGETHER; k++)
                 sum += v[k];
         }
         all[own] = sum;

@@ -1,6 +1,6 @@
 /* What pre_pipeline.cu and pre_few.cu do with the tokens of a site of four streams with the flat norm. Both add up in
  * the order of this file, so a token has the same bits in both: products and squares of STEP channels from zero on,
- * those of a slice in order, then the slices (add_chains).
+ * those of a slice in order, then the slices (cuda/crew_sums.h).
  *
  * A warp multiplies all 24 rows of fn with 16 tokens, which are the columns of two products: what mma wants of them is
  * two words that follow each other, of two neighbouring columns of X each. Since the order of the columns of X is
@@ -10,6 +10,7 @@
 #ifndef MHC_STREAM_PRE_STAGES_H
 #define MHC_STREAM_PRE_STAGES_H
 
+#include "stream/cuda/crew_sums.h"
 #include "stream/cuda/operations.h"
 #include "stream/cuda/tensor.h"
 #include "stream/mapping/norm.h"
@@ -23,7 +24,6 @@ constexpr int ROWS = 16;         /* tokens of a warp: a thread has token lane / 
 constexpr int STEP = 32;         /* channels of a warp's loads: 8 to a thread, those from lane % 4 * 8 on */
 constexpr int SLICE_BYTES = 256; /* of a stream of a token */
 constexpr int FN_PARTS = 3;
-constexpr int CHAINS = 4;     /* in which slices are added */
 constexpr int SQUARERS = 128; /* threads that take a sum of squares in double */
 
 template <typename E> struct slice_of {
@@ -54,7 +54,8 @@ inline site_call call_of(const mhc__cuda_call *its, const mhc__cuda_merge *merge
 inline bool takes(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cuda_pre *pre) {
     const mhc__shape *s = call->shape;
     const mhc_type type = s->type;
-    bool fits = s->n == N && s->dynamic && !s->per_stream && s->width <= WIDTH && s->channels % 8 == 0;
+    bool fits = s->n == N && s->dynamic && !s->per_stream && s->width <= WIDTH && s->channels % 8 == 0 &&
+                s->channels < 1 << 30 && call->tokens < 1 << 30;
     bool aligned = mhc__aligned_streams(pre->x, type) && mhc__aligned_rows(pre->u, type) &&
                    ((uintptr_t)pre->params.fn | (uintptr_t)pre->norm.weight) % 16 == 0;
     if (merge)
@@ -282,6 +283,7 @@ template <typename E> MHC__DEVICE void add_squares(const step_of<E> &step, float
 template <typename E, typename FN>
 MHC__DEVICE void add_step(const step_of<E> &step, const FN &fn, int parts, sums *total) {
     constexpr int PARTS = mhc__parts_of((const E *)0);
+    add_squares(step, total->square);
     float product[2][2][4]; /* half; rows 0 to 15, and part 0 and part 1 of the others */
     MHC__UNROLL
     for (int k = 0; k < 16; k++)
@@ -316,7 +318,6 @@ MHC__DEVICE void add_step(const step_of<E> &step, const FN &fn, int parts, sums 
         total->product[half][1][e] += product[half][0][2 + e];
         total->product[half][2][e] += product[half][1][e] + (parts > 1 ? product[half][1][2 + e] : 0.0f);
     }
-    add_squares(step, total->square);
 }
 
 /* To memory: sum number k of row r at [k * stride + r], from this warp's rows on. */
@@ -332,11 +333,6 @@ MHC__DEVICE void leave(const sums &s, float *memory, int stride) {
         if (owns_squares())
             memory[WIDTH * stride + 8 * half + lane / 4] = s.square[half];
     }
-}
-
-/* What slices leave is added in four chains, every fourth slice in order, which then come together. */
-MHC__DEVICE float add_chains(const float chain[CHAINS]) {
-    return (chain[0] + chain[1]) + (chain[2] + chain[3]);
 }
 
 /* The sum of squares of a token, from that in fp32: in double where it leaves the range of fp32. By the whole block, of

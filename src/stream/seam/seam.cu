@@ -11,8 +11,9 @@ mhc_status mhc__cuda_seam_run(const mhc__cuda_call *call, const mhc__cuda_merge 
 
 mhc_status mhc__cuda_seam_back_run(const mhc__cuda_call *call, const mhc__cuda_pre_back *next,
                                    const mhc__cuda_merge_back *merge) {
-    if (mhc__cuda_pre_back_pipeline_takes(call, next, merge))
-        return mhc__cuda_pre_back_pipeline(call, next, merge);
+    mhc_status status;
+    if (mhc__cuda_pre_back_pipeline(call, next, merge, &status))
+        return status;
     MHC__TRY(mhc__cuda_pre_back_run(call, next));
     return mhc__cuda_merge_back_run(call, merge);
 }
