@@ -1,5 +1,5 @@
 /* X'_i = sum_j res_ij X_j + post_i z on the device: X and z are read once, X' is written once. */
-#include "stream/cuda/elements.h"
+#include "stream/cuda/columns.h"
 #include "stream/cuda/operations.h"
 
 namespace {
@@ -71,8 +71,11 @@ mhc_status mhc__cuda_merge_run(const mhc__cuda_call *call, const mhc__cuda_merge
         p.m.coefficients = NULL;
     bool packed = s->n == 4 && mhc__whole_packs(s->channels, s->type) && mhc__aligned_streams(m->x, s->type) &&
                   mhc__aligned_rows(m->z, s->type) && mhc__aligned_streams(m->out, s->type);
+    /* THREADS or, for rows of packs, as many as leave the fewest idle. */
+    const int count = 16 / mhc_type_size(s->type),
+              threads = packed ? mhc__cut_of(1, s->channels, count).threads : THREADS;
 #define RUN(E)                                                                                                         \
-    return mhc__launch(packed ? merge_packed<E, 4> : merge_any<E>, mhc__grid(p.tokens), THREADS, 0, call->queue, p,    \
+    return mhc__launch(packed ? merge_packed<E, 4> : merge_any<E>, mhc__grid(p.tokens), threads, 0, call->queue, p,    \
                        call->name, call->error)
     MHC__BY_TYPE(s->type, RUN);
 #undef RUN
