@@ -169,13 +169,17 @@ static inline mhc_status mhc__cuda_status(cudaError_t result, const char *name, 
     return mhc__fail(error, MHC_DEVICE_FAILED, "%s: CUDA: %s", name, cudaGetErrorString(result));
 }
 
-/* More shared memory than 48 KB is asked for by name. */
+/* More shared memory than 48 KB is asked for by name, and a processor's memory is cut for as many such blocks as it can
+ * have. */
 template <typename P>
 static mhc_status mhc__allow_shared(void (*kernel)(P), size_t shared, const char *name, mhc_error *error) {
+    const void *its = (const void *)kernel;
     if (shared <= 48 * 1024)
         return MHC_OK;
+    MHC__TRY(mhc__cuda_status(cudaFuncSetAttribute(its, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name,
+                              error));
     return mhc__cuda_status(
-        cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared), name,
+        cudaFuncSetAttribute(its, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared), name,
         error);
 }
 
