@@ -33,12 +33,12 @@ if [ $tests = yes ]; then
         title "$(basename "$test")"
         "$test" >&2
         command -v compute-sanitizer >/dev/null || continue
-        for tool in memcheck racecheck; do
+        for tool in memcheck racecheck synccheck; do
             title "$(basename "$test") under compute-sanitizer --tool $tool"
             compute-sanitizer --tool $tool --error-exitcode 1 "$test" >&2
         done
     done
-    command -v compute-sanitizer >/dev/null || title "compute-sanitizer is not here: memcheck and racecheck skipped"
+    command -v compute-sanitizer >/dev/null || title "compute-sanitizer is not here: memcheck, racecheck and synccheck skipped"
 fi
 
 title "operations of libmhc"

@@ -76,12 +76,9 @@ static inline uint4 mhc__load(const void *from) {
 static inline uint4 mhc__load_once(const void *from) {
     return mhc__load(from);
 }
-static inline void mhc__soon(const void *from, int bytes) {
-    volatile char last = 0;
-    if ((uintptr_t)from % 16 != 0 || bytes <= 0 || bytes % 16 != 0)
-        __builtin_trap();
-    last = ((const volatile char *)from)[bytes - 1]; /* it has to be there */
-    (void)last;
+enum { MHC__SECTOR = 32 };
+static inline void mhc__soon(const void *from) {
+    (void)*(const volatile char *)from; /* it has to be there */
 }
 static inline void mhc__store(void *to, uint4 value) {
     if ((uintptr_t)to % 16 != 0)
@@ -116,7 +113,7 @@ static mhc_status mhc__launch_together(void (*kernel)(P), int64_t blocks, int th
 /* One size, which divides little. */
 enum { MHC__CLUSTER_MOST = 3, MHC__CLUSTER_LEAST = 3 };
 
-template <typename P> static bool mhc__has_cluster(void (*)(P), int, int, size_t shared) {
+template <typename P> static bool mhc__has_clusters(void (*)(P), int64_t, int, int, size_t shared) {
     return shared <= 227 * 1024;
 }
 

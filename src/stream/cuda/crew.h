@@ -52,17 +52,24 @@ MHC__DEVICE int *mhc__crew_counter(const mhc__crews &c, int which) {
     return c.counters + mhc__crew_own(c) * MHC__CREW_COUNTERS + which;
 }
 
-/* All that the block has written is seen by who waits for the counter. All threads of the block. */
-MHC__DEVICE void mhc__crew_show(const mhc__crews &c, int which) {
+/* Something that all blocks of a crew, or one of them, do for each tile, number `turn`, and others wait for. A counter
+ * can't tell who has added to it: so there are `counters` of them, by turns, and a block must not show turn + counters
+ * before all have shown turn. */
+struct mhc__meeting {
+    int first, counters; /* of the crew's */
+};
+
+/* All that the block has written is seen by who waits for it. All threads of the block. */
+MHC__DEVICE void mhc__crew_show(const mhc__crews &c, mhc__meeting what, int turn) {
     mhc__sync_block();
     if (threadIdx.x == 0)
-        mhc__release_add(mhc__crew_counter(c, which), 1);
+        mhc__release_add(mhc__crew_counter(c, what.first + turn % what.counters), 1);
 }
 
-/* Until the crew has shown `count` times. All threads of the block. */
-MHC__DEVICE void mhc__crew_wait(const mhc__crews &c, int which, int count) {
+/* Until `blocks` have shown it. All threads of the block. */
+MHC__DEVICE void mhc__crew_wait(const mhc__crews &c, mhc__meeting what, int turn, int blocks) {
     if (threadIdx.x == 0)
-        mhc__acquire_wait(mhc__crew_counter(c, which), count);
+        mhc__acquire_wait(mhc__crew_counter(c, what.first + turn % what.counters), (turn / what.counters + 1) * blocks);
     mhc__sync_block();
 }
 

@@ -15,7 +15,7 @@ MHC__DEVICE float mhc__add_chains(const float chain[MHC__CHAINS]) {
  * Four threads side by side, one to a chain, have it. All threads of a warp. */
 template <int ROWS, int TOKENS>
 MHC__DEVICE void mhc__crew_sum(const float *partial, int slices, bool has, int row, int quad, float sum[4]) {
-    constexpr int TOGETHER = 4; /* loads under way */
+    constexpr int TOGETHER = 8; /* loads under way */
     const float *from = partial + row * TOKENS + quad * 4;
     float v[TOGETHER][4];
     MHC__UNROLL

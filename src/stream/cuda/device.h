@@ -106,16 +106,17 @@ MHC__DEVICE int mhc__atomic_add(int *counter, int value) {
 
 /* What this thread wrote before is seen by whoever acquires the value. */
 MHC__DEVICE void mhc__release_add(int *counter, int value) {
-    __threadfence();
-    atomicAdd(counter, value);
+    asm volatile("red.release.gpu.global.add.s32 [%0], %1;" ::"l"(__cvta_generic_to_global(counter)), "r"(value)
+                 : "memory");
 }
 
 /* Waits, with nothing to do, until the counter is at least `value`. Who adds to it must already run. */
 MHC__DEVICE void mhc__acquire_wait(const int *counter, int value) {
     int seen;
-    do {
-        asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(seen) : "l"(counter) : "memory");
+    do { /* an acquire would empty the cache each time */
+        asm volatile("ld.relaxed.gpu.global.s32 %0, [%1];" : "=r"(seen) : "l"(__cvta_generic_to_global(counter)));
     } while (seen < value);
+    asm volatile("fence.acq_rel.gpu;" ::: "memory");
 }
 
 /* Blocks of a cluster run at the same time and see each other's shared memory. All their threads meet here; what they
@@ -145,14 +146,10 @@ MHC__DEVICE uint4 mhc__load_once(const void *from) {
     return __ldcs((const uint4 *)from);
 }
 
-/* `bytes`, a multiple of 16, that somebody will load soon: on their way to the L2 cache. */
-MHC__DEVICE void mhc__soon(const void *from, int bytes) {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(from)), "r"(bytes));
-#else
-    for (int at = 0; at < bytes; at += 128)
-        asm volatile("prefetch.global.L2 [%0];" ::"l"(__cvta_generic_to_global((const char *)from + at)));
-#endif
+/* MHC__SECTOR bytes that somebody will load soon: on their way to the L2 cache. */
+enum { MHC__SECTOR = 32 };
+MHC__DEVICE void mhc__soon(const void *from) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(__cvta_generic_to_global(from)));
 }
 
 MHC__DEVICE uint4 mhc__load(const void *from) {
@@ -191,18 +188,19 @@ static inline size_t mhc__most_shared(void) {
     return known ? (size_t)bytes : 0;
 }
 
-/* The number of blocks of a kernel that the device runs at a time. */
+/* The number of blocks of a kernel that the device runs at a time: 0 where it can't promise that. */
 template <typename P>
 static mhc_status mhc__resident(void (*kernel)(P), int threads, size_t shared, const char *name, int *blocks,
                                 mhc_error *error) {
-    int device = 0, processors = 0, each = 0;
+    int device = 0, processors = 0, each = 0, together = 0;
     MHC__TRY(mhc__allow_shared(kernel, shared, name, error));
     MHC__TRY(mhc__cuda_status(cudaGetDevice(&device), name, error));
     MHC__TRY(
         mhc__cuda_status(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device), name, error));
     MHC__TRY(mhc__cuda_status(
         cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, (const void *)kernel, threads, shared), name, error));
-    *blocks = processors * (each > 0 ? each : 1);
+    MHC__TRY(mhc__cuda_status(cudaDeviceGetAttribute(&together, cudaDevAttrCooperativeLaunch, device), name, error));
+    *blocks = together ? processors * each : 0;
     return MHC_OK;
 }
 
@@ -252,8 +250,9 @@ static inline cudaLaunchConfig_t mhc__cluster_config(int64_t clusters, int block
     return config;
 }
 
-/* Whether the device runs clusters of so many blocks of this kernel. */
-template <typename P> static bool mhc__has_cluster(void (*kernel)(P), int blocks, int threads, size_t shared) {
+/* Whether the device runs clusters of so many blocks of this kernel: all of them at a time or, of the least, any. */
+template <typename P>
+static bool mhc__has_clusters(void (*kernel)(P), int64_t clusters, int blocks, int threads, size_t shared) {
     int device = 0, has = 0, count = 0;
     if (cudaGetDevice(&device) != cudaSuccess || shared > mhc__most_shared() ||
         cudaDeviceGetAttribute(&has, cudaDevAttrClusterLaunch, device) != cudaSuccess || !has)
@@ -264,13 +263,14 @@ template <typename P> static bool mhc__has_cluster(void (*kernel)(P), int blocks
     bool fits =
         cudaFuncSetAttribute(its, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared) == cudaSuccess &&
         (blocks <= 8 || cudaFuncSetAttribute(its, cudaFuncAttributeNonPortableClusterSizeAllowed, 1) == cudaSuccess) &&
-        cudaOccupancyMaxActiveClusters(&count, its, &config) == cudaSuccess && count > 0;
+        cudaOccupancyMaxActiveClusters(&count, its, &config) == cudaSuccess &&
+        count >= (blocks > MHC__CLUSTER_LEAST ? clusters : 1);
     if (!fits)
         cudaGetLastError(); /* it was a question */
     return fits;
 }
 
-/* As mhc__launch, in clusters of blocks for which mhc__has_cluster. */
+/* As mhc__launch, in clusters of blocks for which mhc__has_clusters. */
 template <typename P>
 static mhc_status mhc__launch_clusters(void (*kernel)(P), int64_t clusters, int blocks, int threads, size_t shared,
                                        void *queue, const P &params, const char *name, mhc_error *error) {

@@ -46,6 +46,8 @@ typedef struct mhc__cuda_gates_back {
     float *e, *s;
     double *sums;
     float *d_base;
+    bool without_pre; /* dynamic: the gradients of pre are not known yet; e and sums of its logits have no meaning, s is
+                         without them */
 } mhc__cuda_gates_back;
 
 mhc_status mhc__cuda_coefficients(const mhc__cuda_call *call, const mhc__cuda_gates *gates);

@@ -76,6 +76,8 @@ MHC__KERNEL coefficients_back(MHC__GIVEN params p) {
                         p.back.e + t * p.shape.logits, 0, sums)
     MHC__LANE_SIZES(RUN);
 #undef RUN
+    for (int k = 0; k < p.shape.pre && p.back.without_pre; k++)
+        p.back.e[t * p.shape.logits + k] = 0.0f;
     if (p.shape.dynamic)
         row_back(p, t);
     for (int k = 0; k < p.shape.logits + 3 && p.shape.dynamic; k++)

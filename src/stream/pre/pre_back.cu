@@ -39,9 +39,15 @@ mhc_status weights_back(const mhc__cuda_call *call, const mhc__cuda_pre_back *ba
 mhc_status mapping_back(const mhc__cuda_call *call, const mhc__cuda_pre_back *back, const mhc__projection *p,
                         const mhc__cuda_products_back *products, const workspace *w) {
     const mhc__shape *s = call->shape;
-    const mhc__cuda_gates_back gates = {
-        products->saved, back->params.scale,  back->params.base, back->d_coefficients, w->e, w->s,
-        w->sums,         back->gradients.base};
+    const mhc__cuda_gates_back gates = {products->saved,
+                                        back->params.scale,
+                                        back->params.base,
+                                        back->d_coefficients,
+                                        w->e,
+                                        w->s,
+                                        w->sums,
+                                        back->gradients.base,
+                                        false};
     const mhc__cuda_sums sums = {w->sums, s->logits + 3, s->logits, back->gradients.base, back->gradients.scale, true};
     MHC__TRY(mhc__cuda_coefficients_back(call, &gates));
     if (!s->dynamic)

@@ -1,19 +1,19 @@
 /* Gradient of pre, and of the seam, of four streams with the flat norm, by crews (cuda/crew.h): x and du are read from
  * memory once, dout (or dx) once, dx is written once.
  *
- * A block walks over tiles of 16 tokens of its slice. It is one tile ahead with
+ * A block walks over tiles of 16 tokens of its slice. It is two tiles ahead with
  *
  *     dots      partial <du, X_j>, from which one block of the crew, by turns, makes the gradients of pre
  *
- * and while that is under way does what needs them with the tile before, whose x and du come from the L2 cache:
+ * and while that is under way does what needs them with an earlier tile, whose x and du come from the L2 cache:
  *
  *     spread    dx_j = sum_i res_ij dout_i + pre_j du + sum_k e_k fn_k - s r x;   d_fn_k += sum_t e_k x;
- *               of the merge below dz and partial dots of dx with its z and x, which the crew adds a tile later
+ *               of the merge below dz and partial dots of dx with its z and x, which the crew adds two tiles later
  *
  * What does not depend on the dots, e and s of the other logits, the constraint's long way back, has been made by a
  * kernel before.
  *
- * Both products are on tensor cores. A warp has 32 channels of all streams; eight tiles are a range, over which it
+ * Both products are on tensor cores. A warp has 32 channels of all streams; some tiles are a range, over which it
  * keeps its part of d_fn in registers; ranges add theirs to the gradient in their order. The words of x that a thread
  * loads, two channels of a token, become words of two tokens of a channel by transposing 8 x 8 of them within the warp.
  *
@@ -29,22 +29,34 @@ namespace {
 /* fn of a slice as the product for dx reads it: of each warp, stream and word q, for each part three words to a lane,
  * channel number lane / 4 of the matrix at rows 2 quad, 8 + 2 quad and 16 + 2 quad and those after them. */
 template <typename E> MHC__DEVICE void keep_fn(const params &p, int slice, shared<E> *sh) {
-    constexpr int PARTS = share_parts_of((const E *)0);
-    for (int at = (int)threadIdx.x; at < WARPS * N * 4 * 3 * 32; at += THREADS) {
-        const int lane = at % 32, k = at / 32 % 3, q = at / 96 % 4, j = at / 384 % N, warp = at / 384 / N;
-        const int n = lane / 4, row = 8 * k + lane % 4 * 2;
-        const int64_t c = (int64_t)slice * SLICE + warp * SPAN + 8 * (n / 2) + 2 * q + n % 2;
-        float v[2] = {0.0f, 0.0f};
-        for (int e = 0; e < 2; e++)
-            if (c < p.channels && row + e < p.shape.width)
-                v[e] = p.back.params.fn[((row + e) * N + j) * p.channels + c];
-        uint32_t word[PARTS];
-        mhc__split(v[0], v[1], PARTS, word);
-        for (int part = 0; part < PARTS; part++)
-            if (k < 2)
-                sh->fn[warp][j][q][part][lane][k] = word[part];
-            else
-                sh->fn_rest[warp][j][q][part][lane] = word[part];
+    constexpr int PARTS = share_parts_of((const E *)0), ALL = WARPS * N * 4 * 3 * 32, TOGETHER = 8; /* loads */
+    static_assert(ALL % (THREADS * TOGETHER) == 0, "");
+    for (int begin = (int)threadIdx.x; begin < ALL; begin += THREADS * TOGETHER) {
+        float v[TOGETHER][2];
+        MHC__UNROLL
+        for (int i = 0; i < TOGETHER; i++) {
+            const int at = begin + i * THREADS, n = at % 32 / 4, row = 8 * (at / 32 % 3) + at % 4 * 2;
+            const int q = at / 96 % 4, j = at / 384 % N, warp = at / 384 / N;
+            const int64_t c = (int64_t)slice * SLICE + warp * SPAN + 8 * (n / 2) + 2 * q + n % 2;
+            MHC__UNROLL
+            for (int e = 0; e < 2; e++)
+                v[i][e] = c < p.channels && row + e < p.shape.width
+                              ? p.back.params.fn[((row + e) * N + j) * p.channels + c]
+                              : 0.0f;
+        }
+        MHC__UNROLL
+        for (int i = 0; i < TOGETHER; i++) {
+            const int at = begin + i * THREADS, lane = at % 32, k = at / 32 % 3;
+            const int q = at / 96 % 4, j = at / 384 % N, warp = at / 384 / N;
+            uint32_t word[PARTS];
+            mhc__split(v[i][0], v[i][1], PARTS, word);
+            MHC__UNROLL
+            for (int part = 0; part < PARTS; part++)
+                if (k < 2)
+                    sh->fn[warp][j][q][part][lane][k] = word[part];
+                else
+                    sh->fn_rest[warp][j][q][part][lane] = word[part];
+        }
     }
 }
 
@@ -289,7 +301,6 @@ MHC__DEVICE void spread(const params &p, const place &at, shared<E> *sh, fn_part
 
 /* The part of d_fn of a range is added to the gradient when it is its turn. */
 template <typename E> MHC__DEVICE void add_d_fn(const params &p, const place &at, shared<E> *sh, const fn_part &d_fn) {
-    constexpr int TOGETHER = 8; /* loads under way */
     const int own = mhc__thread(), lane = own % 32, warp = own / 32, n = lane / 4;
     mhc__sync_block(); /* it takes the place of the dots */
     MHC__UNROLL
@@ -304,22 +315,23 @@ template <typename E> MHC__DEVICE void add_d_fn(const params &p, const place &at
         sh->d_fn[tile * 8 + lane % 4 * 2 + k % 2][j][warp * SPAN + 8 * (n / 2) + 2 * q + n % 2] =
             d_fn.of[j][h][tile][k];
     }
-    if (own == 0)
-        mhc__acquire_wait(p.added + at.slice, at.range);
     mhc__sync_block();
-    const int c = at.slice * SLICE + own % 32 * 4;
-    for (int first = own / 32; first < p.shape.width * N && c < p.channels; first += WARPS * TOGETHER) {
-        float v[TOGETHER][4], part[4];
+    const int c = at.slice * SLICE + own % 32 * 4, rows = p.shape.width * N;
+    for (int step = 0; step < FN_STEPS; step++) { /* so that the next range can begin with what this one is done with */
+        int *added = p.added + at.slice * FN_STEPS + step;
+        const int first = step * FN_ROWS + own / 32;
+        float v[FN_ROWS / WARPS][4], part[4];
+        if (own == 0)
+            mhc__acquire_wait(added, at.range);
+        mhc__sync_block();
         MHC__UNROLL
-        for (int k = 0; k < TOGETHER; k++) {
-            const int row = first + k * WARPS;
-            if (row < p.shape.width * N)
-                mhc__unpack(mhc__load(p.back.gradients.fn + row * p.channels + c), v[k], part);
-        }
+        for (int k = 0; k < FN_ROWS / WARPS; k++)
+            if (first + k * WARPS < rows && c < p.channels)
+                mhc__unpack(mhc__load(p.back.gradients.fn + (first + k * WARPS) * p.channels + c), v[k], part);
         MHC__UNROLL
-        for (int k = 0; k < TOGETHER; k++) {
+        for (int k = 0; k < FN_ROWS / WARPS; k++) {
             const int row = first + k * WARPS;
-            if (row >= p.shape.width * N)
+            if (row >= rows || c >= p.channels)
                 continue;
             mhc__unpack(mhc__load((const float *)sh->d_fn + row * SLICE + own % 32 * 4), part, part);
             MHC__UNROLL
@@ -327,10 +339,10 @@ template <typename E> MHC__DEVICE void add_d_fn(const params &p, const place &at
                 v[k][i] += part[i];
             mhc__store(p.back.gradients.fn + row * p.channels + c, mhc__packed(v[k], part));
         }
+        mhc__sync_block();
+        if (own == 0)
+            mhc__release_add(added, 1);
     }
-    mhc__sync_block();
-    if (own == 0)
-        mhc__release_add(p.added + at.slice, 1);
 }
 
 template <typename E, bool LATE, bool SEAM>
@@ -342,55 +354,60 @@ MHC__KERNEL __launch_bounds__(THREADS, sizeof(E) == 2 ? 2 : 1) pre_back_pipeline
     ask_for<E, LATE, SEAM>(p, place_of(p, 0));
     keep_fn<E>(p, mhc__crew_slice(p.crews), sh);
     mhc__sync_block();
-    for (int turn = -1;; turn++) { /* tiles turn and turn + 1 */
-        const place at = place_of(p, turn), next = place_of(p, turn + 1);
-        const bool ahead = next.first < p.tokens;
+    int turn = -AHEAD;
+    for (;; turn++) {
+        const place at = place_of(p, turn), ahead = place_of(p, turn + AHEAD), between = place_of(p, turn + 1);
         loaded<E> v;
-        if (ahead) {
-            load<E>(p, next, &v);
-            ask_for<E, LATE, SEAM>(p, place_of(p, turn + 2));
+        if (ahead.first < p.tokens) {
+            load<E>(p, ahead, &v);
+            ask_for<E, LATE, SEAM>(p, place_of(p, turn + AHEAD + 1));
         }
         if (SEAM && turn >= 2) {
-            mhc__crew_wait(p.crews, MERGED, slices * (turn - 1));
+            mhc__crew_wait(p.crews, MERGED, turn - 2, slices);
             write_merged(p, place_of(p, turn - 2));
         }
-        if (ahead) {
-            leave_dots<E>(p, next, v, sh);
-            mhc__crew_show(p.crews, DOTTED);
-            if (next.turn % slices == next.slice) {
-                mhc__crew_wait(p.crews, DOTTED, slices * (next.turn + 1));
-                give<E>(p, next, sh);
-                mhc__crew_show(p.crews, GIVEN);
-            }
+        if (ahead.first < p.tokens) {
+            leave_dots<E>(p, ahead, v, sh);
+            mhc__crew_show(p.crews, DOTTED, turn + AHEAD);
+        }
+        if (turn >= -1 && between.first < p.tokens && (turn + 1) % slices == at.slice) {
+            mhc__crew_wait(p.crews, DOTTED, turn + 1, slices);
+            give<E>(p, between, sh);
+            mhc__crew_show(p.crews, GIVEN, turn + 1);
         }
         if (turn < 0)
             continue;
-        if (at.first >= p.tokens) {
-            if (SEAM) {
-                mhc__crew_wait(p.crews, MERGED, slices * turn);
-                write_merged(p, place_of(p, turn - 1));
-            }
+        if (at.first >= p.tokens)
             break;
-        }
         if (LATE)
             stage_dout<E>(p, at, sh);
-        mhc__crew_wait(p.crews, GIVEN, turn + 1);
+        mhc__crew_wait(p.crews, GIVEN, turn, 1);
         spread<E, LATE>(p, at, sh, &d_fn);
         if (SEAM) {
             merge_back<E>(p, at, sh);
-            mhc__crew_show(p.crews, MERGED);
+            mhc__crew_show(p.crews, MERGED, turn);
         }
         if (is_last_of_range(p, at)) {
             add_d_fn<E>(p, at, sh, d_fn);
             clear(&d_fn);
         }
     }
+    if (SEAM) {
+        mhc__crew_wait(p.crews, MERGED, turn - 1, slices);
+        write_merged(p, place_of(p, turn - 1));
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------------------ host */
 
+/* Tiles of a range: 8, but of fewer tokens fewer, so that there is work for many crews. What they are depends on the
+ * tokens alone. */
+int range_of(int64_t tokens) {
+    return (int)mhc__min(8, mhc__max(2, mhc__blocks(tokens, TOKENS * 128)));
+}
+
 int64_t ranges_of(int64_t tokens) {
-    return mhc__blocks(tokens, TOKENS * RANGE);
+    return mhc__blocks(tokens, TOKENS * range_of(tokens));
 }
 
 int64_t slices_of(const mhc__shape *s) {
@@ -408,18 +425,17 @@ size_t workspace_of(const mhc__shape *s, int64_t tokens, void *memory, workspace
     mhc__cuda_pieces pieces = {(char *)memory, 0};
     const int64_t slices = slices_of(s), most = mhc__crews_most(slices, ranges_of(tokens));
     w->counters = (int *)mhc__cuda_piece(&pieces, mhc__crews_counter_bytes(slices, ranges_of(tokens)), 1);
-    w->added = (int *)mhc__cuda_piece(&pieces, slices, sizeof(int));
+    w->added = (int *)mhc__cuda_piece(&pieces, slices * FN_STEPS, sizeof(int));
     w->counter_bytes = pieces.used;
     w->sums = (double *)mhc__cuda_piece(&pieces, (s->logits + 3) * tokens, sizeof(double));
     w->e = (float *)mhc__cuda_piece(&pieces, s->logits * tokens, sizeof(float));
     w->s = (float *)mhc__cuda_piece(&pieces, tokens, sizeof(float));
-    w->partial = (float *)mhc__cuda_piece(&pieces, 2 * most * slices * N * TOKENS, sizeof(float));
-    w->dots = (float *)mhc__cuda_piece(&pieces, 3 * most * slices * DOTS * TOKENS, sizeof(float));
+    w->partial = (float *)mhc__cuda_piece(&pieces, DOT_PLACES * most * slices * N * TOKENS, sizeof(float));
+    w->dots = (float *)mhc__cuda_piece(&pieces, MERGED_PLACES * most * slices * DOTS * TOKENS, sizeof(float));
     return pieces.used;
 }
 
-/* e, s and sums as far as they do not need the dots: what the gradients of pre among d_coefficients, which are not
- * there yet where the schedule is not shifted, make of them is written over. */
+/* e, s and sums as far as they do not need the dots. */
 mhc_status gates_back(const mhc__cuda_call *call, const mhc__cuda_pre_back *back, const workspace *w) {
     const mhc__cuda_gates_back gates = {mhc__cuda_mixes(call->shape, (float *)back->saved),
                                         back->params.scale,
@@ -428,7 +444,8 @@ mhc_status gates_back(const mhc__cuda_call *call, const mhc__cuda_pre_back *back
                                         w->e,
                                         w->s,
                                         w->sums,
-                                        back->gradients.base};
+                                        back->gradients.base,
+                                        !call->shape->shifted};
     return mhc__cuda_coefficients_back(call, &gates);
 }
 
@@ -488,8 +505,8 @@ bool mhc__cuda_pre_back_pipeline(const mhc__cuda_call *call, const mhc__cuda_pre
     if (!takes(call, back, below))
         return false;
     workspace_of(call->shape, call->tokens, call->workspace, &w);
-    params p = {*back, {},  *call->spec, *call->shape, {},        call->tokens, call->shape->channels,
-                w.e,   w.s, w.sums,      w.added,      w.partial, w.dots};
+    params p = {*back, {},  *call->spec, *call->shape,           {},      call->tokens, call->shape->channels,
+                w.e,   w.s, w.sums,      range_of(call->tokens), w.added, w.partial,    w.dots};
     if (below)
         p.below = *below;
 #define RUN(E)                                                                                                         \

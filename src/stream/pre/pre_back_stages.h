@@ -9,18 +9,28 @@
 #include "stream/cuda/crew_sums.h"
 #include "stream/cuda/mapping.h"
 #include "stream/cuda/tensor.h"
+#include "stream/mapping/norm.h"
 
 namespace {
 
 constexpr int N = 4, WIDTH = N * (N + 2), TILES = WIDTH / 8;
 constexpr int WARPS = 4, THREADS = 32 * WARPS;
-constexpr int TOKENS = 16, RANGE = 8;          /* of a tile; tiles of a range */
+constexpr int TOKENS = 16;                     /* of a tile */
+constexpr int AHEAD = 2;                       /* tiles from the dots to the spread */
 constexpr int SPAN = 32, SLICE = SPAN * WARPS; /* channels of a warp, of a block */
 constexpr int E_PARTS = 3;
-constexpr int DOTS = N * (N + 1); /* of the merge below: post, then res */
-constexpr int QUADS = TOKENS / 4; /* four tokens of a sum are 16 bytes */
+constexpr int FN_ROWS = 32, FN_STEPS = WIDTH * N / FN_ROWS; /* of d_fn, that are added together */
+constexpr int DOTS = N * (N + 1);                           /* of the merge below: post, then res */
+constexpr int QUADS = TOKENS / 4;                           /* four tokens of a sum are 16 bytes */
 
-enum meeting { DOTTED, GIVEN, MERGED };
+/* Who shows the dots of tile t has been given what belongs to tile t - AHEAD - 1, for which all had shown theirs; who
+ * shows what was merged of tile t has been given what belongs to t. A tile's giver has shown the dots of the next one,
+ * not those of the one after that. */
+constexpr mhc__meeting DOTTED = {0, AHEAD + 1}, MERGED = {AHEAD + 1, AHEAD + 1}, GIVEN = {2 * AHEAD + 2, 2};
+static_assert(2 * AHEAD + 4 <= MHC__CREW_COUNTERS, "");
+/* Places for partial sums, by turns: whoever writes one has been given a tile, or has seen the dots of one, before
+ * which all were done with what was there. */
+constexpr int DOT_PLACES = AHEAD + 1, MERGED_PLACES = AHEAD + 2;
 
 struct params {
     mhc__cuda_pre_back back;
@@ -31,9 +41,10 @@ struct params {
     int64_t tokens, channels;
     float *e, *s;   /* [T, width], [T] */
     double *sums;   /* [logits + 3, T] */
-    int *added;     /* [slices]: ranges whose part is in d_fn */
-    float *partial; /* twice for each crew: [slices, N, TOKENS] */
-    float *dots;    /* of the seam, three times for each crew: [slices, DOTS, TOKENS] */
+    int range;      /* tiles of a range */
+    int *added;     /* [slices, FN_STEPS]: ranges whose part is in that step of d_fn */
+    float *partial; /* for each crew [DOT_PLACES] of [slices, N, TOKENS] */
+    float *dots;    /* of the seam, for each crew [MERGED_PLACES] of [slices, DOTS, TOKENS] */
 };
 
 /* Parts of fn and e in the product for dx, which is rounded to the type of the elements: two leave out 2^-16 of it,
@@ -71,20 +82,22 @@ struct place {
 };
 
 MHC__DEVICE place place_of(const params &p, int turn) {
-    const int range = turn / RANGE * p.crews.crews + mhc__crew_own(p.crews);
-    return {mhc__crew_slice(p.crews), turn, range, (range * RANGE + turn % RANGE) * TOKENS};
+    const int range = turn / p.range * p.crews.crews + mhc__crew_own(p.crews);
+    return {mhc__crew_slice(p.crews), turn, range, (range * p.range + turn % p.range) * TOKENS};
 }
 
 MHC__DEVICE bool is_last_of_range(const params &p, const place &at) {
-    return at.turn % RANGE == RANGE - 1 || at.first + TOKENS >= p.tokens;
+    return at.turn % p.range == p.range - 1 || at.first + TOKENS >= p.tokens;
 }
 
 MHC__DEVICE float *partial_of(const params &p, int turn) {
-    return p.partial + (int64_t)(turn % 2 * p.crews.crews + mhc__crew_own(p.crews)) * p.crews.slices * N * TOKENS;
+    return p.partial +
+           (int64_t)(turn % DOT_PLACES * p.crews.crews + mhc__crew_own(p.crews)) * p.crews.slices * N * TOKENS;
 }
 
 MHC__DEVICE float *merged_of(const params &p, int turn) {
-    return p.dots + (int64_t)(turn % 3 * p.crews.crews + mhc__crew_own(p.crews)) * p.crews.slices * DOTS * TOKENS;
+    return p.dots +
+           (int64_t)(turn % MERGED_PLACES * p.crews.crews + mhc__crew_own(p.crews)) * p.crews.slices * DOTS * TOKENS;
 }
 
 /* This lane's. */
@@ -94,24 +107,25 @@ MHC__DEVICE int column_of(int slice) {
 
 /* What `spread` and `leave_dots` read of a tile from memory. */
 template <typename E, bool LATE, bool SEAM> MHC__DEVICE void ask_for(const params &p, const place &at) {
-    const int c = at.slice * SLICE, streams = N + (LATE ? N : 0) + (SEAM ? N : 0), rows = streams + 1 + SEAM;
-    const int bytes = (int)mhc__min(SLICE, p.channels - c) * (int)sizeof(E);
-    for (int k = mhc__thread(); k < TOKENS * rows; k += THREADS) {
-        const int t = at.first + k % TOKENS, row = k / TOKENS;
+    constexpr int STREAMS = N + (LATE ? N : 0) + (SEAM ? N : 0), ROWS = STREAMS + 1 + SEAM;
+    constexpr int COUNT = MHC__SECTOR / (int)sizeof(E), SECTORS = SLICE / COUNT;
+    for (int k = mhc__thread(); k < TOKENS * SECTORS * ROWS; k += THREADS) {
+        const int t = at.first + k / SECTORS % TOKENS, c = at.slice * SLICE + k % SECTORS * COUNT;
+        const int row = k / SECTORS / TOKENS;
         const E *from;
-        if (t >= p.tokens)
+        if (t >= p.tokens || c >= p.channels)
             continue;
         if (row < N)
             from = mhc__at<E>(p.back.x, t, row);
-        else if (row == streams)
+        else if (row == STREAMS)
             from = mhc__at<E>(p.back.du, t);
-        else if (row > streams)
+        else if (row > STREAMS)
             from = mhc__at<E>(p.below.z, t);
         else if (LATE && row < 2 * N)
             from = mhc__at<E>(p.back.dout, t, row - N);
         else
             from = mhc__at<E>(p.below.x, t, row % N);
-        mhc__soon(from + c, bytes);
+        mhc__soon(from + c);
     }
 }
 
@@ -161,13 +175,13 @@ template <typename E> MHC__DEVICE void leave_dots(const params &p, const place &
     }
 }
 
-/* What the gradient of its pre adds to a token's e, to the sums, and makes of s. */
+/* What the gradient of its pre adds to a token's e, s and sums. */
 MHC__DEVICE void pre_back(const params &p, int t, const float dot[N]) {
     const mhc__shape *s = &p.shape;
     const float *saved = p.back.saved + (int64_t)t * s->saved;
     const float r = saved[s->width], g = saved[s->width + 1];
     float *e = p.e + (int64_t)t * s->width, logits[WIDTH], act[WIDTH], d[WIDTH], d_mix[WIDTH];
-    double sums[WIDTH + 3], along = 0.0;
+    double sums[WIDTH + 3];
     mhc__shape its = *s;
     its.logits = its.pre;
     for (int k = 0; k < its.pre + 3; k++)
@@ -175,14 +189,12 @@ MHC__DEVICE void pre_back(const params &p, int t, const float dot[N]) {
     mhc__logits_lanes(&p.spec, &its, 1, 1, saved, 0, p.back.params.scale, p.back.params.base, logits, act);
     mhc__gate_backward(&p.spec.pre, N, 1, logits, dot, d);
     mhc__logits_back(&p.spec, &its, 1, 1, p.back.params.scale, act, d, d_mix, 0, sums);
+    p.s[t] += mhc__slope(its.pre, N * p.channels, d_mix, saved, g) * r;
     for (int k = 0; k < its.pre; k++) {
         e[k] = d_mix[k] * r;
         p.sums[k * p.tokens + t] = sums[k];
     }
     p.sums[s->logits * p.tokens + t] = sums[its.pre];
-    for (int k = 0; k < s->width; k++)
-        along += (double)e[k] * (double)saved[k];
-    p.s[t] = (float)(along * (double)g / (double)(N * p.channels));
 }
 
 /* By one block of the crew: the dots of a tile, and what follows from them. */

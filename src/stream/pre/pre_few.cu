@@ -270,7 +270,7 @@ bool run(const mhc__cuda_call *call, const mhc__cuda_merge *merge, const mhc__cu
     for (int blocks = MHC__CLUSTER_MOST; blocks >= MHC__CLUSTER_LEAST; blocks /= 2) {
         const params p = params_of(call, merge, pre, blocks);
         const size_t shared = shared_bytes(p);
-        if (!mhc__has_cluster(pre_few<E, MERGES>, blocks, THREADS, shared))
+        if (!mhc__has_clusters(pre_few<E, MERGES>, mhc__blocks(call->tokens, ROWS), blocks, THREADS, shared))
             continue;
         *status = mhc__launch_clusters(pre_few<E, MERGES>, mhc__blocks(call->tokens, ROWS), blocks, THREADS, shared,
                                        call->queue, p, call->name, call->error);

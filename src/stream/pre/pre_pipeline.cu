@@ -22,7 +22,7 @@ constexpr int ADDERS = QUADS * MHC__CHAINS;                     /* threads that 
 constexpr int LANE_WORDS = 4, STEP_WORDS = 9 * LANE_WORDS * 32; /* of fn: for a fragment; for a stream and a step */
 constexpr int GIVEN_R = TOKENS * N, GIVEN_FLOATS = GIVEN_R + TOKENS;
 
-enum meeting { SUMMED, GIVEN, SQUARED };
+constexpr mhc__meeting SUMMED = {0, 1}, GIVEN = {1, 1}, SQUARED = {2, 1};
 
 struct params {
     site_call of;
@@ -149,13 +149,13 @@ template <typename E, bool MERGES> MHC__DEVICE void take(const params &p, const 
 /* What `take` will read there. */
 template <typename E, bool MERGES> MHC__DEVICE void ask_for(const params &p, const place &at) {
     const mhc_streams x = MERGES ? p.of.merge.x : p.of.pre.x;
-    const int64_t c = (int64_t)at.slice * slice_of<E>::CHANNELS;
-    const int bytes = (int)mhc__min(slice_of<E>::CHANNELS, p.of.channels - c) * (int)sizeof(E);
-    for (int k = mhc__thread(); k < TOKENS * (N + MERGES); k += THREADS) {
-        const int64_t t = at.first + k % TOKENS;
-        const int j = k / TOKENS;
-        if (t < p.of.tokens)
-            mhc__soon(j < N ? mhc__at<E>(x, t, j) + c : mhc__at<E>(p.of.merge.z, t) + c, bytes);
+    const int64_t begin = (int64_t)at.slice * slice_of<E>::CHANNELS;
+    constexpr int SECTORS = SLICE_BYTES / MHC__SECTOR, COUNT = MHC__SECTOR / (int)sizeof(E);
+    for (int k = mhc__thread(); k < TOKENS * SECTORS * (N + MERGES); k += THREADS) {
+        const int64_t t = at.first + k / SECTORS % TOKENS, c = begin + k % SECTORS * COUNT;
+        const int j = k / SECTORS / TOKENS;
+        if (t < p.of.tokens && c < p.of.channels)
+            mhc__soon(j < N ? mhc__at<E>(x, t, j) + c : mhc__at<E>(p.of.merge.z, t) + c);
     }
 }
 
@@ -347,18 +347,18 @@ template <typename E, bool MERGES> MHC__KERNEL __launch_bounds__(THREADS, 2) pre
     mhc__sync_block();
     for (int turn = 0; at.first < p.of.tokens; turn++) {
         leave_sums<E>(p, at, x, sh);
-        mhc__crew_show(p.crews, SUMMED);
+        mhc__crew_show(p.crews, SUMMED, turn);
         if (turn % slices == at.slice) {
-            mhc__crew_wait(p.crews, SUMMED, slices * (turn + 1));
+            mhc__crew_wait(p.crews, SUMMED, turn, slices);
             give<E>(p, at, sh);
-            mhc__crew_show(p.crews, GIVEN);
+            mhc__crew_show(p.crews, GIVEN, turn);
         }
         if (!shifted)
-            mhc__crew_wait(p.crews, GIVEN, turn + 1);
+            mhc__crew_wait(p.crews, GIVEN, turn, 1);
         if (p.of.pre.u.data && p.of.pre.norm.weight) {
             leave_squares<E>(p, at, x);
-            mhc__crew_show(p.crews, SQUARED);
-            mhc__crew_wait(p.crews, SQUARED, slices * (turn + 1));
+            mhc__crew_show(p.crews, SQUARED, turn);
+            mhc__crew_wait(p.crews, SQUARED, turn, slices);
             take_norms<E>(p, at, sh);
             write_normed_u<E>(p, at, x, sh);
         } else if (p.of.pre.u.data) {
@@ -368,7 +368,7 @@ template <typename E, bool MERGES> MHC__KERNEL __launch_bounds__(THREADS, 2) pre
         take<E, MERGES>(p, next, &x);
         ask_for<E, MERGES>(p, place_of(p, turn + 2));
         if (shifted)
-            mhc__crew_wait(p.crews, GIVEN, turn + 1);
+            mhc__crew_wait(p.crews, GIVEN, turn, 1);
         write_mix(p, at);
         at = next;
     }
