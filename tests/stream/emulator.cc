@@ -78,6 +78,7 @@ void body() {
 
 void resume(thread *t, unsigned grid) {
     now = t;
+    mhc__races_run(t->of->number, t->number, t->stack, STACK);
     threadIdx.x = (unsigned)t->number;
     blockIdx.x = (unsigned)t->of->number;
     blockDim.x = (unsigned)t->of->threads;
@@ -95,17 +96,23 @@ void resume(thread *t, unsigned grid) {
     setcontext(&t->first);
 }
 
-/* Waits until all `expected` have come. */
-void meet(int *arrived, int *generation, int expected) {
+/* Waits until all `expected` have come. Whether this thread is the last of them. */
+bool meet(int *arrived, int *generation, int expected) {
     int mine = *generation;
     if (++*arrived == expected) {
         *arrived = 0;
         ++*generation;
         turns_without_progress = 0;
-        return;
+        return true;
     }
     while (*generation == mine)
         yield();
+    return false;
+}
+
+char *shared_of(block &b) {
+    uintptr_t at = (uintptr_t)b.shared_memory.data();
+    return (char *)((at + 127) / 128 * 128);
 }
 
 block open_block(int64_t number, int threads, size_t shared, size_t slot) {
@@ -129,16 +136,18 @@ block open_block(int64_t number, int threads, size_t shared, size_t slot) {
         b.thread_of[(size_t)t].number = t;
         b.thread_of[(size_t)t].stack = stacks[slot * (size_t)threads + (size_t)t];
     }
+    mhc__races_open(number, shared_of(b), shared);
     return b;
-}
-
-char *shared_of(block &b) {
-    uintptr_t at = (uintptr_t)b.shared_memory.data();
-    return (char *)((at + 127) / 128 * 128);
 }
 
 warp &own_warp() {
     return now->of->warp_of[(size_t)now->number / WARP];
+}
+
+/* Lanes show each other registers: that says nothing of memory, as mhc__sync_warp does. */
+bool meet_warp() {
+    warp &w = own_warp();
+    return meet(&w.arrived, &w.generation, w.lanes);
 }
 
 float bf16(uint32_t pair, int upper) {
@@ -148,14 +157,22 @@ float bf16(uint32_t pair, int upper) {
     return value;
 }
 
+int add(int *counter, int value) {
+    int before = *counter;
+    *counter += value;
+    turns_without_progress = 0;
+    return before;
+}
+
 } // namespace
 
 mhc__place threadIdx, blockIdx, blockDim, gridDim;
 
 /* The places of the running thread are set when it is resumed; a thread that has yielded finds them set again. */
-void mhc__emulate(void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void), const void *params,
-                  int64_t blocks, int cluster, int at_a_time, int threads, size_t shared) {
+void mhc__emulate(const char *name, void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void),
+                  const void *params, int64_t blocks, int cluster, int at_a_time, int threads, size_t shared) {
     const int64_t groups = blocks / cluster;
+    mhc__races_begin(name, blocks, threads);
     run_of = run;
     kernel_of = kernel;
     params_of = params;
@@ -192,6 +209,7 @@ void mhc__emulate(void (*run)(void (*kernel)(void), const void *params), void (*
             any = any || running > 0;
         }
     }
+    mhc__races_end();
 }
 
 char *mhc__shared(void) {
@@ -200,7 +218,8 @@ char *mhc__shared(void) {
 
 void mhc__sync_block(void) {
     block *b = now->of;
-    meet(&b->arrived, &b->generation, b->threads);
+    if (meet(&b->arrived, &b->generation, b->threads))
+        mhc__races_sync_block();
 }
 
 /* Who comes last keeps what all of them show. */
@@ -214,7 +233,8 @@ void mhc__sync_cluster(void) {
             c.shown.emplace_back(shared_of(b), b.shared_memory.data() + b.shared_memory.size());
         }
     }
-    meet(&c.arrived, &c.generation, cluster_blocks * now->of->threads);
+    if (meet(&c.arrived, &c.generation, cluster_blocks * now->of->threads))
+        mhc__races_sync_cluster(active[first].number, cluster_blocks);
 }
 
 float mhc__of_block(const float *own, int number) {
@@ -227,6 +247,7 @@ float mhc__of_block(const float *own, int number) {
         give_up("a read of another block's memory before the cluster has met, or outside it");
     if (b.running < b.threads)
         give_up("a read of the memory of a block that leaves the cluster");
+    mhc__races_read(shared_of(b) + at, sizeof value, __builtin_return_address(0));
     memcpy(&value, c.shown[(size_t)number].data() + at, sizeof value);
     if (memcmp(&value, shared_of(b) + at, sizeof value) != 0)
         give_up("a read of another block's memory that has changed since the cluster met");
@@ -234,15 +255,15 @@ float mhc__of_block(const float *own, int number) {
 }
 
 void mhc__sync_warp(void) {
-    warp &w = own_warp();
-    meet(&w.arrived, &w.generation, w.lanes);
+    if (meet_warp())
+        mhc__races_sync_warp();
 }
 
 float mhc__shuffle_xor(float value, int mask) {
     warp &w = own_warp();
     int lane = now->number % WARP, turn = now->exchanges++ % 2;
     w.value[turn][lane] = value;
-    mhc__sync_warp();
+    meet_warp();
     return w.value[turn][lane ^ mask];
 }
 
@@ -253,7 +274,7 @@ void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]) {
     int lane = now->number % WARP, turn = now->exchanges++ % 2, group = lane / 4, quad = lane % 4;
     memcpy(w.a[turn][lane], a, sizeof w.a[turn][lane]);
     memcpy(w.b[turn][lane], b, sizeof w.b[turn][lane]);
-    mhc__sync_warp();
+    meet_warp();
     for (int e = 0; e < 4; e++) {
         int row = group + (e / 2) * 8, column = 2 * quad + e % 2;
         double sum = d[e];
@@ -271,7 +292,7 @@ uint32_t mhc__transposed(uint32_t word) {
     warp &w = own_warp();
     int lane = now->number % WARP, turn = now->exchanges++ % 2, row = lane / 4, column = lane % 4 * 2;
     w.a[turn][lane][0] = word;
-    mhc__sync_warp();
+    meet_warp();
     uint32_t result = 0;
     for (int e = 0; e < 2; e++) { /* entry (row, column + e) is (column + e, row) of the other */
         uint32_t from = w.a[turn][(column + e) * 4 + row / 2][0];
@@ -296,17 +317,18 @@ void mhc__fp16_values(uint32_t word, float *low, float *high) {
 }
 
 int mhc__atomic_add(int *counter, int value) {
-    int before = *counter;
-    *counter += value;
-    turns_without_progress = 0;
+    int before = add(counter, value);
+    mhc__races_add(counter, *counter, false);
     return before;
 }
 
 void mhc__release_add(int *counter, int value) {
-    mhc__atomic_add(counter, value);
+    add(counter, value);
+    mhc__races_add(counter, *counter, true);
 }
 
 void mhc__acquire_wait(const int *counter, int value) {
     while (*(const volatile int *)counter < value)
         yield();
+    mhc__races_acquire(counter, value);
 }

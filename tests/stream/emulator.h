@@ -4,7 +4,8 @@
  *
  * Every thread of a block is a coroutine with a stack of its own; a few blocks are under way at a time, as on a GPU,
  * and a launch runs them in an order of its own making: upwards and downwards by turns, so that a missing barrier or
- * wait shows. What it does not show: speed, memory that is not coalesced, and whatever only hardware does. */
+ * wait shows, and with MHC__RACES whether it shows or not (races.cc). What it does not show: speed, memory that is not
+ * coalesced, and whatever only hardware does. */
 #ifndef MHC_TESTS_CUDA_EMULATOR_H
 #define MHC_TESTS_CUDA_EMULATOR_H
 
@@ -13,6 +14,8 @@
 #include <string.h>
 
 #include "mhc/status.h"
+
+#include "stream/races.h"
 
 #define MHC__KERNEL static void
 #define MHC__DEVICE static inline __attribute__((unused))
@@ -66,47 +69,52 @@ void mhc__acquire_wait(const int *counter, int value);
 void mhc__sync_cluster(void);
 float mhc__of_block(const float *own, int block);
 
-static inline uint4 mhc__load(const void *from) {
+MHC__RACES_NOT_TOLD static inline uint4 mhc__load(const void *from) {
     uint4 value;
     if ((uintptr_t)from % 16 != 0)
         __builtin_trap(); /* as the device would */
+    mhc__races_read(from, sizeof value, __builtin_return_address(0));
     memcpy(&value, from, sizeof value);
     return value;
 }
-static inline uint4 mhc__load_once(const void *from) {
+MHC__RACES_NOT_TOLD static inline uint4 mhc__load_once(const void *from) {
     return mhc__load(from);
 }
 enum { MHC__SECTOR = 32 };
-static inline void mhc__soon(const void *from) {
+/* No access: whoever loads later gets what is there by then. */
+MHC__RACES_NOT_TOLD static inline void mhc__soon(const void *from) {
     (void)*(const volatile char *)from; /* it has to be there */
 }
-static inline void mhc__store(void *to, uint4 value) {
+MHC__RACES_NOT_TOLD static inline void mhc__store(void *to, uint4 value) {
     if ((uintptr_t)to % 16 != 0)
         __builtin_trap();
+    mhc__races_write(to, sizeof value, __builtin_return_address(0));
     memcpy(to, &value, sizeof value);
 }
 /* run(kernel, params) is called once by every thread; `cluster` blocks that follow each other are a cluster, of which
- * `at_a_time` are under way. */
-void mhc__emulate(void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void), const void *params,
-                  int64_t blocks, int cluster, int at_a_time, int threads, size_t shared);
+ * `at_a_time` are under way. name: of the operation. */
+void mhc__emulate(const char *name, void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void),
+                  const void *params, int64_t blocks, int cluster, int at_a_time, int threads, size_t shared);
 
 enum { MHC__AT_A_TIME = 3, MHC__RESIDENT = 10 };
 
 template <typename P>
 static mhc_status mhc__launch(void (*kernel)(P), int64_t blocks, int threads, size_t shared, void *, const P &params,
-                              const char *, mhc_error *) {
-    mhc__emulate([](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel,
-                 &params, blocks, 1, MHC__AT_A_TIME, threads, shared);
+                              const char *name, mhc_error *) {
+    mhc__emulate(
+        name, [](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel, &params,
+        blocks, 1, MHC__AT_A_TIME, threads, shared);
     return MHC_OK;
 }
 
 template <typename P>
 static mhc_status mhc__launch_together(void (*kernel)(P), int64_t blocks, int threads, size_t shared, void *,
-                                       const P &params, const char *, mhc_error *) {
+                                       const P &params, const char *name, mhc_error *) {
     if (blocks > MHC__RESIDENT)
         __builtin_trap();
-    mhc__emulate([](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel,
-                 &params, blocks, 1, MHC__RESIDENT, threads, shared);
+    mhc__emulate(
+        name, [](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel, &params,
+        blocks, 1, MHC__RESIDENT, threads, shared);
     return MHC_OK;
 }
 
@@ -119,9 +127,10 @@ template <typename P> static bool mhc__has_clusters(void (*)(P), int64_t, int, i
 
 template <typename P>
 static mhc_status mhc__launch_clusters(void (*kernel)(P), int64_t clusters, int blocks, int threads, size_t shared,
-                                       void *, const P &params, const char *, mhc_error *) {
-    mhc__emulate([](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel,
-                 &params, clusters * blocks, blocks, 2, threads, shared);
+                                       void *, const P &params, const char *name, mhc_error *) {
+    mhc__emulate(
+        name, [](void (*k)(void), const void *p) { ((void (*)(P))k)(*(const P *)p); }, (void (*)(void))kernel, &params,
+        clusters * blocks, blocks, 2, threads, shared);
     return MHC_OK;
 }
 

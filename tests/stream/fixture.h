@@ -34,6 +34,13 @@
     } while (0)
 
 /* The test test_NAME from NAME_case(type). */
+#if defined(MHC_TEST_TYPE) /* that one alone */
+#define FOR_EACH_TYPE(name)                                                                                            \
+    static void test_##name(void **state) {                                                                            \
+        (void)state;                                                                                                   \
+        name##_case(MHC_TEST_TYPE);                                                                                    \
+    }
+#else
 #define FOR_EACH_TYPE(name)                                                                                            \
     static void test_##name(void **state) {                                                                            \
         (void)state;                                                                                                   \
@@ -41,6 +48,7 @@
         name##_case(MHC_BF16);                                                                                         \
         name##_case(MHC_FP16);                                                                                         \
     }
+#endif
 
 /* Specs that no preset is: number `bits` of them. */
 enum { COMBINATIONS = 64 };
