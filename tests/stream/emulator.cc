@@ -12,7 +12,7 @@
 namespace {
 
 constexpr size_t STACK = 256 * 1024;
-constexpr int WARP = 32;
+constexpr int WARP = 32, LATE = 400;
 
 struct block;
 
@@ -168,6 +168,26 @@ int add(int *counter, int value) {
 
 mhc__place threadIdx, blockIdx, blockDim, gridDim;
 
+namespace {
+
+/* A block that is left behind for a while, as one may be on a GPU: others get as far ahead of it as their waits let
+ * them. In an order that is the same in every run. */
+struct lateness {
+    uint32_t seed;
+    size_t slot;
+    int sweeps; /* still */
+};
+
+void next_late(lateness *late, size_t blocks) {
+    if (late->sweeps-- > -LATE) /* none is late for as long as one was, at least */
+        return;
+    late->seed = late->seed * 1664525u + 1013904223u;
+    late->slot = late->seed / 65536 % blocks;
+    late->sweeps = blocks > 1 ? (int)(late->seed >> 8) % LATE : 0;
+}
+
+} // namespace
+
 /* The places of the running thread are set when it is resumed; a thread that has yielded finds them set again. */
 void mhc__emulate(const char *name, void (*run)(void (*kernel)(void), const void *params), void (*kernel)(void),
                   const void *params, int64_t blocks, int cluster, int at_a_time, int threads, size_t shared) {
@@ -187,12 +207,14 @@ void mhc__emulate(const char *name, void (*run)(void (*kernel)(void), const void
     };
     for (size_t group = 0; group < clusters.size(); group++)
         open(group);
+    lateness late = {1, 0, 0};
     for (bool upwards = true, any = blocks > 0; any; upwards = !upwards) {
         any = false;
+        next_late(&late, active.size());
         if (++turns_without_progress > 100000)
             give_up("no thread gets on: a barrier that not all reach, or a wait for what nobody does");
         for (block &b : active)
-            for (int k = 0; k < threads; k++) {
+            for (int k = 0; k < threads && !(late.sweeps > 0 && b.slot == late.slot); k++) {
                 thread &t = b.thread_of[(size_t)(upwards ? k : threads - 1 - k)];
                 t.of = &b;
                 if (!t.done)

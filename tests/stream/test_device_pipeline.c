@@ -273,11 +273,12 @@ static void backward_case(mhc_type type) {
         }
 }
 
-/* More groups than places; gradients are added to; the same bits in every run, dx in the place of dout. */
+/* Crews of four blocks that come round some times; gradients are added to; the same bits in every run, dx in the place
+ * of dout. */
 static void long_backward_case(mhc_type type) {
     mhc_spec spec;
-    const int64_t tokens = 5 * 128 + 5;
-    OK(mhc_spec_preset(&spec, "paper", 4, 8, error));
+    const int64_t tokens = 13 * 16 + 5;
+    OK(mhc_spec_preset(&spec, "paper", 4, 392, error));
     spec.type = type;
     site s = site_open(&spec, tokens, 8, 1.0f), again = site_open(&spec, tokens, 8, 1.0f);
     site_oracle(&s);
@@ -314,7 +315,7 @@ static void long_backward_case(mhc_type type) {
  * has the same bits. */
 static void seam_backward_case(mhc_type type) {
     for (int p = 0; p < NAMES_COUNT; p++) {
-        const int64_t tokens = p == 0 ? 5 * 128 + 3 : 70, channels = p == 0 ? 24 : 136;
+        const int64_t tokens = p == 0 ? 13 * 16 + 3 : 70, channels = p == 0 ? 392 : 136;
         mhc_spec spec;
         OK(mhc_spec_preset(&spec, NAMES[p], 4, channels, error));
         spec.type = type;
