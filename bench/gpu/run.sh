@@ -1,8 +1,8 @@
 #!/bin/sh
 # Tests and times on this machine's GPU; `./run bench --gpu` builds what it needs.
 #   run.sh BUILD [--no-tests] [OPTION of bench_gpu...]
-# Where compute-sanitizer is, the tests run once more under memcheck and racecheck; where python3 (or PYTHON) has torch with
-# CUDA, the same site in PyTorch is timed as well, eager and compiled, and that of Liger-Kernel where it can be imported.
+# Where compute-sanitizer is, the tests run once more under memcheck, racecheck and synccheck; where python3 (or PYTHON) has torch
+# with CUDA, the same site in PyTorch is timed as well, eager and compiled, and that of Liger-Kernel where it can be imported.
 # Leaves with 77 where there is no device.
 set -eu
 build=$1

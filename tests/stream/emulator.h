@@ -63,7 +63,7 @@ uint32_t mhc__transposed(uint32_t word);
 uint32_t mhc__bf16_pair(float low, float high);
 uint32_t mhc__fp16_pair(float low, float high);
 void mhc__fp16_values(uint32_t word, float *low, float *high);
-int mhc__atomic_add(int *counter, int value);
+int mhc__atomic_add(int *counter, int value); /* no kernel's word: what races_catches.cc says instead of a release */
 void mhc__release_add(int *counter, int value);
 void mhc__acquire_wait(const int *counter, int value);
 void mhc__sync_cluster(void);

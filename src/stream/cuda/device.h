@@ -99,11 +99,6 @@ MHC__DEVICE void mhc__fp16_values(uint32_t word, float *low, float *high) {
         : "r"(word));
 }
 
-/* Device-wide: the value before. */
-MHC__DEVICE int mhc__atomic_add(int *counter, int value) {
-    return atomicAdd(counter, value);
-}
-
 /* What this thread wrote before is seen by whoever acquires the value. */
 MHC__DEVICE void mhc__release_add(int *counter, int value) {
     asm volatile("red.release.gpu.global.add.s32 [%0], %1;" ::"l"(__cvta_generic_to_global(counter)), "r"(value)
