@@ -220,6 +220,7 @@ MHC__DEVICE void clear(fn_part *d_fn) {
         d_fn->of[j][h][tile][e] = 0.0f;
 }
 
+/* A tensor core cuts what it adds to: sums of products begin with the smallest, and are added to what is there. */
 template <typename E, bool LATE>
 MHC__DEVICE void spread(const params &p, const place &at, shared<E> *sh, fn_part *d_fn) {
     constexpr int PARTS = mhc__parts_of((const E *)0), SHARES = share_parts_of((const E *)0);
@@ -254,24 +255,20 @@ MHC__DEVICE void spread(const params &p, const place &at, shared<E> *sh, fn_part
         }
         MHC__UNROLL
         for (int q = 0; q < 4; q++) { /* dx += e fn */
-            float d[4] = {out[0][2 * q], out[0][2 * q + 1], out[1][2 * q], out[1][2 * q + 1]};
+            float d[4] = {0.0f, 0.0f, 0.0f, 0.0f};
             MHC__UNROLL
-            for (int right = 0; right < SHARES; right++) {
-                const uint32_t *fn = sh->fn[warp][j][q][right][lane], b[2] = {fn[0], fn[1]};
-                const uint32_t rest = sh->fn_rest[warp][j][q][right][lane];
+            for (int order = SHARES - 1; order >= 0; order--)
                 MHC__UNROLL
-                for (int left = 0; left < SHARES; left++) {
-                    if (left + right >= shares)
-                        continue;
-                    const uint4 four = mhc__load(sh->left[warp][left][lane]);
-                    const uint32_t a[4] = {four.x, four.y, four.z, four.w};
-                    mhc__mma(d, a, b);
-                    mhc__mma8(d, sh->left_rest[warp][left][lane], rest);
-                }
+            for (int right = 0; right <= order && order < shares; right++) {
+                const uint32_t *fn = sh->fn[warp][j][q][right][lane], b[2] = {fn[0], fn[1]};
+                const uint4 four = mhc__load(sh->left[warp][order - right][lane]);
+                const uint32_t a[4] = {four.x, four.y, four.z, four.w};
+                mhc__mma(d, a, b);
+                mhc__mma8(d, sh->left_rest[warp][order - right][lane], sh->fn_rest[warp][j][q][right][lane]);
             }
             MHC__UNROLL
             for (int k = 0; k < 4; k++)
-                out[k / 2][2 * q + k % 2] = d[k];
+                out[k / 2][2 * q + k % 2] += d[k];
         }
         MHC__UNROLL
         for (int half = 0; half < 2; half++)
@@ -279,21 +276,25 @@ MHC__DEVICE void spread(const params &p, const place &at, shared<E> *sh, fn_part
                 mhc__store8(mhc__at<E>(p.back.dx, t0 + 8 * half, j) + c, out[half]);
         MHC__UNROLL
         for (int h = 0; h < 2; h++) { /* d_fn += x e: channels by tokens, tokens by rows of fn */
-            uint32_t word[2][4][PARTS];
+            uint32_t word[2][4][PARTS], a[PARTS][4];
             mhc__eight_parts(x[0], word[0]);
             mhc__eight_parts(x[1], word[1]);
             MHC__UNROLL
-            for (int left = 0; left < PARTS; left++) {
-                uint32_t a[4];
+            for (int left = 0; left < PARTS; left++)
+                MHC__UNROLL
+            for (int k = 0; k < 4; k++)
+                a[left][k] = mhc__transposed(word[k / 2][2 * h + k % 2][left]);
+            MHC__UNROLL
+            for (int tile = 0; tile < TILES; tile++) {
+                float d[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+                MHC__UNROLL
+                for (int order = E_PARTS - 1; order >= 0; order--)
+                    MHC__UNROLL
+                for (int left = 0; left < PARTS && left <= order && order < parts; left++)
+                    mhc__mma(d, a[left], sh->right[warp][order - left][tile][lane]);
                 MHC__UNROLL
                 for (int k = 0; k < 4; k++)
-                    a[k] = mhc__transposed(word[k / 2][2 * h + k % 2][left]);
-                MHC__UNROLL
-                for (int right = 0; right < E_PARTS; right++)
-                    MHC__UNROLL
-                for (int tile = 0; tile < TILES && left + right < parts; tile++) {
-                    mhc__mma(d_fn->of[j][h][tile], a, sh->right[warp][right][tile][lane]);
-                }
+                    d_fn->of[j][h][tile][k] += d[k];
             }
         }
     }

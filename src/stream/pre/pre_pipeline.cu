@@ -87,8 +87,8 @@ template <typename E> MHC__DEVICE void keep_fn(const params &p, int slice, share
         for (int k = 0; k < 10; k++) {
             const int chunk = k / 5, which = k % 5, first = fragment_at(chunk, which);
             fragment_of(fn, chunk, which, a);
-            to[first] = a[0];
-            to[first + 1] = which < 4 ? a[1] : a[2];
+            to[first] = which < 4 ? a[0] : a[1];
+            to[first + 1] = which < 4 ? a[1] : a[3];
             if (which < 4) {
                 to[first + 2] = a[2];
                 to[first + 3] = a[3];
@@ -113,9 +113,9 @@ template <typename E> MHC__DEVICE void fragment_of(const kept_fn<E> &fn, int chu
         a[2] = raw.z;
         a[3] = raw.w;
     } else {
-        a[0] = from[0];
-        a[2] = from[1];
-        a[1] = a[3] = 0;
+        a[0] = a[2] = 0;
+        a[1] = from[0];
+        a[3] = from[1];
     }
 }
 

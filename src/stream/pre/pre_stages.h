@@ -98,7 +98,7 @@ MHC__DEVICE void fn_parts(const mhc__eight<float> &eight, uint32_t word[FN_PARTS
 /* A thread's part of fn for a step and a stream, eight columns of rows lane / 4, 8 + lane / 4 and 16 + lane / 4, split.
  * A chunk is half of them, of which mma wants, of 16 rows: words 2 chunk of both rows, then words 2 chunk + 1.
  *
- *     fragment   0, 1, 2: part 0, 1, 2 of rows 0 to 15   3: parts 0 and 1 of rows 16 to 23   4: part 2 of those, zeros
+ *     fragment   0, 1, 2: part 0, 1, 2 of rows 0 to 15   3: parts 0 and 1 of rows 16 to 23   4: zeros, part 2 of those
  */
 struct fn_split {
     uint32_t word[TILES][FN_PARTS][4];
@@ -108,8 +108,8 @@ MHC__DEVICE void fragment_of(const fn_split &fn, int chunk, int which, uint32_t 
     MHC__UNROLL
     for (int k = 0; k < 2; k++) {
         const int at = 2 * chunk + k;
-        a[2 * k] = which < 3 ? fn.word[0][which][at] : fn.word[2][which == 3 ? 0 : 2][at];
-        a[2 * k + 1] = which < 3 ? fn.word[1][which][at] : which == 3 ? fn.word[2][1][at] : 0;
+        a[2 * k] = which < 3 ? fn.word[0][which][at] : which == 3 ? fn.word[2][0][at] : 0;
+        a[2 * k + 1] = which < 3 ? fn.word[1][which][at] : fn.word[2][which == 3 ? 1 : 2][at];
     }
 }
 
@@ -279,17 +279,23 @@ template <typename E> MHC__DEVICE void add_squares(const step_of<E> &step, float
     }
 }
 
-/* Adds a step. fn_of(fn, stream) is what fragment_of takes. parts: of the products, mhc__parts_of(precision). */
+/* Adds a step. fn_of(fn, stream) is what fragment_of takes. parts: of the products, mhc__parts_of(precision).
+ *
+ * A tensor core cuts what it adds to, it does not round: small products are added up before the large ones or, where X
+ * has to be split, which is done once, apart from them. */
 template <typename E, typename FN>
 MHC__DEVICE void add_step(const step_of<E> &step, const FN &fn, int parts, sums *total) {
     constexpr int PARTS = mhc__parts_of((const E *)0);
+    constexpr bool APART = PARTS > 1;
+    constexpr int SUMS_OF = APART ? 3 : 2; /* rows 0 to 15, part 0 and the others of rows 16 to 23, small ones apart */
     add_squares(step, total->square);
-    float product[2][2][4]; /* half; rows 0 to 15, and part 0 and part 1 of the others */
+    float product[2][SUMS_OF][4];
     MHC__UNROLL
-    for (int k = 0; k < 16; k++)
-        product[k / 8][k / 4 % 2][k % 4] = 0.0f;
+    for (int k = 0; k < 8 * SUMS_OF; k++)
+        product[k / 4 % 2][k / 8][k % 4] = 0.0f;
     MHC__UNROLL
-    for (int j = 0; j < N; j++) {
+    for (int k = 0; k < (APART ? N : 2 * N); k++) {
+        const int j = k % N;
         const auto its = fn_of(fn, j);
         uint32_t word[2][4][PARTS];
         mhc__eight_parts(step.x[j][0], word[0]);
@@ -299,6 +305,8 @@ MHC__DEVICE void add_step(const step_of<E> &step, const FN &fn, int parts, sums 
             MHC__UNROLL
         for (int which = 0; which < 5; which++) {
             const int right = which < 3 ? which : which == 3 ? 0 : 2;
+            if (!APART && (right == 0) != (k >= N))
+                continue;
             uint32_t a[4];
             fragment_of(its, chunk, which, a);
             MHC__UNROLL
@@ -306,17 +314,20 @@ MHC__DEVICE void add_step(const step_of<E> &step, const FN &fn, int parts, sums 
                 MHC__UNROLL
             for (int half = 0; half < 2 && left + right < parts; half++) {
                 const uint32_t b[2] = {word[half][2 * chunk][left], word[half][2 * chunk + 1][left]};
-                mhc__mma(product[half][which / 3], a, b);
+                mhc__mma(product[half][which >= 3 ? 1 : APART && left + right > 0 ? 2 : 0], a, b);
             }
+            if (APART)
+                mhc__sync_warp(); /* there are no registers to begin the next before */
         }
     }
     MHC__UNROLL
     for (int half = 0; half < 2; half++)
         MHC__UNROLL
     for (int e = 0; e < 2; e++) {
-        total->product[half][0][e] += product[half][0][e];
-        total->product[half][1][e] += product[half][0][2 + e];
-        total->product[half][2][e] += product[half][1][e] + (parts > 1 ? product[half][1][2 + e] : 0.0f);
+        const auto &of = product[half];
+        total->product[half][0][e] += APART ? of[0][e] + of[SUMS_OF - 1][e] : of[0][e];
+        total->product[half][1][e] += APART ? of[0][2 + e] + of[SUMS_OF - 1][2 + e] : of[0][2 + e];
+        total->product[half][2][e] += of[1][e] + (parts > 1 ? of[1][2 + e] : 0.0f);
     }
 }
 
