@@ -113,7 +113,8 @@ endfunction()
 
 # mhc_cuda_tests(MODULE SOURCE...): those tests of a module that say MHC_TEST_DEVICE (its fixture runs them on whatever it names)
 # once more, over the emulator as MODULE_emulated_..., and, with CUDA, on the GPU as MODULE_cuda_..., skipped where there is none.
-# Some of them, the longest with one type of elements, over the emulator with the checker of races as MODULE_raced_....
+# Some of them, the longest with one type of elements, over the emulator with the checker of races as MODULE_raced_.... With CUDA, also
+# what nvcc has made of the kernels, run by tests/ptx, as MODULE_ptx_....
 function(mhc_cuda_tests module)
   if(NOT MHC_EMULATES)
     return()
@@ -127,6 +128,7 @@ function(mhc_cuda_tests module)
       target_link_libraries(test_${module}_cuda_${stem} PRIVATE CUDA::cudart_static)
     endif()
   endforeach()
+  mhc_ptx_tests(${module})
   if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU" OR NOT CMAKE_SYSTEM_NAME STREQUAL "Linux") # whose calls the checker knows
     return()
   endif()
@@ -138,6 +140,29 @@ function(mhc_cuda_tests module)
     endif()
   endforeach()
   mhc_races_catches()
+endfunction()
+
+# The runtime of tests/ptx is linked in place of CUDA's. libzstd: nvcc compresses what it puts into a program.
+function(mhc_ptx_tests module)
+  pkg_check_modules(libzstd QUIET IMPORTED_TARGET libzstd)
+  if(NOT MHC_HAVE_CUDA OR NOT libzstd_FOUND)
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/tests/ptx/*.c)
+  add_library(mhc_ptx OBJECT ${sources})
+  target_include_directories(mhc_ptx PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/tests)
+  target_compile_options(mhc_ptx PRIVATE -ffp-contract=off)
+  target_link_libraries(mhc_ptx PRIVATE PkgConfig::libzstd CUDA::toolkit)
+  foreach(stem IN LISTS MHC_DEVICE_TESTS)
+    mhc_test(${module}_ptx_${stem} ${CMAKE_CURRENT_SOURCE_DIR}/tests/${module}/test_${stem}.c mhc_${module})
+    target_sources(test_${module}_ptx_${stem} PRIVATE $<TARGET_OBJECTS:mhc_ptx>)
+    target_compile_definitions(test_${module}_ptx_${stem} PRIVATE MHC_TEST_CUDA)
+    target_include_directories(test_${module}_ptx_${stem} PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+    target_link_libraries(test_${module}_ptx_${stem} PRIVATE PkgConfig::libzstd)
+    if(stem IN_LIST MHC_PTX_ONE_TYPE)
+      target_compile_definitions(test_${module}_ptx_${stem} PRIVATE MHC_TEST_TYPE=MHC_BF16)
+    endif()
+  endforeach()
 endfunction()
 
 # The checker of races finds what it is there to find.
@@ -153,3 +178,4 @@ endfunction()
 set(MHC_DEVICE_TESTS device device_ends device_hostile device_pipeline device_precision device_rmsnorm device_seam)
 set(MHC_RACED_TESTS device device_ends device_pipeline device_rmsnorm device_seam)
 set(MHC_RACED_ONE_TYPE device device_pipeline device_rmsnorm)
+set(MHC_PTX_ONE_TYPE device_pipeline device_rmsnorm)
