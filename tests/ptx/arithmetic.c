@@ -188,24 +188,17 @@ static void unpack_b64(ptx_warp *warp, const ptx_code *code) {
 
 COMPARE(eq4, u32, a[l] == b[l])
 COMPARE(ne4, u32, a[l] != b[l])
-COMPARE(lt_s32, s32, a[l] < b[l])
-COMPARE(le_s32, s32, a[l] <= b[l])
-COMPARE(gt_s32, s32, a[l] > b[l])
-COMPARE(ge_s32, s32, a[l] >= b[l])
-COMPARE(lt_u32, u32, a[l] < b[l])
-COMPARE(le_u32, u32, a[l] <= b[l])
-COMPARE(gt_u32, u32, a[l] > b[l])
-COMPARE(ge_u32, u32, a[l] >= b[l])
 COMPARE(eq8, u64, a[l] == b[l])
 COMPARE(ne8, u64, a[l] != b[l])
-COMPARE(lt_s64, s64, a[l] < b[l])
-COMPARE(le_s64, s64, a[l] <= b[l])
-COMPARE(gt_s64, s64, a[l] > b[l])
-COMPARE(ge_s64, s64, a[l] >= b[l])
-COMPARE(lt_u64, u64, a[l] < b[l])
-COMPARE(le_u64, u64, a[l] <= b[l])
-COMPARE(gt_u64, u64, a[l] > b[l])
-COMPARE(ge_u64, u64, a[l] >= b[l])
+#define COMPARE_INTEGERS(type)                                                                                         \
+    COMPARE(lt_##type, type, a[l] < b[l])                                                                              \
+    COMPARE(le_##type, type, a[l] <= b[l])                                                                             \
+    COMPARE(gt_##type, type, a[l] > b[l])                                                                              \
+    COMPARE(ge_##type, type, a[l] >= b[l])
+COMPARE_INTEGERS(s32)
+COMPARE_INTEGERS(u32)
+COMPARE_INTEGERS(s64)
+COMPARE_INTEGERS(u64)
 #define COMPARE_FLOATS(type, suffix)                                                                                   \
     COMPARE(eq_##suffix, type, a[l] == b[l])                                                                           \
     COMPARE(ne_##suffix, type, a[l]<b[l] || a[l]> b[l])                                                                \
@@ -234,6 +227,11 @@ OF_ONE(generic_of_param, u64, u64, a[l] | PTX_WINDOW_PARAM)
 /* mapa.shared::cluster.u32 d, a, b: where block b of the cluster has what this one has at a */
 OF_TWO(mapa, u32, u32, (a[l] & (((u32)1 << PTX_SHARED_BITS) - 1)) | (b[l] + 1) << PTX_SHARED_BITS)
 
+#define ORDER(type, w)                                                                                                 \
+    {"setp.lt." #type, "p=" w, lt_##type}, {"setp.le." #type, "p=" w, le_##type},                                      \
+        {"setp.gt." #type, "p=" w, gt_##type}, {                                                                       \
+        "setp.ge." #type, "p=" w, ge_##type                                                                            \
+    }
 #define FLOATS(suffix, w, bytes)                                                                                       \
     {"add.rn." #suffix, w "=" w w, add_##suffix}, {"sub.rn." #suffix, w "=" w w, sub_##suffix},                        \
         {"mul.rn." #suffix, w "=" w w, mul_##suffix}, {"div.rn." #suffix, w "=" w w, div_##suffix},                    \
@@ -250,6 +248,13 @@ OF_TWO(mapa, u32, u32, (a[l] & (((u32)1 << PTX_SHARED_BITS) - 1)) | (b[l] + 1) <
         {"selp." #suffix, w "=" w w "p", select##bytes}, {                                                             \
         "mov." #suffix, w "=" w, mov##bytes                                                                            \
     }
+
+const ptx_operation *ptx_find(const ptx_operation *all, size_t count, const char *name, size_t length) {
+    for (size_t k = 0; k < count; k++)
+        if (strlen(all[k].name) == length && memcmp(all[k].name, name, length) == 0)
+            return &all[k];
+    return NULL;
+}
 
 const ptx_operation *ptx_arithmetic(const char *name, size_t length) {
     static const ptx_operation all[] = {
@@ -322,24 +327,8 @@ const ptx_operation *ptx_arithmetic(const char *name, size_t length) {
         {"setp.eq.b32", "p=44", eq4},
         {"setp.eq.s32", "p=44", eq4},
         {"setp.ne.s32", "p=44", ne4},
-        {"setp.lt.s32", "p=44", lt_s32},
-        {"setp.le.s32", "p=44", le_s32},
-        {"setp.gt.s32", "p=44", gt_s32},
-        {"setp.ge.s32", "p=44", ge_s32},
-        {"setp.lt.u32", "p=44", lt_u32},
-        {"setp.le.u32", "p=44", le_u32},
-        {"setp.gt.u32", "p=44", gt_u32},
-        {"setp.ge.u32", "p=44", ge_u32},
         {"setp.eq.s64", "p=88", eq8},
         {"setp.ne.s64", "p=88", ne8},
-        {"setp.lt.s64", "p=88", lt_s64},
-        {"setp.le.s64", "p=88", le_s64},
-        {"setp.gt.s64", "p=88", gt_s64},
-        {"setp.ge.s64", "p=88", ge_s64},
-        {"setp.lt.u64", "p=88", lt_u64},
-        {"setp.le.u64", "p=88", le_u64},
-        {"setp.gt.u64", "p=88", gt_u64},
-        {"setp.ge.u64", "p=88", ge_u64},
         {"cvt.f64.f32", "8=4", f64_of_f32},
         {"cvt.rn.f32.f64", "4=8", f32_of_f64},
         {"cvt.rn.f32.s32", "4=4", f32_of_s32},
@@ -361,11 +350,12 @@ const ptx_operation *ptx_arithmetic(const char *name, size_t length) {
         {"cvta.to.local.u64", "8=8", local_of_generic},
         {"cvta.param.u64", "8=8", generic_of_param},
         {"mapa.shared::cluster.u32", "4=44", mapa},
+        ORDER(s32, "44"),
+        ORDER(u32, "44"),
+        ORDER(s64, "88"),
+        ORDER(u64, "88"),
         FLOATS(f32, "4", 4),
         FLOATS(f64, "8", 8),
     };
-    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-        if (strlen(all[k].name) == length && memcmp(all[k].name, name, length) == 0)
-            return &all[k];
-    return NULL;
+    return ptx_find(all, sizeof all / sizeof *all, name, length);
 }

@@ -1,9 +1,9 @@
 /* Instructions for which the lanes of a warp meet, or its threads and those of other warps. */
 #include "ptx/ptx.h"
 
-#include <limits.h>
-#include <math.h>
 #include <string.h>
+
+#include "stream/tensor_sum.h"
 
 static void wait_here(ptx_warp *w, uint32_t *who) {
     *who |= w->mask;
@@ -77,25 +77,6 @@ static float bf16_value(uint32_t word, int upper) {
     return value;
 }
 
-/* d + sum of left right, eight products, as an A100 cuts them: see stream/emulator.cc. */
-static float cut_sum(float d, const float left[8], const float right[8]) {
-    double term[9] = {d}, sum = 0.0;
-    int most = d != 0.0f && isfinite(d) ? ilogbf(d) : INT_MIN;
-    bool finite = isfinite(d);
-    for (int k = 0; k < 8; k++) {
-        term[k + 1] = (double)left[k] * (double)right[k];
-        finite = finite && isfinite(left[k]) && isfinite(right[k]);
-        if (finite && term[k + 1] != 0.0) {
-            const int exponent = ilogbf(left[k]) + ilogbf(right[k]);
-            most = exponent > most ? exponent : most;
-        }
-    }
-    for (int k = 0; k < 9; k++)
-        sum += finite && term[k] != 0.0 ? ldexp(trunc(ldexp(term[k], 24 - most)), most - 24) : term[k];
-    const float cut = (float)sum;
-    return finite && fabs((double)cut) > fabs(sum) ? nextafterf(cut, 0.0f) : cut;
-}
-
 /* mma.m16n8k8 and k16, row by column: a is 16 x k, b k x 8, d 16 x 8. Word w of a in lane l: row l / 4 + 8 (w % 2),
  * columns 2 (l % 4) + 8 (w / 2) and the one after; of b: column l / 4, rows 2 (l % 4) + 8 w and the one after; of d:
  * row l / 4 + 8 (w / 2), column 2 (l % 4) + w % 2. */
@@ -124,7 +105,7 @@ static void multiply(ptx_warp *w, const ptx_code *c, int depth) {
                 float right[8];
                 for (int k = 0; k < 8; k++)
                     right[k] = b[first + k][column];
-                d[row][column] = cut_sum(d[row][column], a[row] + first, right);
+                d[row][column] = mhc__tensor_sum(d[row][column], a[row] + first, right);
             }
     for (int l = 0; l < PTX_LANES; l++)
         for (int k = 0; k < 4; k++)
@@ -179,8 +160,5 @@ const ptx_operation *ptx_exchange(const char *name, size_t length) {
         {"barrier.cluster.wait.acquire", "", wait_cluster},
         {"fence.acq_rel.gpu", "", fence},
     };
-    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
-        if (strlen(all[k].name) == length && memcmp(all[k].name, name, length) == 0)
-            return &all[k];
-    return NULL;
+    return ptx_find(all, sizeof all / sizeof *all, name, length);
 }

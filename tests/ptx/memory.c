@@ -120,15 +120,12 @@ static char *place_of(ptx_warp *w, int lane, ptx_space space, uint64_t address, 
 }
 
 static char *address_of(ptx_warp *w, int lane, const ptx_code *c, size_t bytes) {
-    uint64_t base = 0;
-    if (c->from[0] >= 0) {
-        const char *at = ptx_at(w, c->from[0]);
-        if (c->narrow)
-            base = ((const uint32_t *)at)[lane];
-        else
-            base = ((const uint64_t *)at)[lane];
-    }
-    return place_of(w, lane, c->space, base + (uint64_t)c->offset, bytes);
+    uint64_t address = (uint64_t)c->offset;
+    if (c->narrow)
+        address = (uint32_t)(address + ((const uint32_t *)ptx_at(w, c->from[0]))[lane]);
+    else if (c->from[0] >= 0)
+        address += ((const uint64_t *)ptx_at(w, c->from[0]))[lane];
+    return place_of(w, lane, c->space, address, bytes);
 }
 
 void ptx_load(ptx_warp *w, const ptx_code *c) {

@@ -35,13 +35,12 @@ typedef struct reader {
     int *fixed; /* its place where it is not a register of the program's, or -1 */
     size_t used;
     label *label, *jump;
-    int labels, jumps, label_room, jump_room, code_room, local;
+    int labels, jumps, label_room, jump_room, code_room;
 } reader;
 
 /* A register; an address: base register or -1, offset. */
 typedef struct operand {
     int at[4], count;
-    bool address;
     ptx_space space; /* of a base that is a name */
     int64_t offset;
     word literal; /* a number or a name, not yet of a width */
@@ -232,7 +231,7 @@ static bool value_of(const reader *r, word w, uint64_t *value, ptx_space *space)
 
 static void read_operand(reader *r, const char **at, operand *o) {
     word w = next_word(at);
-    *o = (operand){{-1, -1, -1, -1}, 0, false, PTX_GENERIC, 0, {NULL, 0}};
+    *o = (operand){{-1, -1, -1, -1}, 0, PTX_GENERIC, 0, {NULL, 0}};
     if (is(w, "{")) {
         while (!is(w = next_word(at), "}"))
             if (!is(w, ",")) {
@@ -242,7 +241,6 @@ static void read_operand(reader *r, const char **at, operand *o) {
             }
     } else if (is(w, "[")) {
         uint64_t value = 0;
-        o->address = true;
         w = next_word(at);
         o->at[0] = register_of(r, w);
         o->literal = w;
@@ -623,7 +621,6 @@ ptx_module *ptx_module_open(char *text) {
     int room = 0;
     if (!m)
         ptx_give_up("no memory for a module");
-    m->text = text;
     for (const char *line = text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         const bool entry = strncmp(line, ".entry ", 7) == 0 || strncmp(line, ".visible .entry ", 16) == 0;
@@ -631,15 +628,14 @@ ptx_module *ptx_module_open(char *text) {
             read_global(m, line);
         if (!entry && strncmp(line, ".func ", 6) != 0)
             continue;
-        const char *at = strchr(line + 9, ' ');
-        at = entry ? strstr(line, ".entry ") + 7 : line + 6;
+        const char *at = entry ? strstr(line, ".entry ") + 7 : line + 6;
         const word name = next_word(&at);
         const char *end = at + strcspn(at, "{;");
         if (*end == ';')
             continue; /* said before it is there */
         m->function = more(m->function, &room, m->functions, sizeof *m->function);
         m->function[m->functions++] =
-            (ptx_function){.module = m, .name = name.at, .text = at, .name_length = name.length, .entry = entry};
+            (ptx_function){.module = m, .name = name.at, .text = at, .name_length = name.length};
     }
     return m;
 }

@@ -43,7 +43,7 @@ struct ptx_code {
     int guard;                      /* a predicate, or -1 */
     bool inverted, branches, leaves;
     int target;       /* of a branch: an instruction */
-    int64_t offset;   /* of an address, or what else an instruction has to know */
+    int64_t offset;   /* of an address */
     ptx_space space;  /* of a load or store */
     int bytes, count; /* of one element; elements */
     bool lets_run;    /* it is how one waits for others */
@@ -65,7 +65,7 @@ struct ptx_function {
     const ptx_module *module;
     const char *name, *text; /* text: behind the name */
     int name_length;
-    bool entry, parsed;
+    bool parsed;
     ptx_code *code;
     int count;
     ptx_param param[8];
@@ -83,7 +83,6 @@ typedef struct ptx_global {
 } ptx_global;
 
 struct ptx_module {
-    const char *text;
     ptx_function *function;
     int functions;
     ptx_global global[16];
@@ -154,6 +153,8 @@ typedef struct ptx_operation {
     const char *name, *registers;
     ptx_run *run;
 } ptx_operation;
+/* In a table, or NULL. */
+const ptx_operation *ptx_find(const ptx_operation *all, size_t count, const char *name, size_t length);
 const ptx_operation *ptx_arithmetic(const char *name, size_t length);
 const ptx_operation *ptx_exchange(const char *name, size_t length); /* exchange.c */
 ptx_run ptx_load, ptx_store, ptx_release_add, ptx_prefetch;         /* memory.c */

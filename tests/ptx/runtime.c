@@ -9,18 +9,11 @@
 #include <cuda_runtime_api.h>
 
 /* Five processors for two blocks each, as the other emulator has ten at a time. */
-enum {
-    PROCESSORS = 5,
-    EACH_MOST = 2,
-    SHARED_MOST = 227 * 1024,
-    SHARED_PROCESSOR = 228 * 1024,
-    MODULES = 64,
-    KERNELS = 1024
-};
+enum { PROCESSORS = 5, EACH_MOST = 2, SHARED_MOST = 227 * 1024, SHARED_PROCESSOR = 228 * 1024, KERNELS = 1024 };
 
 typedef struct kernel {
     const void *host;
-    ptx_module *module;
+    void **handle; /* of its fat binary: that, and its module when a kernel of it has been asked for */
     const char *name;
     size_t shared_most;
     bool large_clusters;
@@ -63,7 +56,7 @@ void **__cudaRegisterFatBinary(void *wrapper) {
     if (!handle)
         ptx_give_up("no memory for a module");
     handle[0] = wrapper;
-    handle[1] = NULL; /* the module, when a kernel of it is launched */
+    handle[1] = NULL;
     return handle;
 }
 void __cudaRegisterFatBinaryEnd(void **handle) {
@@ -72,14 +65,12 @@ void __cudaRegisterFatBinaryEnd(void **handle) {
 void __cudaUnregisterFatBinary(void **handle) {
     (void)handle;
 }
-static void **handle_of[KERNELS];
 void __cudaRegisterFunction(void **handle, const char *host, char *device, const char *name, int threads, void *tid,
                             void *bid, void *block, void *grid, int *warp) {
     (void)device, (void)threads, (void)tid, (void)bid, (void)block, (void)grid, (void)warp;
     if (kernel_count == KERNELS)
         ptx_give_up("more than %d kernels", KERNELS);
-    handle_of[kernel_count] = handle;
-    kernels[kernel_count++] = (kernel){host, NULL, name, 48 * 1024, false};
+    kernels[kernel_count++] = (kernel){host, handle, name, 48 * 1024, false};
 }
 void __cudaRegisterVar(void **handle, char *host, char *device, const char *name, int ext, size_t size, int constant,
                        int global) {
@@ -110,7 +101,7 @@ static const ptx_function *function_of(const void *host) {
     kernel *its = kernel_of(host);
     if (!its)
         return NULL;
-    void **handle = handle_of[its - kernels];
+    void **handle = its->handle;
     if (!handle[1])
         handle[1] = ptx_module_open(ptx_of_fatbin(handle[0]));
     const ptx_function *f = ptx_function_of(handle[1], its->name, strlen(its->name));

@@ -2,14 +2,13 @@
 
 #include "mhc/type.h"
 
-#include <math.h>
+#include "stream/tensor_sum.h"
+
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <ucontext.h>
 
-#include <algorithm>
-#include <cmath>
 #include <vector>
 
 namespace {
@@ -292,53 +291,6 @@ float mhc__shuffle_xor(float value, int mask) {
     return w.value[turn][lane ^ mask];
 }
 
-namespace {
-
-enum { LEAST = -300 }; /* of fp32's products none has an exponent below */
-
-int exponent_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    int field = (int)(bits >> 23 & 0xff);
-    return field > 0 ? field - 127 : ilogb(value);
-}
-
-double power_of_two(int exponent) {
-    uint64_t bits = (uint64_t)(1023 + exponent) << 52;
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* d + sum of left right, as an A100's tensor cores take it eight products at a time (a model of what others have
- * measured: PeerJ Computer Science 7:e330, arXiv 2512.07004; later ones take sixteen and keep a bit more): products are
- * exact, all nine terms are cut below 2^-24 of the largest one's power of two, their sum is cut to fp32. Cut, not
- * rounded: what is added up so drifts towards zero. */
-float tensor_sum(float d, const float left[8], const float right[8]) {
-    double term[9] = {d};
-    int most = d != 0.0f ? exponent_of(d) : LEAST;
-    bool finite = std::isfinite(d);
-    for (int k = 0; k < 8; k++) {
-        term[k + 1] = (double)left[k] * (double)right[k];
-        finite = finite && std::isfinite(left[k]) && std::isfinite(right[k]);
-        if (term[k + 1] != 0.0)
-            most = std::max(most, exponent_of(left[k]) + exponent_of(right[k]));
-    }
-    double sum = 0.0;
-    if (!finite) {
-        for (double t : term)
-            sum += t;
-        return (float)sum;
-    }
-    const double unit = power_of_two(most - 24), units = power_of_two(24 - most);
-    for (double t : term)
-        sum += (double)(int64_t)(t * units) * unit;
-    float cut = (float)sum;
-    return fabs((double)cut) > fabs(sum) ? nextafterf(cut, 0.0f) : cut;
-}
-
-} // namespace
-
 /* The fragments as PTX numbers them: lane = 4 group + quad; a holds rows group and group + 8, columns 2 quad, 2 quad +
  * 1 and those 8 further; b rows 2 quad.. of column group; d rows group and group + 8, columns 2 quad and 2 quad + 1. */
 void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]) {
@@ -355,7 +307,7 @@ void mhc__mma(float d[4], const uint32_t a[4], const uint32_t b[2]) {
                 left[k] = bf16(w.a[turn][row % 8 * 4 + k / 2][row / 8 + 2 * far], k % 2);
                 right[k] = bf16(w.b[turn][column * 4 + k / 2][far], k % 2);
             }
-            d[e] = tensor_sum(d[e], left, right);
+            d[e] = mhc__tensor_sum(d[e], left, right);
         }
     }
 }

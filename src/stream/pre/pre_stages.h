@@ -294,7 +294,7 @@ MHC__DEVICE void add_step(const step_of<E> &step, const FN &fn, int parts, sums 
     for (int k = 0; k < 8 * SUMS_OF; k++)
         product[k / 4 % 2][k / 8][k % 4] = 0.0f;
     MHC__UNROLL
-    for (int k = 0; k < (APART ? N : 2 * N); k++) {
+    for (int k = 0; k < (APART ? N : 2 * N); k++) { /* not apart: once for the small ones, once for the large */
         const int j = k % N;
         const auto its = fn_of(fn, j);
         uint32_t word[2][4][PARTS];
